@@ -1,0 +1,103 @@
+"""Service-culture assessment: questionnaires, scoring, reliability and gap diagnosis.
+
+Public names load on first use, so that ``import servicediag`` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from servicediag import psychometrics
+    from servicediag.diagnosis.engine import diagnose
+    from servicediag.diagnosis.evidence import Evidence, build_evidence
+    from servicediag.diagnosis.model import Cause, Diagnosis, Finding
+    from servicediag.errors import (
+        InstrumentError,
+        InsufficientDataError,
+        Issue,
+        ResponsesError,
+        ServicediagError,
+        ServicediagWarning,
+    )
+    from servicediag.instrument import Instrument, lint_instrument, list_instruments, load_instrument
+    from servicediag.questionnaire import write_answer_sheet
+    from servicediag.reliability import Reliability, reliability
+    from servicediag.responses import Intake, Responses, read_responses
+    from servicediag.scoring import Scores, score
+    from servicediag.simulation import simulate
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Cause": "diagnosis.model",
+    "Diagnosis": "diagnosis.model",
+    "Evidence": "diagnosis.evidence",
+    "Finding": "diagnosis.model",
+    "Instrument": "instrument",
+    "InstrumentError": "errors",
+    "InsufficientDataError": "errors",
+    "Intake": "responses",
+    "Issue": "errors",
+    "Reliability": "reliability",
+    "Responses": "responses",
+    "ResponsesError": "errors",
+    "Scores": "scoring",
+    "ServicediagError": "errors",
+    "ServicediagWarning": "errors",
+    "build_evidence": "diagnosis.evidence",
+    "diagnose": "diagnosis.engine",
+    "lint_instrument": "instrument",
+    "list_instruments": "instrument",
+    "load_instrument": "instrument",
+    "read_responses": "responses",
+    "reliability": "reliability",
+    "score": "scoring",
+    "simulate": "simulation",
+    "write_answer_sheet": "questionnaire",
+}
+
+__all__ = [
+    "Cause",
+    "Diagnosis",
+    "Evidence",
+    "Finding",
+    "Instrument",
+    "InstrumentError",
+    "InsufficientDataError",
+    "Intake",
+    "Issue",
+    "Reliability",
+    "Responses",
+    "ResponsesError",
+    "Scores",
+    "ServicediagError",
+    "ServicediagWarning",
+    "__version__",
+    "build_evidence",
+    "diagnose",
+    "lint_instrument",
+    "list_instruments",
+    "load_instrument",
+    "psychometrics",
+    "read_responses",
+    "reliability",
+    "score",
+    "simulate",
+    "write_answer_sheet",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "psychometrics":
+        return import_module("servicediag.psychometrics")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'servicediag' has no attribute {name!r}")
+    value = getattr(import_module(f"servicediag.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

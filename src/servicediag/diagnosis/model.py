@@ -1,0 +1,222 @@
+"""What a diagnosis says: findings, causes, and the published whole that renderers may see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from servicediag.report.theme import Theme
+
+__all__ = ["Cause", "CauseStatus", "Diagnosis", "Finding", "FindingKind", "Severity", "Tier"]
+
+FindingKind = Literal[
+    "level", "unit_gap", "perception_gap", "provision_gap", "confidence_capability", "bottleneck", "attribution",
+    "blame_shift", "promise_gap", "internal_external", "change", "dispersion", "say_do", "stage_gap",
+    "tenure_gradient", "silent_loss", "unit_wide", "organisation_wide", "strength", "data_quality",
+]  # fmt: skip
+Tier = Literal["established", "likely", "watch", "abstained"]
+Severity = Literal["critical", "major", "minor", "none"]
+CauseStatus = Literal["supported", "possible", "not_supported", "untested", "inconclusive", "not_distinguishable"]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A candidate cause of a finding, with what speaks for it, against it, and what was not measured.
+
+    Attributes
+    ----------
+    rule : str
+        Identifier of the root-cause rule, e.g. ``"R11"``.
+    confirming, refuting, undetermined, untested : tuple of str
+        One sentence a piece of evidence, with its numbers.
+    evidence_tag : {"S", "S~", "I"}
+        Whether the literature states the link, implies it, or the analyst infers it.
+    side : {"organisation", "person"}
+        Where the cause would lie; person-side causes are never supported while the organisation's side is
+        unmeasured or low.
+    """
+
+    rule: str
+    cause: str
+    status: CauseStatus
+    confirming: tuple[str, ...] = ()
+    refuting: tuple[str, ...] = ()
+    undetermined: tuple[str, ...] = ()
+    untested: tuple[str, ...] = ()
+    evidence_tag: str = "I"
+    actions: tuple[str, ...] = ()
+    action_codes: tuple[str, ...] = ()
+    side: str = "organisation"
+    shortfall: float | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One statement of the diagnosis, with its size, its doubt, its causes and its text.
+
+    Attributes
+    ----------
+    id : str
+        Stable hash of what the finding is about.
+    by : str or None
+        The grouping the unit belongs to; None where the finding is about the whole organisation.
+    unit : str or None
+        None for the whole organisation.
+    instrument, dimension, item, rater : str or None
+    estimate, ci_low, ci_high : float or None
+        Points of health for gaps (negative is worse), P(lowest) for a bottleneck, 0-1 for shares.
+    n : int
+        Respondents behind the estimate.
+    comparator : str
+        Against what, in words.
+    q_value : float or None
+        Benjamini-Hochberg adjusted p of "no difference" over the declared family.
+    q_minimum_effect : float or None
+        The same for "the difference is below the minimum effect"; it decides *established*.
+    shrunk : float or None
+        The estimate after empirical-Bayes shrinkage; it decides the severity.
+    minimum_detectable_gap : float or None
+    direction : {"worse", "better", "none"}
+    abstentions : tuple of str
+        What cannot be said, and which data would settle it.
+    """
+
+    id: str
+    kind: FindingKind
+    by: str | None
+    unit: str | None
+    wave: str | None
+    instrument: str | None
+    dimension: str | None
+    item: str | None
+    rater: str | None
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n: int
+    comparator: str
+    direction: Literal["worse", "better", "none"]
+    severity: Severity
+    tier: Tier
+    q_value: float | None = None
+    q_minimum_effect: float | None = None
+    shrunk: float | None = None
+    minimum_detectable_gap: float | None = None
+    title: str = ""
+    text: str = ""
+    causes: tuple[Cause, ...] = ()
+    actions: tuple[str, ...] = ()
+    abstentions: tuple[str, ...] = ()
+    form: str | None = None
+
+    def __repr__(self) -> str:
+        where = self.unit if self.unit is not None else "whole organisation"
+        return f"Finding({self.kind}, {where!r}, {self.instrument}/{self.dimension}, {self.tier}, {self.severity})"
+
+
+@dataclass(frozen=True, repr=False)
+class Diagnosis:
+    """A diagnosis that has passed the privacy gate: all that a report may show, and nothing else.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        Most important first.
+    evidence : DataFrame
+        Published cells, a row a unit (None: whole organisation) x form x wave x dimension: ``by, unit, rater, form,
+        wave, instrument, dimension, title, direction_of_scale, n, mean, sd, ci_low, ci_high, health, gap, gap_low,
+        gap_high, shrunk_gap, q_value, q_minimum_effect, minimum_detectable_gap, tier, severity, direction``.
+    items : DataFrame
+        Published item means: ``by, unit, rater, form, wave, instrument, dimension, item, text, n, mean, health,
+        ci_low, ci_high, scored``.
+    indicators : DataFrame
+        Published shares (0-1) with Wilson intervals: ``by, unit, rater, form, wave, instrument, indicator, title,
+        n, count, share, ci_low, ci_high``.
+    readiness : DataFrame
+        Know/want/can profile: ``by, unit, wave, n, know, want, can, p_lowest_know, p_lowest_want, p_lowest_can,
+        bottleneck, verdict``.
+    withheld : DataFrame
+        What was not shown, by which rule: ``by, unit, rater, form, wave, instrument, dimension, rule``; never its size.
+    reliability : DataFrame
+        A row a dimension, as ``servicediag.reliability`` gives it.
+    study : mapping
+        Title, groupings, number of units, and for each part its instrument, version, form, rater and respondents.
+    method : mapping
+        Thresholds, families, references and the statements that every report prints.
+    """
+
+    findings: tuple[Finding, ...]
+    evidence: pd.DataFrame
+    items: pd.DataFrame
+    indicators: pd.DataFrame
+    readiness: pd.DataFrame
+    withheld: pd.DataFrame
+    reliability: pd.DataFrame
+    study: Mapping[str, Any]
+    method: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        tiers = {tier: sum(f.tier == tier for f in self.findings) for tier in ("established", "likely", "watch")}
+        counts = ", ".join(f"{tier}={count}" for tier, count in tiers.items())
+        return f"Diagnosis(n_findings={len(self.findings)}, {counts}, n_withheld={len(self.withheld)})"
+
+    def top(self, n: int = 5) -> tuple[Finding, ...]:
+        """The ``n`` most important troubles: established or likely, worse than their comparator."""
+        if n < 1:
+            raise ValueError(f"n={n!r} must be at least 1")
+        troubles = [f for f in self.findings if f.tier in ("established", "likely") and f.direction == "worse"]
+        return tuple(troubles[:n])
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a finding; causes are counted by status and named where supported."""
+        import pandas as pd
+
+        plain_fields = [f.name for f in fields(Finding) if f.name not in ("causes", "actions", "abstentions")]
+        rows = []
+        for finding in self.findings:
+            row = {name: getattr(finding, name) for name in plain_fields}
+            row["supported_causes"] = "; ".join(c.cause for c in finding.causes if c.status == "supported")
+            row["untested_causes"] = sum(c.status == "untested" for c in finding.causes)
+            row["actions"] = "; ".join(finding.actions)
+            row["abstentions"] = "; ".join(finding.abstentions)
+            rows.append(row)
+        columns = [*plain_fields, "supported_causes", "untested_causes", "actions", "abstentions"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def to_excel(
+        self, path: str | Path, *, language: str = "en", theme: Theme | None = None, overwrite: bool = False
+    ) -> Path:
+        """Write the workbook for HR: findings, heatmap, scales, items, causes, reliability, method."""
+        from servicediag.report import write_excel
+
+        return write_excel(self, path, language=language, theme=theme, overwrite=overwrite)
+
+    def to_html(
+        self, path: str | Path, *, language: str = "en", theme: Theme | None = None, overwrite: bool = False
+    ) -> Path:
+        """Write the self-contained page for managers: no script, no external file."""
+        from servicediag.report import write_html
+
+        return write_html(self, path, language=language, theme=theme, overwrite=overwrite)
+
+    def to_json(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the machine-readable diagnosis; the schema is named in the file."""
+        from servicediag.report import write_json
+
+        return write_json(self, path, overwrite=overwrite)
+
+    def plot(self, kind: str = "gaps") -> Any:
+        """An altair chart: ``"gaps"``, ``"heatmap"`` or ``"readiness"``."""
+        from servicediag.report import plot
+
+        return plot(self, kind)
+
+    def _repr_html_(self) -> str:
+        from servicediag.report import notebook_html
+
+        return notebook_html(self)
