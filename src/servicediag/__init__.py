@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from servicediag.instrument import Instrument, lint_instrument, list_instruments, load_instrument
     from servicediag.questionnaire import write_answer_sheet
-    from servicediag.reliability import Reliability, reliability
+    from servicediag.reliability_table import Reliability, reliability
     from servicediag.responses import Intake, Responses, read_responses
     from servicediag.scoring import Scores, score
     from servicediag.simulation import simulate
@@ -40,7 +40,7 @@ _HOMES = {
     "InsufficientDataError": "errors",
     "Intake": "responses",
     "Issue": "errors",
-    "Reliability": "reliability",
+    "Reliability": "reliability_table",
     "Responses": "responses",
     "ResponsesError": "errors",
     "Scores": "scoring",
@@ -52,7 +52,7 @@ _HOMES = {
     "list_instruments": "instrument",
     "load_instrument": "instrument",
     "read_responses": "responses",
-    "reliability": "reliability",
+    "reliability": "reliability_table",
     "score": "scoring",
     "simulate": "simulation",
     "write_answer_sheet": "questionnaire",

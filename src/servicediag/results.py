@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["COLUMN_GLOSSARY", "ConfidenceInterval", "Undefined", "plain", "short_repr"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COLUMN_GLOSSARY", "ConfidenceInterval", "Undefined", "plain", "short_repr", "table_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,11 @@ def short_repr(name: str, pairs: Iterable[tuple[str, Any]]) -> str:
         value = plain(value)
         parts.append(f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value!r}")
     return f"{name}({', '.join(parts)})"
+
+
+def table_rows(frame: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a frame as named tuples, without the index."""
+    return iter(frame.itertuples(index=False))
 
 
 COLUMN_GLOSSARY: dict[str, str] = {

@@ -1,0 +1,226 @@
+"""Root-cause rules applied to a finding: what supports each candidate, what refutes it, what is untested."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from servicediag.diagnosis.conditions import ConditionReader, Place, Reading
+from servicediag.diagnosis.draft import Draft
+from servicediag.diagnosis.evidence import WHOLE
+from servicediag.diagnosis.model import Cause, CauseStatus
+from servicediag.diagnosis.rules import Condition, Piece, Rule, RuleSet
+
+__all__ = ["explain"]
+
+STATUS_ORDER: tuple[CauseStatus, ...] = (
+    "supported", "not_distinguishable", "possible", "inconclusive", "untested", "not_supported",
+)  # fmt: skip
+TAG_ORDER = ("S", "S~", "I")
+ORGANISATION_SIDE = (
+    "readiness/can",
+    "four-tools/comm",
+    "four-tools/feed",
+    "four-tools/capa",
+    "attitude-causes/promise",
+)
+"""What must be measured, and not low, before anything is laid at a person's door."""
+EXPLAINED = frozenset({"unit_gap", "level", "organisation_wide", "bottleneck", "blame_shift", "confidence_capability"})
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A cause with the targets that confirmed it, to tell rivals apart."""
+
+    cause: Cause
+    confirmed_targets: frozenset[str]
+
+
+def explain(
+    draft: Draft,
+    rules: RuleSet,
+    reader: ConditionReader,
+    unit_wide: frozenset[tuple[str | None, str | None, str | None]],
+) -> Draft:
+    """The finding with its candidate causes, best supported first, and the actions of the supported ones.
+
+    ``unit_wide`` holds (grouping, unit, rater) of units that are low on nearly everything: their specific causes
+    cannot be told apart, so none is named.
+    """
+    finding = draft.finding
+    if finding.kind not in EXPLAINED or finding.direction != "worse" or finding.tier in ("watch", "abstained"):
+        return draft
+    if finding.unit is not None and (finding.by, finding.unit, finding.rater) in unit_wide:
+        note = "UNIT_WIDE: this unit is low on nearly everything, so specific causes cannot be told apart."
+        return draft.with_finding(abstentions=(*finding.abstentions, note))
+    candidates = [rule for rule in rules.rules if set(rule.symptoms) & _symptoms(draft)]
+    if not candidates:
+        return draft
+    place = Place(finding.by or WHOLE, finding.unit or WHOLE)
+    judged = _mark_rivals([_judge(rule, rules, reader, place) for rule in candidates])
+    causes = tuple(sorted((j.cause for j in _fold_variants(candidates, judged)), key=_rank))
+    supported = [cause for cause in causes if cause.status == "supported"]
+    actions = tuple(dict.fromkeys(action for cause in supported for action in cause.actions))
+    abstentions = (
+        finding.abstentions if supported else (*finding.abstentions, _unknown_cause(candidates, causes, reader, place))
+    )
+    return draft.with_finding(causes=causes, actions=actions, abstentions=abstentions)
+
+
+def _symptoms(draft: Draft) -> set[str]:
+    finding = draft.finding
+    name = f"{finding.instrument}/{finding.dimension}"
+    if finding.kind == "bottleneck":
+        return {f"bottleneck:{name}"}
+    if finding.kind == "blame_shift":
+        return {f"blame_shift:{finding.instrument}"}
+    if finding.kind == "confidence_capability":
+        return {"quadrant:" + str(dict(draft.values)["indicator"]).removeprefix("quadrant_")}
+    return {name}
+
+
+def _judge(rule: Rule, rules: RuleSet, reader: ConditionReader, place: Place) -> _Judged:
+    confirming: list[Reading] = []
+    refuting: list[Reading] = []
+    undetermined: list[Reading] = []
+    untested: list[Reading] = []
+    strong = False
+    strong_confirmed = False
+    for piece in rule.pieces:
+        state, readings = _read_piece(piece, reader, place)
+        untested.extend(r for r in readings if r.state == "unmeasured")
+        if state == "unmeasured":
+            continue
+        strong = strong or piece.weight == "strong"
+        if state == "yes":
+            strong_confirmed = strong_confirmed or piece.weight == "strong"
+            confirming.extend(r for r in readings if r.state == "yes")
+        elif state == "no" and piece.weight == "strong":
+            refuting.extend(r for r in readings if r.state == "no")
+        else:
+            undetermined.extend(r for r in readings if r.state in ("undetermined", "no"))
+    for conditions in rule.refuter_groups:
+        state, readings = _read_all(conditions, reader, place)
+        untested.extend(r for r in readings if r.state == "unmeasured")
+        if state == "yes":
+            refuting.extend(r for r in readings if r.state == "yes")
+    status = _status(strong, strong_confirmed, bool(confirming), bool(refuting), bool(undetermined))
+    told = {r.sentence for r in refuting}
+    cause = Cause(
+        rule=rule.id,
+        cause=rule.cause,
+        status=status,
+        confirming=_sentences(confirming),
+        refuting=_sentences(refuting),
+        undetermined=tuple(s for s in _sentences(undetermined) if s not in told),
+        untested=_sentences(untested),
+        evidence_tag=rule.evidence,
+        actions=tuple(rules.action(code).text for code in rule.actions),
+        action_codes=rule.actions,
+        side=rule.side,
+        shortfall=min((r.shortfall for r in confirming if not math.isnan(r.shortfall)), default=None),
+    )
+    if cause.side == "person":
+        cause = _guard_person(cause, reader, place)
+    return _Judged(cause, frozenset(r.target for r in confirming))
+
+
+def _status(strong: bool, strong_confirmed: bool, confirming: bool, refuting: bool, undetermined: bool) -> CauseStatus:
+    if refuting:
+        return "not_supported"
+    if not strong:
+        return "untested"
+    if confirming and strong_confirmed and not undetermined:
+        return "supported"
+    return "possible" if confirming else "inconclusive"
+
+
+def _read_piece(piece: Piece, reader: ConditionReader, place: Place) -> tuple[str, list[Reading]]:
+    """A piece of evidence holds where one of its alternatives holds."""
+    readings = [reader.read(condition, place) for condition in piece.alternatives]
+    states = {reading.state for reading in readings}
+    for state in ("yes", "undetermined", "no"):
+        if state in states:
+            return state, readings
+    return "unmeasured", readings
+
+
+def _read_all(conditions: Sequence[Condition], reader: ConditionReader, place: Place) -> tuple[str, list[Reading]]:
+    """Conditions that hold together: every measured one must, and at least one is measured."""
+    readings = [reader.read(condition, place) for condition in conditions]
+    measured = [reading for reading in readings if reading.state != "unmeasured"]
+    holds = bool(measured) and all(reading.state == "yes" for reading in measured)
+    return ("yes" if holds else "no"), readings
+
+
+def _guard_person(cause: Cause, reader: ConditionReader, place: Place) -> Cause:
+    """No verdict on persons while the organisation's side is unmeasured or low."""
+    readings = [(ref, reader.read(Condition("low", ref), place)) for ref in ORGANISATION_SIDE]
+    missing = tuple(reading.sentence for _, reading in readings if reading.state == "unmeasured")
+    if missing and cause.status in ("supported", "possible", "inconclusive"):
+        return replace(cause, status="untested", untested=tuple(dict.fromkeys((*cause.untested, *missing))))
+    blocking = tuple(reading.sentence for _, reading in readings if reading.state in ("yes", "undetermined"))
+    if blocking and cause.status in ("supported", "possible"):
+        return replace(cause, status="inconclusive", undetermined=(*cause.undetermined, *blocking))
+    return cause
+
+
+def _mark_rivals(judged: list[_Judged]) -> list[_Judged]:
+    """Supported causes that rest on exactly the same evidence cannot be told apart, and say so."""
+    supported = [j for j in judged if j.cause.status == "supported"]
+    twins = {id(a) for a in supported for b in supported if a is not b and a.confirmed_targets == b.confirmed_targets}
+    return [replace(j, cause=replace(j.cause, status="not_distinguishable")) if id(j) in twins else j for j in judged]
+
+
+def _fold_variants(rules: Sequence[Rule], judged: Sequence[_Judged]) -> Iterable[_Judged]:
+    """Of a rule with variants, those with something to show; otherwise one line for the whole rule."""
+    by_rule: dict[str, list[tuple[Rule, _Judged]]] = {}
+    for rule, judgement in zip(rules, judged, strict=True):
+        by_rule.setdefault(rule.id, []).append((rule, judgement))
+    for members in by_rule.values():
+        telling = [j for _, j in members if j.cause.status in ("supported", "possible", "not_distinguishable")]
+        if len(members) == 1 or telling:
+            yield from telling or [members[0][1]]
+            continue
+        statuses = [j.cause.status for _, j in members]
+        status = next(s for s in ("inconclusive", "untested", "not_supported") if s in statuses)
+        yield _Judged(
+            Cause(
+                rule=members[0][0].id,
+                cause="One of these: " + "; ".join(rule.cause for rule, _ in members),
+                status=status,
+                refuting=tuple(s for _, j in members for s in j.cause.refuting),
+                undetermined=tuple(s for _, j in members for s in j.cause.undetermined),
+                untested=tuple(dict.fromkeys(s for _, j in members for s in j.cause.untested)),
+                evidence_tag=members[0][0].evidence,
+                side=members[0][0].side,
+            ),
+            frozenset(),
+        )
+
+
+def _rank(cause: Cause) -> tuple[int, float, int, str]:
+    shortfall = 0.0 if cause.shortfall is None else cause.shortfall
+    return STATUS_ORDER.index(cause.status), shortfall, TAG_ORDER.index(cause.evidence_tag), cause.rule
+
+
+def _unknown_cause(rules: Sequence[Rule], causes: Sequence[Cause], reader: ConditionReader, place: Place) -> str:
+    """What would settle the cause: the instruments that hold unmeasured evidence of candidates still open."""
+    still_open = {cause.rule for cause in causes if cause.status not in ("supported", "not_supported")}
+    wanted: list[str] = []
+    for rule in rules:
+        if rule.id not in still_open:
+            continue
+        for piece in rule.pieces:
+            for condition in piece.alternatives:
+                if condition.instrument is not None and not reader.measured(place, condition.target):
+                    wanted.append(condition.instrument)
+    names = list(dict.fromkeys(wanted))
+    if not names:
+        return "CAUSE_UNKNOWN: no candidate cause is supported by what was measured; more answers here would help."
+    return f"CAUSE_UNKNOWN: no candidate cause is supported by what was measured; ask with: {', '.join(names)}."
+
+
+def _sentences(readings: Iterable[Reading]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(reading.sentence for reading in readings))

@@ -1,0 +1,204 @@
+"""Evidence to cells: level, gap to the rest, tests, shrinkage and tier for every group and score."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from servicediag.diagnosis.evidence import WHOLE, Evidence
+from servicediag.diagnosis.privacy import hidden_cells
+from servicediag.diagnosis.settings import Settings
+from servicediag.diagnosis.statistics import (
+    benjamini_hochberg,
+    intraclass,
+    pooled_variance,
+    shrinkage_weights,
+    unit_contrasts,
+)
+from servicediag.reliability_table import RELIABILITY_COLUMNS, reliability_row
+from servicediag.responses.model import Part
+from servicediag.results import table_rows
+
+__all__ = ["INDEX_PARTS", "current_waves", "judge_cells", "reliability_of", "reliability_table"]
+
+INDEX_PARTS = frozenset({("four-tools", "blame_staff"), ("four-tools", "blame_situation")})
+"""Dimensions that are read only within an index of their own, never by themselves."""
+SCORE_KEYS = ["by", "instrument", "form", "wave", "kind", "dimension", "name"]
+CONTRAST_COLUMNS = (
+    "gap", "standard_error", "df", "gap_low", "gap_high", "gap_low_90", "gap_high_90", "keep", "shrunk_gap",
+    "minimum_detectable_gap", "p_value", "p_minimum_effect", "icc1", "icc2",
+)  # fmt: skip
+
+
+def judge_cells(evidence: Evidence, settings: Settings, reliability: pd.DataFrame) -> pd.DataFrame:
+    """A row a cell with everything that findings, causes and reports need.
+
+    Adds to the evidence's keys and sums: ``mean, sd, ci_low, ci_high, health``, the gap to the rest in points of
+    health with its tests (``CONTRAST_COLUMNS``), ``q_value, q_minimum_effect, tier, severity, direction``,
+    ``hidden`` (the rule that withholds the cell, or empty text) and ``current`` (newest wave of its form).
+    """
+    cells = evidence.cells.copy()
+    cells["sign"] = _signs(evidence, cells)
+    cells["hidden"] = hidden_cells(cells, settings.minimum_group)
+    _add_levels(cells)
+    _add_contrasts(cells, settings)
+    newest = current_waves(evidence)
+    cells["current"] = cells["wave"] == [newest[i, f] for i, f in zip(cells["instrument"], cells["form"], strict=True)]
+    _add_tiers(cells, settings, reliability)
+    return cells
+
+
+def current_waves(evidence: Evidence) -> dict[tuple[str, str], str]:
+    """The newest wave of each instrument and form: the last in the sorted order of their names."""
+    newest: dict[tuple[str, str], str] = {}
+    for instrument, form, wave in evidence.n_respondents:
+        newest[instrument, form] = max(newest.get((instrument, form), WHOLE), wave)
+    return newest
+
+
+def reliability_table(evidence: Evidence) -> pd.DataFrame:
+    """Reliability per instrument, form, wave and dimension, from the evidence's moments."""
+    rows = []
+    for instrument_id, form_id, wave in evidence.n_respondents:
+        instrument = evidence.instruments[instrument_id]
+        inside = evidence.cells
+        inside = inside[(inside["instrument"] == instrument_id) & (inside["form"] == form_id)]
+        inside = inside[(inside["wave"] == wave) & (inside["by"] == WHOLE)]
+        scored = inside[inside["kind"] == "score"].set_index("dimension")["n"]
+        for dimension in instrument.dimensions:
+            if dimension.id not in scored.index:
+                continue
+            moments = evidence.moments.get((instrument_id, form_id, wave, dimension.id))
+            codes = tuple(item.code for item in dimension.scored_items) if moments is None else moments.items
+            usable = moments is not None and moments.n > 1
+            row = reliability_row(
+                Part(instrument, instrument.form(form_id), codes),
+                dimension,
+                codes,
+                moments.covariance() if moments is not None and usable else None,
+                int(scored[dimension.id]) if moments is None else moments.n,
+            )
+            rows.append({**row, "form": form_id, "wave": wave})
+    return pd.DataFrame(rows, columns=[*RELIABILITY_COLUMNS, "form", "wave"])
+
+
+def reliability_of(reliability: pd.DataFrame) -> dict[tuple[str, str, str, str], float | None]:
+    """Omega, or alpha where omega is undefined, per (instrument, form, wave, dimension); None where not applicable."""
+    found: dict[tuple[str, str, str, str], float | None] = {}
+    for row in table_rows(reliability):
+        value = row.alpha if math.isnan(row.omega) else row.omega
+        formative = math.isnan(value) and str(row.note).startswith("Formative")
+        found[row.instrument, row.form, row.wave, row.dimension] = None if formative else float(value)
+    return found
+
+
+def _signs(evidence: Evidence, cells: pd.DataFrame) -> np.ndarray:
+    """+1 where a high score is good, -1 where it is bad."""
+    weak = {
+        (instrument.id, dimension.id)
+        for instrument in evidence.instruments.values()
+        for dimension in instrument.dimensions
+        if dimension.direction == "weakness"
+    }
+    keys = zip(cells["instrument"], cells["dimension"], strict=True)
+    return np.array([-1.0 if key in weak else 1.0 for key in keys])
+
+
+def _add_levels(cells: pd.DataFrame) -> None:
+    n = cells["n"].to_numpy(float)
+    mean = cells["total"].to_numpy(float) / n
+    with np.errstate(invalid="ignore", divide="ignore"):
+        squares = np.maximum(cells["total_squares"].to_numpy(float) - n * mean**2, 0.0)
+        spread = np.sqrt(squares / np.where(n > 1, n - 1, np.nan))
+        error = spread / np.sqrt(n)
+        half = stdtrit(np.maximum(n - 1, 1), 0.975) * error
+        half_90 = stdtrit(np.maximum(n - 1, 1), 0.95) * error
+    sign = cells["sign"].to_numpy()
+    health = np.where(sign > 0, mean, 100.0 - mean)
+    cells["mean"], cells["sd"], cells["health"], cells["error"] = mean, spread, health, error
+    cells["ci_low"], cells["ci_high"] = mean - half, mean + half
+    cells["health_low_90"], cells["health_high_90"] = health - half_90, health + half_90
+
+
+def _add_contrasts(cells: pd.DataFrame, settings: Settings) -> None:
+    """Gap of each unit to the rest within its grouping, in points of health."""
+    columns = {name: np.full(len(cells), np.nan) for name in CONTRAST_COLUMNS}
+    units = cells.reset_index(drop=True)
+    units = units[(units["by"] != WHOLE) & (units["kind"] != "indicator")]
+    for _, group in units.groupby(SCORE_KEYS, sort=False, observed=True):
+        rows = group.index.to_numpy()
+        n, total, squares = (group[name].to_numpy(float) for name in ("n", "total", "total_squares"))
+        population = None
+        if settings.population == "census":
+            population = np.array([settings.population_size.get(u, math.nan) for u in group["unit"]], dtype=float)
+        contrast = unit_contrasts(n, total, squares, population)
+        if contrast is None:
+            continue
+        sign = group["sign"].to_numpy()
+        keep = shrinkage_weights(n, total, pooled_variance(n, total, squares)[0])
+        low, high = contrast.interval(0.95)
+        low_90, high_90 = contrast.interval(0.90)
+        icc1, icc2 = intraclass(n, total, squares)
+        values = {
+            "gap": sign * contrast.gap,
+            "standard_error": contrast.standard_error,
+            "df": contrast.df,
+            "gap_low": np.where(sign > 0, low, -high),
+            "gap_high": np.where(sign > 0, high, -low),
+            "gap_low_90": np.where(sign > 0, low_90, -high_90),
+            "gap_high_90": np.where(sign > 0, high_90, -low_90),
+            "keep": keep,
+            "shrunk_gap": sign * contrast.gap * keep,
+            "minimum_detectable_gap": contrast.minimum_detectable(),
+            "p_value": contrast.p_no_difference(),
+            "p_minimum_effect": contrast.p_minimum_effect(settings.minimum_effect),
+            "icc1": icc1,
+            "icc2": icc2,
+        }
+        for name, value in values.items():
+            columns[name][rows] = value
+    for name, column in columns.items():
+        cells[name] = column
+
+
+def _add_tiers(cells: pd.DataFrame, settings: Settings, reliability: pd.DataFrame) -> None:
+    """Tier, severity and direction of every cell of the declared family: unit x score cells that may be shown."""
+    parts = [key in INDEX_PARTS for key in zip(cells["instrument"], cells["dimension"], strict=True)]
+    family = (cells["kind"] == "score") & ~np.array(parts, dtype=bool) & (cells["by"] != WHOLE) & cells["current"] & (cells["hidden"] == "")
+    inside = family.to_numpy()
+    for p, q in (("p_value", "q_value"), ("p_minimum_effect", "q_minimum_effect")):
+        adjusted = np.full(len(cells), np.nan)
+        adjusted[inside] = benjamini_hochberg(cells.loc[family, p].to_numpy(float))
+        cells[q] = adjusted
+    known = reliability_of(reliability)
+    tiers: list[str | None] = [None] * len(cells)
+    weak = np.zeros(len(cells), dtype=bool)
+    for position in np.flatnonzero(inside):
+        row: Any = cells.iloc[position]
+        trust = known.get((row["instrument"], row["form"], row["wave"], row["dimension"]))
+        tiers[position], weak[position] = _tier(row, settings, trust)
+    cells["tier"] = pd.array(tiers, dtype=object)
+    cells["unreliable"] = weak
+    cells["severity"] = [settings.severity(g) if not math.isnan(g) else "none" for g in cells["shrunk_gap"]]
+    cells["direction"] = np.where(cells["gap"] < 0, "worse", np.where(cells["gap"] > 0, "better", "none"))
+
+
+def _tier(row: Any, settings: Settings, trust: float | None) -> tuple[str | None, bool]:
+    """Tier of a cell, and whether unreliability of the scale held it down. ``trust`` None: not applicable."""
+    gap, shrunk = row["gap"], row["shrunk_gap"]
+    if math.isnan(gap):
+        return None, False
+    reliable = trust is None or trust >= settings.reliability_needed
+    likely = row["q_value"] <= settings.likely_error_rate and abs(shrunk) >= settings.smallest_gap
+    established = row["q_minimum_effect"] <= settings.established_error_rate and row["n"] >= settings.established_n
+    if (likely or established) and trust is not None and not trust >= settings.reliability_floor:
+        return "abstained", True
+    if established and reliable:
+        return "established", False
+    if likely or established:
+        return "likely", not reliable
+    return ("watch" if abs(gap) >= settings.smallest_gap else None), False

@@ -1,0 +1,283 @@
+"""Cells to draft findings: unit gaps, strengths, unit-wide lows, levels, shares and organisation-wide troubles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtr
+
+from servicediag.diagnosis.cells import INDEX_PARTS
+from servicediag.diagnosis.draft import Draft, finding_id, name_or_none, share_tiers
+from servicediag.diagnosis.evidence import WHOLE
+from servicediag.diagnosis.model import Finding, FindingKind, Tier
+from servicediag.diagnosis.settings import Settings
+from servicediag.diagnosis.statistics import benjamini_hochberg, expected_loss, minimum_effect_p, wilson
+from servicediag.diagnosis.targets import Targets
+from servicediag.results import table_rows
+
+__all__ = ["level_findings", "organisation_findings", "share_findings", "unit_findings", "unit_wide_findings"]
+
+
+def unit_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
+    """A finding for every unit x score cell that stands out from the rest, or would if it could be told."""
+    for row in table_rows(cells[cells["tier"].notna()]):
+        better = row.gap > 0
+        if better and row.tier not in ("established", "likely"):
+            continue
+        spread = row.standard_error * math.sqrt(row.keep)
+        abstentions: tuple[str, ...] = ()
+        if row.unreliable:
+            abstentions = (
+                "LOW_RELIABILITY: this scale measures too imprecisely here for a firmer statement; add items or "
+                "respondents.",
+            )
+        if row.tier == "watch":
+            abstentions = (
+                f"UNDETERMINED: with {row.n} respondents only a gap of {row.minimum_detectable_gap:.0f} points or "
+                "more could have been found; more answers would settle it.",
+            )
+        yield Draft(
+            Finding(
+                id=finding_id("strength" if better else "unit_gap", *_about(row)),
+                kind="strength" if better else "unit_gap",
+                by=row.by,
+                unit=row.unit,
+                wave=name_or_none(row.wave),
+                instrument=row.instrument,
+                dimension=row.dimension,
+                item=None,
+                rater=row.rater,
+                form=row.form,
+                estimate=float(row.gap),
+                ci_low=float(row.gap_low),
+                ci_high=float(row.gap_high),
+                n=int(row.n),
+                comparator="the rest of the organisation",
+                direction="better" if better else "worse",
+                severity="none" if better else settings.severity(row.shrunk_gap),
+                tier=row.tier,
+                q_value=float(row.q_value),
+                q_minimum_effect=float(row.q_minimum_effect),
+                shrunk=float(row.shrunk_gap),
+                minimum_detectable_gap=float(row.minimum_detectable_gap),
+                abstentions=abstentions,
+            ),
+            loss=expected_loss(-abs(row.shrunk_gap), spread, settings.smallest_gap),
+            values=(("mean", float(row.mean)),),
+        )
+
+
+def unit_wide_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
+    """A unit that one group of raters puts lower on nearly everything: one finding instead of many causes."""
+    family = cells[(cells["kind"] == "score") & (cells["by"] != WHOLE) & cells["current"] & (cells["hidden"] == "")]
+    family = family[family["gap"].notna() & ~_index_part(family)]
+    for (by, unit, rater), group in family.groupby(["by", "unit", "rater"], sort=False):
+        if len(group) < settings.unit_wide_dimensions:
+            continue
+        low = float((group["gap"] <= -settings.smallest_gap).mean())
+        estimate = float(group["gap"].mean())
+        # perfect correlation between the scales is the widest that their mean's interval can be
+        error = float(group["standard_error"].mean())
+        half = 1.96 * error
+        if low < settings.unit_wide_share or estimate + half >= 0:
+            continue
+        p = minimum_effect_p(np.array([estimate]), np.array([error]), float(group["df"].min()), settings.minimum_effect)
+        sure = p[0] <= settings.established_error_rate and group["n"].min() >= settings.established_n
+        yield Draft(
+            Finding(
+                id=finding_id("unit_wide", by, unit, rater),
+                kind="unit_wide",
+                by=str(by),
+                unit=str(unit),
+                wave=name_or_none(group["wave"].iloc[0]),
+                instrument=None,
+                dimension=None,
+                item=None,
+                rater=str(rater),
+                estimate=estimate,
+                ci_low=estimate - half,
+                ci_high=estimate + half,
+                n=int(group["n"].min()),
+                comparator="the rest of the organisation",
+                direction="worse",
+                severity=settings.severity(estimate),
+                tier="established" if sure else "likely",
+                q_minimum_effect=float(p[0]),
+            ),
+            loss=expected_loss(estimate, error, settings.smallest_gap),
+            values=(("n_low", int((group["gap"] <= -settings.smallest_gap).sum())), ("n_scales", len(group))),
+        )
+
+
+def organisation_findings(
+    cells: pd.DataFrame, settings: Settings, targets: Targets, trust: dict[tuple[str, str, str, str], float | None]
+) -> Iterable[Draft]:
+    """Scores of the whole organisation that lie below the conventional border of a low level."""
+    whole = cells[(cells["kind"] == "score") & (cells["by"] == WHOLE) & cells["current"] & (cells["hidden"] == "")]
+    whole = whole[[not targets.declared(i, d) for i, d in zip(whole["instrument"], whole["dimension"], strict=True)]]
+    whole = whole[whole["error"].notna() & ~_index_part(whole)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = ((whole["health"] - settings.low_level) / whole["error"]).to_numpy(float)
+    q = benjamini_hochberg(stdtr(np.maximum(whole["n"].to_numpy() - 1, 1), t))
+    for row, adjusted in zip(table_rows(whole), q, strict=True):
+        if not row.health < settings.low_level:
+            continue
+        reliability = trust.get((row.instrument, row.form, row.wave, row.dimension))
+        tier: Tier = "watch"
+        if adjusted <= settings.likely_error_rate:
+            tier = "likely"
+        if adjusted <= settings.established_error_rate and _firm(row.n, reliability, settings):
+            tier = "established"
+        estimate = row.health - settings.good_level
+        half = (row.ci_high - row.ci_low) / 2
+        yield Draft(
+            Finding(
+                id=finding_id("organisation_wide", *_about(row)),
+                kind="organisation_wide",
+                by=None,
+                unit=None,
+                wave=name_or_none(row.wave),
+                instrument=row.instrument,
+                dimension=row.dimension,
+                item=None,
+                rater=row.rater,
+                form=row.form,
+                estimate=estimate,
+                ci_low=estimate - half,
+                ci_high=estimate + half,
+                n=int(row.n),
+                comparator=f"the convention of {settings.good_level:g} points for a good level",
+                direction="worse",
+                severity=settings.severity(estimate),
+                tier=tier,
+                q_value=float(adjusted),
+                shrunk=estimate,
+            ),
+            loss=expected_loss(float(estimate), float(row.error), settings.smallest_gap),
+            values=(("health", float(row.health)), ("low_level", float(settings.low_level))),
+        )
+
+
+def level_findings(
+    cells: pd.DataFrame, settings: Settings, targets: Targets, trust: dict[tuple[str, str, str, str], float | None]
+) -> Iterable[Draft]:
+    """Scores below the target that was declared for them, for the organisation and for each unit."""
+    scores = cells[(cells["kind"] == "score") & cells["current"] & (cells["hidden"] == "") & cells["error"].notna()]
+    wanted = np.array([targets.of(r.instrument, r.dimension, name_or_none(r.unit)) for r in table_rows(scores)], float)
+    scores = scores.assign(target=wanted)[~np.isnan(wanted)]
+    if scores.empty:
+        return
+    error, df = scores["error"].to_numpy(float), np.maximum(scores["n"].to_numpy(float) - 1, 1)
+    gap = (scores["health"] - scores["target"]).to_numpy(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        q = benjamini_hochberg(stdtr(df, gap / error))
+        q_minimum = benjamini_hochberg(stdtr(df, (gap + settings.minimum_effect) / error))
+    for row, estimate, point, minimum in zip(table_rows(scores), gap, q, q_minimum, strict=True):
+        if estimate > -settings.smallest_gap and not (minimum <= settings.established_error_rate):
+            continue
+        half = (row.ci_high - row.ci_low) / 2
+        reliability = trust.get((row.instrument, row.form, row.wave, row.dimension))
+        tier: Tier = "watch"
+        if point <= settings.likely_error_rate and abs(estimate) >= settings.smallest_gap:
+            tier = "likely"
+        if minimum <= settings.established_error_rate and _firm(row.n, reliability, settings):
+            tier = "established"
+        yield Draft(
+            Finding(
+                id=finding_id("level", *_about(row)),
+                kind="level",
+                by=name_or_none(row.by),
+                unit=name_or_none(row.unit),
+                wave=name_or_none(row.wave),
+                instrument=row.instrument,
+                dimension=row.dimension,
+                item=None,
+                rater=row.rater,
+                form=row.form,
+                estimate=float(estimate),
+                ci_low=float(estimate - half),
+                ci_high=float(estimate + half),
+                n=int(row.n),
+                comparator=f"the target of {row.target:g} points of health ({targets.origin})",
+                direction="worse",
+                severity=settings.severity(estimate),
+                tier=tier,
+                q_value=float(point),
+                q_minimum_effect=float(minimum),
+                shrunk=float(estimate),
+            ),
+            loss=expected_loss(float(estimate), float(row.error), settings.smallest_gap),
+            values=(("mean", float(row.mean)),),
+        )
+
+
+def share_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
+    """Shares of respondents above the criterion: sins met (whole organisation), confidence without capability."""
+    shares = cells[(cells["kind"] == "indicator") & cells["current"] & (cells["hidden"] == "")].copy()
+    shares["share"] = shares["total"] / shares["n"]
+    incidence = shares["name"].str.endswith("_incidence") & ~shares["name"].str.endswith("_severe_incidence")
+    quadrant = shares["name"].isin(["quadrant_over_confident", "quadrant_under_confident"])
+    for family in (shares[incidence & (shares["by"] == WHOLE)], shares[quadrant]):
+        for row, tier in zip(table_rows(family), share_tiers(family, settings), strict=True):
+            if row.share <= settings.share_criterion or (tier == "watch" and row.by != WHOLE):
+                continue
+            yield _share_draft(row, tier, settings, cells)
+
+
+def _share_draft(r: Any, tier: Tier, settings: Settings, cells: pd.DataFrame) -> Draft:
+    kind: FindingKind = "confidence_capability" if r.name.startswith("quadrant_") else "organisation_wide"
+    low, high = wilson(float(r.total), float(r.n))
+    if kind == "confidence_capability":
+        # convention: a quarter of the people is a minor, half a major, all of them a critical trouble
+        size = 4 * settings.smallest_gap * float(r.share)
+        dimension = "conf"
+    else:
+        level = cells[
+            (cells["kind"] == "score") & (cells["by"] == WHOLE) & (cells["instrument"] == r.instrument)
+            & (cells["form"] == r.form) & (cells["wave"] == r.wave) & (cells["dimension"] == r.dimension)
+        ]  # fmt: skip
+        size = max(0.0, settings.good_level - float(level["health"].iloc[0])) if len(level) else 0.0
+        dimension = str(r.dimension)
+    return Draft(
+        Finding(
+            id=finding_id(kind, r.by, r.unit, r.wave, r.instrument, r.form, r.name),
+            kind=kind,
+            by=name_or_none(str(r.by)),
+            unit=name_or_none(str(r.unit)),
+            wave=name_or_none(str(r.wave)),
+            instrument=str(r.instrument),
+            dimension=dimension,
+            item=None,
+            rater=str(r.rater),
+            form=str(r.form),
+            estimate=float(r.share),
+            ci_low=low,
+            ci_high=high,
+            n=int(r.n),
+            comparator=f"the convention of {100 * settings.share_criterion:g} % of respondents",
+            direction="worse",
+            severity=settings.severity(size),
+            tier=tier,
+        ),
+        loss=max(0.0, size - settings.smallest_gap),
+        values=(("indicator", str(r.name)),),
+    )
+
+
+def _index_part(cells: pd.DataFrame) -> np.ndarray:
+    keys = zip(cells["instrument"], cells["dimension"], strict=True)
+    return np.array([key in INDEX_PARTS for key in keys], dtype=bool)
+
+
+def _about(row: Any) -> tuple[object, ...]:
+    names = ("by", "unit", "wave", "instrument", "form", "dimension")
+    return tuple(getattr(row, name) for name in names)
+
+
+def _firm(n: int, reliability: float | None, settings: Settings) -> bool:
+    """Enough respondents, and a scale reliable enough, for an established statement."""
+    return n >= settings.established_n and (reliability is None or reliability >= settings.reliability_needed)
