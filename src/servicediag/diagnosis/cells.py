@@ -168,7 +168,8 @@ def _add_contrasts(cells: pd.DataFrame, settings: Settings) -> None:
 def _add_tiers(cells: pd.DataFrame, settings: Settings, reliability: pd.DataFrame) -> None:
     """Tier, severity and direction of every cell of the declared family: unit x score cells that may be shown."""
     parts = [key in INDEX_PARTS for key in zip(cells["instrument"], cells["dimension"], strict=True)]
-    family = (cells["kind"] == "score") & ~np.array(parts, dtype=bool) & (cells["by"] != WHOLE) & cells["current"] & (cells["hidden"] == "")
+    judged = (cells["kind"] == "score") & ~np.array(parts, dtype=bool) & (cells["by"] != WHOLE)
+    family = judged & cells["current"] & (cells["hidden"] == "")
     inside = family.to_numpy()
     for p, q in (("p_value", "q_value"), ("p_minimum_effect", "q_minimum_effect")):
         adjusted = np.full(len(cells), np.nan)
