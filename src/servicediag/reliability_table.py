@@ -30,6 +30,8 @@ FORMATIVE_NOTE = (
     "not apply; read it item by item, and judge its reliability by a retest."
 )
 
+SINGLE_NOTE = "Single item: internal consistency does not apply; judge its reliability by a retest."
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Reliability:
@@ -137,7 +139,7 @@ def reliability_row(
         note="",
     )
     if dimension.measurement != "reflective":
-        row["note"] = FORMATIVE_NOTE
+        row["note"] = SINGLE_NOTE if dimension.measurement == "single" else FORMATIVE_NOTE
         return row
     if covariance is None:
         row["note"] = "Fewer than two respondents answered all items."

@@ -82,8 +82,8 @@ def reliability_table(evidence: Evidence) -> pd.DataFrame:
                 moments.covariance() if moments is not None and usable else None,
                 int(scored[dimension.id]) if moments is None else moments.n,
             )
-            rows.append({**row, "form": form_id, "wave": wave})
-    return pd.DataFrame(rows, columns=[*RELIABILITY_COLUMNS, "form", "wave"])
+            rows.append({**row, "form": form_id, "wave": wave, "reflective": dimension.measurement == "reflective"})
+    return pd.DataFrame(rows, columns=[*RELIABILITY_COLUMNS, "form", "wave", "reflective"])
 
 
 def reliability_of(reliability: pd.DataFrame) -> dict[tuple[str, str, str, str], float | None]:
@@ -91,8 +91,7 @@ def reliability_of(reliability: pd.DataFrame) -> dict[tuple[str, str, str, str],
     found: dict[tuple[str, str, str, str], float | None] = {}
     for row in table_rows(reliability):
         value = row.alpha if math.isnan(row.omega) else row.omega
-        formative = math.isnan(value) and str(row.note).startswith("Formative")
-        found[row.instrument, row.form, row.wave, row.dimension] = None if formative else float(value)
+        found[row.instrument, row.form, row.wave, row.dimension] = float(value) if row.reflective else None
     return found
 
 

@@ -141,7 +141,7 @@ def _withheld_frame(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _visible_reliability(reliability: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    return reliability[reliability["n_respondents"] >= settings.minimum_group]
+    return reliability[reliability["n_respondents"] >= settings.minimum_group].drop(columns="reflective")
 
 
 def _study(evidence: Evidence, cells: pd.DataFrame, settings: Settings) -> dict[str, Any]:

@@ -43,9 +43,10 @@ def _keys(draft: Draft) -> tuple[str, str]:
 def _values(draft: Draft, titles: Titles, settings: Settings) -> dict[str, Any]:
     finding = draft.finding
     extra = dict(draft.values)
-    place = text("finding.whole") if finding.unit is None else finding.unit
+    unit = "" if finding.unit is None else unit_name(finding.unit)
+    place = text("finding.whole") if finding.unit is None else unit
     values: dict[str, Any] = {
-        "unit": text("finding.whole_title") if finding.unit is None else finding.unit,
+        "unit": text("finding.whole_title") if finding.unit is None else unit,
         "place": place,
         "verb": text(f"finding.verb.{finding.tier}"),
         "n": finding.n,
@@ -84,6 +85,17 @@ def _numbers(draft: Draft) -> dict[str, str]:
     if finding.minimum_detectable_gap is not None:
         found["detectable"] = f"{finding.minimum_detectable_gap:.1f}"
     return found
+
+
+def unit_name(unit: str) -> str:
+    """The unit as a sentence needs it: a bare number becomes "unit 21".
+
+    Examples
+    --------
+    >>> unit_name("21"), unit_name("Branch 21")
+    ('unit 21', 'Branch 21')
+    """
+    return unit if any(character.isalpha() for character in unit) else text("finding.numbered_unit", unit=unit)
 
 
 def _number(value: object) -> str:
