@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +34,6 @@ class _Profile:
     means: np.ndarray
     reference: np.ndarray
     covariance: np.ndarray
-    df: float
 
 
 def readiness_profile(evidence: Evidence, cells: pd.DataFrame, settings: Settings, targets: Targets) -> pd.DataFrame:
@@ -51,17 +49,12 @@ def readiness_profile(evidence: Evidence, cells: pd.DataFrame, settings: Setting
         normal = generator.standard_normal((N_DRAWS, 3))
         uniform = generator.random(N_DRAWS)
         for by, group in scores.groupby("by", sort=True):
-            table: Any = group.pivot(index="unit", columns="dimension", values=["n", "mean", "total", "hidden"])
-            table = table[table["n"].notna().all(axis=1)]
             covariance, df = _pooled_covariance(evidence, str(by), form, wave)
-            if covariance is None or table.empty:
+            if covariance is None:
                 continue
-            chi = _chi_square(uniform, df)
-            for unit in table.index:
-                if any(table.loc[unit, ("hidden", state)] != "" for state in STATES):
-                    continue
-                profile = _profile_of(table, unit, str(by), targets, covariance, df)
-                rows.append(_row(str(by), str(unit), wave, form, profile, normal, chi, settings))
+            draws = normal / _chi_square(uniform, df)[:, None]
+            for unit, profile in _profiles(group, str(by), targets, covariance):
+                rows.append(_row(str(by), unit, wave, form, profile, draws, settings))
     return pd.DataFrame(rows, columns=list(READINESS_COLUMNS))
 
 
@@ -105,31 +98,37 @@ def _chi_square(uniform: np.ndarray, df: float) -> np.ndarray:
     return np.sqrt(np.asarray(chdtri(df, uniform)) / df)
 
 
-def _profile_of(table: Any, unit: str, by: str, targets: Targets, covariance: np.ndarray, df: float) -> _Profile:
-    n = np.array([table.loc[unit, ("n", s)] for s in STATES], dtype=float)
-    means = np.array([table.loc[unit, ("mean", s)] for s in STATES], dtype=float)
-    reference = np.array([targets.of("readiness", s, name_or_none(unit)) for s in STATES])
-    if np.isnan(reference).any():
-        reference = np.full(3, np.nan)
-        if by != WHOLE and len(table) > 1:
-            totals = table["total"].sum() - table.loc[unit, "total"]
-            counts = table["n"].sum() - table.loc[unit, "n"]
-            reference = np.array([totals[s] / counts[s] for s in STATES], dtype=float)
-    return _Profile(n, means, reference, covariance, df)
+def _profiles(group: pd.DataFrame, by: str, targets: Targets, covariance: np.ndarray) -> Iterable[tuple[str, _Profile]]:
+    """Every group of a grouping whose three states may be shown."""
+    tables = {name: group.pivot(index="unit", columns="dimension", values=name) for name in ("n", "total", "hidden")}
+    n, total = (tables[name][list(STATES)].to_numpy(float) for name in ("n", "total"))
+    shown = (tables["hidden"][list(STATES)].to_numpy() == "").all(axis=1) & ~np.isnan(n).any(axis=1)
+    rest = np.full(n.shape, np.nan)
+    if by != WHOLE and len(n) > 1:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rest = (np.nansum(total, axis=0) - total) / (np.nansum(n, axis=0) - n)
+    for position in np.flatnonzero(shown):
+        unit = str(tables["n"].index[int(position)])
+        reference = np.array([targets.of("readiness", state, name_or_none(unit)) for state in STATES])
+        if np.isnan(reference).any():
+            reference = rest[position]
+        yield unit, _Profile(n[position], total[position] / n[position], reference, covariance)
 
 
 def _row(
-    by: str, unit: str, wave: str, form: str, profile: _Profile, normal: np.ndarray, chi: np.ndarray, settings: Settings
+    by: str, unit: str, wave: str, form: str, profile: _Profile, normal: np.ndarray, settings: Settings
 ) -> dict[str, object]:
     of_means = profile.covariance / np.sqrt(np.outer(profile.n, profile.n))
-    draws = normal @ np.linalg.cholesky(of_means + 1e-12 * np.eye(3)).T / chi[:, None]
-    raw = _lowest(profile.means + draws, settings.minimum_effect)
+    # the ridge keeps two states that always agree from stopping the work
+    ridge = 1e-9 * np.trace(of_means) * np.eye(3)
+    draws = np.linalg.cholesky(of_means + ridge) @ normal.T
+    raw = _lowest(profile.means[:, None] + draws, settings.minimum_effect)
     comparable = not np.isnan(profile.reference).any()
     distance = profile.means - profile.reference
-    own = _lowest(distance + draws, settings.minimum_effect) if comparable else raw
+    own = _lowest(distance[:, None] + draws, settings.minimum_effect) if comparable else raw
     probability = np.minimum(raw, own)
     best = int(np.argmax(probability))
-    below = float((distance[best] + draws[:, best] < 0).mean()) if comparable else math.nan
+    below = float((distance[best] + draws[best] < 0).mean()) if comparable else math.nan
     named = comparable and probability[best] >= settings.bottleneck_probability
     named = named and below >= settings.bottleneck_probability
     return {
@@ -143,12 +142,10 @@ def _row(
 
 
 def _lowest(draws: np.ndarray, margin: float) -> np.ndarray:
-    """Share of draws in which each column lies below both others by at least the margin."""
-    found = []
-    for column in range(3):
-        others = np.delete(draws, column, axis=1).min(axis=1)
-        found.append(float((draws[:, column] <= others - margin).mean()))
-    return np.array(found)
+    """Share of draws in which each state lies below both others by at least the margin; ``draws`` is 3 x draws."""
+    first, second, third = draws
+    others = (np.minimum(second, third), np.minimum(first, third), np.minimum(first, second))
+    return np.array([float((one <= rest - margin).mean()) for one, rest in zip(draws, others, strict=True)])
 
 
 def bottleneck_findings(

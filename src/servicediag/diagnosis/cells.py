@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from servicediag.diagnosis.evidence import WHOLE, Evidence
+from servicediag.diagnosis.evidence import COUNTS, WHOLE, Evidence
 from servicediag.diagnosis.privacy import hidden_cells
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import (
@@ -41,7 +41,7 @@ def judge_cells(evidence: Evidence, settings: Settings, reliability: pd.DataFram
     health with its tests (``CONTRAST_COLUMNS``), ``q_value, q_minimum_effect, tier, severity, direction``,
     ``hidden`` (the rule that withholds the cell, or empty text) and ``current`` (newest wave of its form).
     """
-    cells = evidence.cells.copy()
+    cells = evidence.cells.drop(columns=COUNTS)
     cells["sign"] = _signs(evidence, cells)
     cells["hidden"] = hidden_cells(cells, settings.minimum_group)
     _add_levels(cells)
@@ -177,9 +177,8 @@ def _add_tiers(cells: pd.DataFrame, settings: Settings, reliability: pd.DataFram
     known = reliability_of(reliability)
     tiers: list[str | None] = [None] * len(cells)
     weak = np.zeros(len(cells), dtype=bool)
-    for position in np.flatnonzero(inside):
-        row: Any = cells.iloc[position]
-        trust = known.get((row["instrument"], row["form"], row["wave"], row["dimension"]))
+    for position, row in zip(np.flatnonzero(inside), table_rows(cells[family]), strict=True):
+        trust = known.get((row.instrument, row.form, row.wave, row.dimension))
         tiers[position], weak[position] = _tier(row, settings, trust)
     cells["tier"] = pd.array(tiers, dtype=object)
     cells["unreliable"] = weak
@@ -189,12 +188,12 @@ def _add_tiers(cells: pd.DataFrame, settings: Settings, reliability: pd.DataFram
 
 def _tier(row: Any, settings: Settings, trust: float | None) -> tuple[str | None, bool]:
     """Tier of a cell, and whether unreliability of the scale held it down. ``trust`` None: not applicable."""
-    gap, shrunk = row["gap"], row["shrunk_gap"]
+    gap, shrunk = row.gap, row.shrunk_gap
     if math.isnan(gap):
         return None, False
     reliable = trust is None or trust >= settings.reliability_needed
-    likely = row["q_value"] <= settings.likely_error_rate and abs(shrunk) >= settings.smallest_gap
-    established = row["q_minimum_effect"] <= settings.established_error_rate and row["n"] >= settings.established_n
+    likely = row.q_value <= settings.likely_error_rate and abs(shrunk) >= settings.smallest_gap
+    established = row.q_minimum_effect <= settings.established_error_rate and row.n >= settings.established_n
     if (likely or established) and trust is not None and not trust >= settings.reliability_floor:
         return "abstained", True
     if established and reliable:
