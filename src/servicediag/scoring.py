@@ -25,6 +25,8 @@ INCIDENT_FROM = 50.0
 """Points from which a directly keyed behaviour counts as met: "sometimes" on a five-point frequency scale."""
 SEVERE_FROM = 75.0
 """Points from which it counts as met often."""
+BEHAVIOUR_SCALES = ("frequency", "extent", "presence")
+"""Response scales on which a behaviour is reported; the name of a scale begins with one of these."""
 CUT = 50.0
 """Convention: below the middle of the scale a person's score counts as low."""
 CAPABILITY_MARGIN = 5.0
@@ -252,7 +254,7 @@ def _incidence(responses: Responses, part: Part) -> dict[str, np.ndarray]:
     """Met at least one directly keyed behaviour at "sometimes" (or "often") or more, per reflective weakness."""
     found: dict[str, np.ndarray] = {}
     for dimension in part.dimensions:
-        if dimension.direction != "weakness" or dimension.measurement != "reflective":
+        if dimension.direction != "weakness" or not _is_behaviour(part, dimension):
             continue
         in_form = set(part.form.items)
         direct = [i.code for i in dimension.scored_items if not i.reverse_keyed and i.code in in_form]
@@ -277,6 +279,13 @@ def _incidence(responses: Responses, part: Part) -> dict[str, np.ndarray]:
             np.isnan(table).any(axis=0), np.nan, (np.nansum(table, axis=0) >= 3).astype(float)
         )
     return found
+
+
+def _is_behaviour(part: Part, dimension: Dimension) -> bool:
+    """Reflective, and asked as how often or whether something happened: agreement has no "sometimes"."""
+    scales = {part.instrument.scale(item.code, part.form.id).id for item in dimension.scored_items}
+    asked = all(scale.startswith(BEHAVIOUR_SCALES) for scale in scales)
+    return dimension.measurement == "reflective" and asked
 
 
 def _blocked_only_by(scored: Mapping[str, DimensionScore]) -> dict[str, np.ndarray]:
