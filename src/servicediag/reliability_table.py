@@ -25,12 +25,15 @@ RELIABILITY_COLUMNS = (
     "instrument", "dimension", "n_items", "n_respondents", "alpha", "alpha_low", "alpha_high", "omega", "omega_low",
     "omega_high", "mean_inter_item_correlation", "sem", "note",
 )  # fmt: skip
-FORMATIVE_NOTE = (
-    "Formative block: its items are separate provisions, not reflections of one trait, so internal consistency does "
-    "not apply; read it item by item, and judge its reliability by a retest."
-)
-
-SINGLE_NOTE = "Single item: internal consistency does not apply; judge its reliability by a retest."
+NOTES = {
+    "formative": "Formative block: its items are separate provisions, not reflections of one trait, so internal "
+    "consistency does not apply; read it item by item, and judge its reliability by a retest.",
+    "single": "Single item: internal consistency does not apply; judge its reliability by a retest.",
+    "ordered_stages": "Ordered stages: internal consistency is not claimed; judge its reliability by a retest.",
+    "non_compensatory": "Conditions of which none replaces another: internal consistency is not claimed; read them "
+    "one by one, and judge their reliability by a retest.",
+}
+"""Why a dimension that is not reflective gets no coefficient."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -139,7 +142,7 @@ def reliability_row(
         note="",
     )
     if dimension.measurement != "reflective":
-        row["note"] = SINGLE_NOTE if dimension.measurement == "single" else FORMATIVE_NOTE
+        row["note"] = NOTES[dimension.measurement]
         return row
     if covariance is None:
         row["note"] = "Fewer than two respondents answered all items."
