@@ -1,0 +1,61 @@
+"""Reliability, agreement and data-quality statistics on any matrix of answers; names load on first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+# One line a public name, sorted. A name must differ from every module of this package: importing a module binds
+# its name on the package, which would hide a function of the same name.
+_PUBLIC: dict[str, str] = {
+    "aggregation": "between_groups",
+    "average_string": "careless",
+    "check_keying": "keying",
+    "cohen_kappa": "rater_agreement",
+    "compare_alphas": "alpha_comparison",
+    "cronbach_alpha": "alpha",
+    "even_odd_consistency": "careless",
+    "fleiss_kappa": "rater_agreement",
+    "guttman_lambdas": "guttman",
+    "gwet_ac": "rater_agreement",
+    "inter_item_correlation": "items",
+    "intra_individual_variability": "careless",
+    "intraclass_correlation": "icc",
+    "item_analysis": "items",
+    "items_needed": "measurement_error",
+    "krippendorff_alpha": "krippendorff",
+    "list_rules": "benchmarks_rules",
+    "longstring": "careless",
+    "mahalanobis": "careless",
+    "mahalanobis_probability": "careless",
+    "mcdonald_omega": "omega",
+    "minimal_detectable_change": "measurement_error",
+    "missing_count": "careless",
+    "null_distribution": "null_distributions",
+    "person_total_correlation": "careless",
+    "psychometric_antonyms": "careless",
+    "psychometric_synonyms": "careless",
+    "reliable_change": "measurement_error",
+    "respondents_needed": "measurement_error",
+    "retest": "stability",
+    "rwg_critical_value": "rwg_simulation",
+    "similar_pairs": "careless",
+    "spearman_brown": "measurement_error",
+    "split_half": "halves",
+    "standard_error_of_measurement": "measurement_error",
+    "within_group_agreement": "within_group",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})
