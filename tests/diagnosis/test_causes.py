@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from servicediag.diagnosis.causes import explain
+from servicediag.diagnosis.causes import connect, explain
 from servicediag.diagnosis.conditions import Reading
 from servicediag.diagnosis.draft import Draft
 from servicediag.diagnosis.model import Finding
@@ -150,3 +150,20 @@ def test_supported_causes_come_first_and_untested_stay():
     rules = [rule("T01", strong=[["x"]]), rule("T02", strong=[["a"]]), rule("T03", strong=[["b"]])]
     found = causes(rules, Answers(a="yes", b="no")).causes
     assert [c.status for c in found] == ["supported", "untested", "not_supported"]
+
+
+def test_condition_that_carries_a_cause_points_to_what_it_explains():
+    symptom = explain(
+        draft(),
+        RuleSet((rule(strong=[["four-tools/feed"]]),), (ACTION,)),
+        Answers(**{"four_in_tools__feed": "yes"}),
+        frozenset(),
+    )
+    symptom = symptom.with_finding(title="A: 'Rulebook' is worse")
+    tool = draft(id="y", instrument="four-tools", dimension="feed", text="Feedback is low.")
+    elsewhere = draft(id="z", unit="B", instrument="four-tools", dimension="feed", text="Feedback is low.")
+    connected, far = connect([symptom, tool, elsewhere])[1:]
+    assert "A: 'Rulebook' is worse" in connected.finding.text
+    assert connected.finding.actions == ("Do the one thing.",)
+    assert far.finding.actions == ()
+    assert far.finding.text == "Feedback is low."

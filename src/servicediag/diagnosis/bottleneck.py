@@ -179,6 +179,7 @@ def bottleneck_findings(
                 severity=settings.severity(row.shortfall),
                 tier=tier,
                 shrunk=float(row.shortfall),
+                metric="probability",
             ),
             loss=max(0.0, -float(row.shortfall) - settings.smallest_gap),
             values=tuple((state, float(getattr(row, state))) for state in STATES),

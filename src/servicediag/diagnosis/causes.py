@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from servicediag.diagnosis.conditions import ConditionReader, Place, Reading
 from servicediag.diagnosis.draft import Draft
 from servicediag.diagnosis.evidence import WHOLE
 from servicediag.diagnosis.model import Cause, CauseStatus
 from servicediag.diagnosis.rules import Condition, Piece, Rule, RuleSet
+from servicediag.wording import text
 
-__all__ = ["explain"]
+__all__ = ["connect", "explain"]
 
 STATUS_ORDER: tuple[CauseStatus, ...] = (
     "supported", "not_distinguishable", "possible", "inconclusive", "untested", "not_supported",
@@ -27,14 +29,6 @@ ORGANISATION_SIDE = (
 )
 """What must be measured, and not low, before anything is laid at a person's door."""
 EXPLAINED = frozenset({"unit_gap", "level", "organisation_wide", "bottleneck", "blame_shift", "confidence_capability"})
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """A cause with the targets that confirmed it, to tell rivals apart."""
-
-    cause: Cause
-    confirmed_targets: frozenset[str]
 
 
 def explain(
@@ -59,13 +53,36 @@ def explain(
         return draft
     place = Place(finding.by or WHOLE, finding.unit or WHOLE)
     judged = _mark_rivals([_judge(rule, rules, reader, place) for rule in candidates])
-    causes = tuple(sorted((j.cause for j in _fold_variants(candidates, judged)), key=_rank))
+    causes = tuple(sorted(_fold_variants(candidates, judged), key=_rank))
     supported = [cause for cause in causes if cause.status == "supported"]
     actions = tuple(dict.fromkeys(action for cause in supported for action in cause.actions))
     abstentions = (
         finding.abstentions if supported else (*finding.abstentions, _unknown_cause(candidates, causes, reader, place))
     )
     return draft.with_finding(causes=causes, actions=actions, abstentions=abstentions)
+
+
+def connect(drafts: Sequence[Draft]) -> list[Draft]:
+    """Findings that carry a supported cause of another one say so, and take over its actions."""
+    behind: dict[tuple[str | None, str | None, str], list[tuple[str, Cause]]] = {}
+    for draft in drafts:
+        for cause in draft.finding.causes:
+            if cause.status == "supported":
+                for target in cause.confirming_targets:
+                    place = (draft.finding.by, draft.finding.unit, target)
+                    behind.setdefault(place, []).append((draft.finding.title, cause))
+    return [_connected(draft, behind) for draft in drafts]
+
+
+def _connected(draft: Draft, behind: dict[tuple[str | None, str | None, str], list[tuple[str, Cause]]]) -> Draft:
+    finding = draft.finding
+    links = behind.get((finding.by, finding.unit, f"{finding.instrument}/{finding.dimension}"), [])
+    if not links or finding.direction != "worse" or finding.kind == "bottleneck":
+        return draft
+    titles = "; ".join(dict.fromkeys(title for title, _ in links))
+    actions = tuple(dict.fromkeys((*finding.actions, *(action for _, cause in links for action in cause.actions))))
+    sentence = text("finding.behind", findings=titles)
+    return draft.with_finding(text=f"{finding.text} {sentence}", actions=actions)
 
 
 def _symptoms(draft: Draft) -> set[str]:
@@ -80,7 +97,7 @@ def _symptoms(draft: Draft) -> set[str]:
     return {name}
 
 
-def _judge(rule: Rule, rules: RuleSet, reader: ConditionReader, place: Place) -> _Judged:
+def _judge(rule: Rule, rules: RuleSet, reader: ConditionReader, place: Place) -> Cause:
     confirming: list[Reading] = []
     refuting: list[Reading] = []
     undetermined: list[Reading] = []
@@ -120,10 +137,11 @@ def _judge(rule: Rule, rules: RuleSet, reader: ConditionReader, place: Place) ->
         action_codes=rule.actions,
         side=rule.side,
         shortfall=min((r.shortfall for r in confirming if not math.isnan(r.shortfall)), default=None),
+        confirming_targets=tuple(dict.fromkeys(r.target for r in confirming)),
     )
     if cause.side == "person":
         cause = _guard_person(cause, reader, place)
-    return _Judged(cause, frozenset(r.target for r in confirming))
+    return cause
 
 
 def _status(strong: bool, strong_confirmed: bool, confirming: bool, refuting: bool, undetermined: bool) -> CauseStatus:
@@ -166,37 +184,38 @@ def _guard_person(cause: Cause, reader: ConditionReader, place: Place) -> Cause:
     return cause
 
 
-def _mark_rivals(judged: list[_Judged]) -> list[_Judged]:
+def _mark_rivals(causes: list[Cause]) -> list[Cause]:
     """Supported causes that rest on exactly the same evidence cannot be told apart, and say so."""
-    supported = [j for j in judged if j.cause.status == "supported"]
-    twins = {id(a) for a in supported for b in supported if a is not b and a.confirmed_targets == b.confirmed_targets}
-    return [replace(j, cause=replace(j.cause, status="not_distinguishable")) if id(j) in twins else j for j in judged]
+    counts = Counter(frozenset(cause.confirming_targets) for cause in causes if cause.status == "supported")
+    return [
+        replace(cause, status="not_distinguishable")
+        if cause.status == "supported" and counts[frozenset(cause.confirming_targets)] > 1
+        else cause
+        for cause in causes
+    ]
 
 
-def _fold_variants(rules: Sequence[Rule], judged: Sequence[_Judged]) -> Iterable[_Judged]:
+def _fold_variants(rules: Sequence[Rule], causes: Sequence[Cause]) -> Iterable[Cause]:
     """Of a rule with variants, those with something to show; otherwise one line for the whole rule."""
-    by_rule: dict[str, list[tuple[Rule, _Judged]]] = {}
-    for rule, judgement in zip(rules, judged, strict=True):
-        by_rule.setdefault(rule.id, []).append((rule, judgement))
+    by_rule: dict[str, list[tuple[Rule, Cause]]] = {}
+    for rule, cause in zip(rules, causes, strict=True):
+        by_rule.setdefault(rule.id, []).append((rule, cause))
     for members in by_rule.values():
-        telling = [j for _, j in members if j.cause.status in ("supported", "possible", "not_distinguishable")]
+        telling = [cause for _, cause in members if cause.status in ("supported", "possible", "not_distinguishable")]
         if len(members) == 1 or telling:
             yield from telling or [members[0][1]]
             continue
-        statuses = [j.cause.status for _, j in members]
+        statuses = [cause.status for _, cause in members]
         status = next(s for s in ("inconclusive", "untested", "not_supported") if s in statuses)
-        yield _Judged(
-            Cause(
-                rule=members[0][0].id,
-                cause="One of these: " + "; ".join(rule.cause for rule, _ in members),
-                status=status,
-                refuting=tuple(s for _, j in members for s in j.cause.refuting),
-                undetermined=tuple(s for _, j in members for s in j.cause.undetermined),
-                untested=tuple(dict.fromkeys(s for _, j in members for s in j.cause.untested)),
-                evidence_tag=members[0][0].evidence,
-                side=members[0][0].side,
-            ),
-            frozenset(),
+        yield Cause(
+            rule=members[0][0].id,
+            cause="One of these: " + "; ".join(rule.cause for rule, _ in members),
+            status=status,
+            refuting=tuple(s for _, cause in members for s in cause.refuting),
+            undetermined=tuple(s for _, cause in members for s in cause.undetermined),
+            untested=tuple(dict.fromkeys(s for _, cause in members for s in cause.untested)),
+            evidence_tag=members[0][0].evidence,
+            side=members[0][0].side,
         )
 
 

@@ -173,6 +173,7 @@ def blame_findings(evidence: Evidence, cells: pd.DataFrame, settings: Settings) 
                 severity=settings.severity(points),
                 tier="established" if sure else "likely",
                 q_value=float(adjusted),
+                metric="share",
             ),
             loss=max(0.0, points - settings.smallest_gap),
         )

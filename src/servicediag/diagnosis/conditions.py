@@ -15,6 +15,8 @@ from servicediag.diagnosis.evidence import WHOLE, Evidence
 from servicediag.diagnosis.rules import Condition
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.targets import Targets
+from servicediag.instrument.catalogue import instrument_ids, instruments_root, load_instrument
+from servicediag.instrument.model import Instrument
 from servicediag.results import table_rows
 
 __all__ = ["ConditionReader", "Place", "Reading"]
@@ -56,6 +58,8 @@ class ConditionReader:
         self._targets = targets
         self._titles = Titles(evidence)
         self._evidence = evidence
+        self._known = frozenset(instrument_ids(instruments_root()))
+        self._catalogue: dict[str, Instrument | None] = {}
         shown = cells[(cells["kind"] != "indicator") & cells["current"] & (cells["hidden"] == "")]
         self._rows = self._index(shown)
         self._general = self._general_levels(shown)
@@ -103,16 +107,16 @@ class ConditionReader:
         return Reading(flipped.get(low.state, low.state), low.sentence, low.shortfall, low.target)
 
     def _unmeasured(self, condition: Condition) -> str:
-        name = condition.target
-        if condition.instrument in self._evidence.instruments:
-            return f"Not answered by enough people here: {self._label_of(condition)}."
-        return f"Not measured: {name}; the instrument '{condition.instrument}' would test it."
-
-    def _label_of(self, condition: Condition) -> str:
-        instrument = self._evidence.instruments[condition.instrument or ""]
-        if "/" in condition.target:
-            return f"'{instrument.dimension(condition.target.split('/')[1]).title}'"
-        return f"item {condition.target}"
+        name = condition.instrument or ""
+        if name in self._evidence.instruments:
+            return f"Not answered by enough people here: {_label_in(self._evidence.instruments[name], condition)}."
+        if name not in self._catalogue:
+            self._catalogue[name] = load_instrument(name) if name in self._known else None
+        instrument = self._catalogue[name]
+        if instrument is None:
+            return f"Not measured: {condition.target}; the instrument '{name}' would test it."
+        label = _label_in(instrument, condition)
+        return f"Not measured: {label}; the instrument '{instrument.title}' ({name}) would test it."
 
     def _read_presence(self, condition: Condition, row: Any) -> Reading:
         low = self._level(row) if row.by == WHOLE else self._contrast(row)
@@ -174,6 +178,17 @@ class ConditionReader:
         elif row.health_low_90 >= settings.good_level:
             state = "no"
         return Reading(state, sentence, row.health - settings.good_level, _ref(row))
+
+
+def _label_in(instrument: Instrument, condition: Condition) -> str:
+    """Title of a dimension, or wording of an item; the bare reference where the instrument does not hold it."""
+    try:
+        if "/" in condition.target:
+            return f"'{instrument.dimension(condition.target.split('/')[1]).title}'"
+        form = next(form.id for form in instrument.forms if condition.target in form.items)
+        return f"“{instrument.text(condition.target, form=form)}”"
+    except (ValueError, StopIteration):
+        return condition.target
 
 
 def _ref(row: Any) -> str:

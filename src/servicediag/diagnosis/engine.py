@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from servicediag.diagnosis.bottleneck import bottleneck_findings, readiness_profile
-from servicediag.diagnosis.causes import explain
+from servicediag.diagnosis.causes import connect, explain
 from servicediag.diagnosis.cells import judge_cells, reliability_of, reliability_table
 from servicediag.diagnosis.comparisons import blame_findings, rater_findings
 from servicediag.diagnosis.conditions import ConditionReader
@@ -110,7 +110,7 @@ def diagnose(
     wide = frozenset((d.finding.by, d.finding.unit, d.finding.rater) for d in drafts if d.finding.kind == "unit_wide")
     titles = Titles(evidence)
     told = [with_sentences(explain(draft, rule_set, reader, wide), titles, settings) for draft in drafts]
-    return publish(told, evidence, cells, readiness, reliability, settings, aims)
+    return publish(connect(told), evidence, cells, readiness, reliability, settings, aims)
 
 
 def _drafts(

@@ -262,6 +262,7 @@ def _share_draft(r: Any, tier: Tier, settings: Settings, cells: pd.DataFrame) ->
             direction="worse",
             severity=settings.severity(size),
             tier=tier,
+            metric="share",
         ),
         loss=max(0.0, size - settings.smallest_gap),
         values=(("indicator", str(r.name)),),

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
     from servicediag.report.theme import Theme
 
-__all__ = ["Cause", "CauseStatus", "Diagnosis", "Finding", "FindingKind", "Severity", "Tier"]
+__all__ = ["Cause", "CauseStatus", "Diagnosis", "Finding", "FindingKind", "Metric", "Severity", "Tier"]
 
 FindingKind = Literal[
     "level", "unit_gap", "perception_gap", "provision_gap", "confidence_capability", "bottleneck", "attribution",
     "blame_shift", "promise_gap", "internal_external", "change", "dispersion", "say_do", "stage_gap",
     "tenure_gradient", "silent_loss", "unit_wide", "organisation_wide", "strength", "data_quality",
 ]  # fmt: skip
+Metric = Literal["points", "share", "probability"]
 Tier = Literal["established", "likely", "watch", "abstained"]
 Severity = Literal["critical", "major", "minor", "none"]
 CauseStatus = Literal["supported", "possible", "not_supported", "untested", "inconclusive", "not_distinguishable"]
@@ -34,6 +35,8 @@ class Cause:
         Identifier of the root-cause rule, e.g. ``"R11"``.
     confirming, refuting, undetermined, untested : tuple of str
         One sentence a piece of evidence, with its numbers.
+    confirming_targets : tuple of str
+        ``instrument/dimension`` or item code of each confirming piece.
     evidence_tag : {"S", "S~", "I"}
         Whether the literature states the link, implies it, or the analyst infers it.
     side : {"organisation", "person"}
@@ -53,6 +56,7 @@ class Cause:
     action_codes: tuple[str, ...] = ()
     side: str = "organisation"
     shortfall: float | None = None
+    confirming_targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class Finding:
         Points of health for gaps (negative is worse), P(lowest) for a bottleneck, 0-1 for shares.
     n : int
         Respondents behind the estimate.
+    metric : {"points", "share", "probability"}
+        What the estimate is measured in.
     comparator : str
         Against what, in words.
     q_value : float or None
@@ -113,6 +119,7 @@ class Finding:
     actions: tuple[str, ...] = ()
     abstentions: tuple[str, ...] = ()
     form: str | None = None
+    metric: Metric = "points"
 
     def __repr__(self) -> str:
         where = self.unit if self.unit is not None else "whole organisation"
@@ -169,7 +176,11 @@ class Diagnosis:
         """The ``n`` most important troubles: established or likely, worse than their comparator."""
         if n < 1:
             raise ValueError(f"n={n!r} must be at least 1")
-        troubles = [f for f in self.findings if f.tier in ("established", "likely") and f.direction == "worse"]
+        troubles = [
+            f
+            for f in self.findings
+            if f.tier in ("established", "likely") and f.direction == "worse" and f.severity != "none"
+        ]
         return tuple(troubles[:n])
 
     def to_frame(self) -> pd.DataFrame:

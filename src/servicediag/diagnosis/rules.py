@@ -54,6 +54,7 @@ INSTRUMENT_PREFIXES = {
     "prev": "error-prevention",
     "hrq": "hr-internal-service",
     "life": "attitude-life-cycle",
+    "str": "strategic-customer-thinking",
     "launch": "programme-launch",
     "out": "customer-outcomes",
 }

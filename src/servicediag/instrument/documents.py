@@ -10,6 +10,8 @@ from pydantic_core import PydanticCustomError
 from servicediag.instrument.model import Direction, Measurement, Rater
 
 __all__ = [
+    "BackgroundDocument",
+    "BackgroundFieldDocument",
     "DEVICE_NAMES",
     "DimensionDocument",
     "DimensionText",
@@ -22,6 +24,9 @@ __all__ = [
     "PackageDocument",
     "PackagePartDocument",
     "PackagesDocument",
+    "RollupDocument",
+    "RollupPartDocument",
+    "RollupsDocument",
     "ScaleDocument",
 ]
 
@@ -51,6 +56,11 @@ OptionalText = Annotated[str, StringConstraints(strip_whitespace=True, max_lengt
 # Codes from -128 to -123 stand for missing reasons where answers are held.
 ScaleCode = Annotated[int, Field(ge=-99, le=127)]
 MissingReason = Literal["not_applicable", "dont_know", "refused"]
+OptionCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Reference = Annotated[
+    str,
+    StringConstraints(pattern=r"^([a-z][a-z0-9_-]*/[a-z][a-z0-9_]*|[a-z][a-z0-9]*(_[a-z0-9]+)+)$", max_length=128),
+]
 
 
 class Document(BaseModel):
@@ -169,3 +179,53 @@ class PackagesDocument(Document):
     """``_packages.yaml``."""
 
     packages: AtLeastOne[PackageDocument]
+
+
+class BackgroundFieldDocument(Document):
+    """A question about the respondent, or a label that the survey sets, shared by all instruments."""
+
+    id: SnakeIdentifier
+    kind: Literal["choice", "number", "text"]
+    set_by: Literal["respondent", "survey"] = "respondent"
+    raters: AtLeastOne[Rater]
+    optional: bool = False
+    ordered: bool = False
+    minimum: int | None = None
+    maximum: int | None = None
+    shown_if: dict[SnakeIdentifier, AtLeastOne[OptionCode]] = {}
+    title: Annotated[dict[LanguageCode, Text], Field(min_length=1)]
+    question: dict[LanguageCode, Text] = {}
+    options: dict[OptionCode, Annotated[dict[LanguageCode, Text], Field(min_length=1)]] = {}
+    why: Text
+    identifiability: Text
+
+
+class BackgroundDocument(Document):
+    """``_background.yaml``."""
+
+    fields: AtLeastOne[BackgroundFieldDocument]
+
+
+class RollupPartDocument(Document):
+    """One side of a roll-up: dimensions (``instrument/dimension``) and item codes."""
+
+    id: SnakeIdentifier
+    title: Annotated[dict[LanguageCode, Text], Field(min_length=1)]
+    references: AtLeastOne[Reference]
+
+
+class RollupDocument(Document):
+    """Dimensions of several instruments that are read together."""
+
+    id: Identifier
+    title: Annotated[dict[LanguageCode, Text], Field(min_length=1)]
+    source: Text
+    evidence: Literal["S", "S~", "I"]
+    notes: Many[Text] = ()
+    parts: AtLeastOne[RollupPartDocument]
+
+
+class RollupsDocument(Document):
+    """``_rollups.yaml``."""
+
+    rollups: AtLeastOne[RollupDocument]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics._frames import FloatArray, Result, apa_number, check_count, name_list
 from servicediag.psychometrics._moments import DroppedItem, Missing, Moments, moments, moments_from_covariance
 from servicediag.psychometrics.benchmarks_rules import Interpretation, RuleSet, judge, rule_set
@@ -155,7 +156,13 @@ def guttman_lambdas_from_covariance(
 def _from_moments(known: Moments, standardized: bool, seed: int) -> GuttmanLambdas:
     matrix = known.correlation if standardized else known.covariance
     k = known.n_items
-    matrix = matrix / float(matrix.sum())  # the total now has variance 1
+    total = float(matrix.sum())
+    if total <= 1e-12 * float(np.trace(matrix)):
+        raise InsufficientDataError(
+            f"{_STATISTIC}: the sum of the {k} standardised items does not vary. Check the keying: items of opposite "
+            "direction cancel out."
+        )
+    matrix = matrix / total  # the total now has variance 1
     shared = matrix - np.diag(np.diag(matrix))
     lambda1 = float(shared.sum())
     half, exact = _best_half(matrix, seed)
