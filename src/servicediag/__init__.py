@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from servicediag.reliability_table import Reliability, reliability
     from servicediag.responses import Intake, Responses, read_responses
     from servicediag.scoring import Scores, score
-    from servicediag.simulation import simulate
+    from servicediag.simulation import AnswerProcess, Effect, SimulatedStudy, simulate
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AnswerProcess": "simulation",
     "Cause": "diagnosis.model",
     "Diagnosis": "diagnosis.model",
+    "Effect": "simulation",
     "Evidence": "diagnosis.evidence",
     "Finding": "diagnosis.model",
     "Instrument": "instrument",
@@ -46,6 +48,7 @@ _HOMES = {
     "Scores": "scoring",
     "ServicediagError": "errors",
     "ServicediagWarning": "errors",
+    "SimulatedStudy": "simulation",
     "build_evidence": "diagnosis.evidence",
     "diagnose": "diagnosis.engine",
     "lint_instrument": "instrument",
@@ -59,8 +62,10 @@ _HOMES = {
 }
 
 __all__ = [
+    "AnswerProcess",
     "Cause",
     "Diagnosis",
+    "Effect",
     "Evidence",
     "Finding",
     "Instrument",
@@ -74,6 +79,7 @@ __all__ = [
     "Scores",
     "ServicediagError",
     "ServicediagWarning",
+    "SimulatedStudy",
     "__version__",
     "build_evidence",
     "diagnose",

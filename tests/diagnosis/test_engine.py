@@ -194,3 +194,12 @@ def test_newest_wave_is_judged_and_older_ones_are_shown(make_responses):
     assert set(diagnosis.evidence["wave"]) == {"2025", "2026"}
     assert {f.wave for f in diagnosis.findings} <= {"2026"}
     assert diagnosis.evidence.loc[diagnosis.evidence["wave"] == "2025", "tier"].isna().all()
+
+
+def test_findings_hold_plain_values_only(planted):
+    plain = (str, float, int, bool, type(None), tuple)
+    for finding in planted.findings:
+        for name, value in vars(finding).items():
+            assert type(value) in plain, (finding.kind, name, type(value))
+        for cause in finding.causes:
+            assert all(type(value) in plain for value in vars(cause).values())

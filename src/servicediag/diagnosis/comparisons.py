@@ -46,7 +46,7 @@ def rater_findings(
         tier = _tier(row["estimate"], point, minimum, min(inner.n, outer.n), reliabilities, settings)
         if tier is None:
             continue
-        half = stdtrit(row["df"], 0.975) * row["error"]
+        half = float(stdtrit(row["df"], 0.975)) * row["error"]
         provision = inner.instrument == "four-tools" and inner.dimension in PROVISION
         kind: FindingKind = "provision_gap" if provision else "perception_gap"
         yield Draft(
@@ -105,7 +105,13 @@ def _pairs(evidence: Evidence, cells: pd.DataFrame) -> Iterable[dict[str, Any]]:
             if test is None:
                 continue
             difference, error, df = test
-            yield {"inner": inner, "outer": outer, "estimate": inner.sign * difference, "error": error, "df": df}
+            yield {
+                "inner": inner,
+                "outer": outer,
+                "estimate": float(inner.sign * difference),
+                "error": float(error),
+                "df": float(df),
+            }
 
 
 def _parallel(evidence: Evidence, first: Any, second: Any) -> bool:
@@ -164,9 +170,9 @@ def blame_findings(evidence: Evidence, cells: pd.DataFrame, settings: Settings) 
                 item=None,
                 rater=evidence.instruments[instrument].form(form).rater,
                 form=form,
-                estimate=share,
-                ci_low=share - 1.96 * error,
-                ci_high=share + 1.96 * error,
+                estimate=float(share),
+                ci_low=float(share - 1.96 * error),
+                ci_high=float(share + 1.96 * error),
                 n=int(pair.n),
                 comparator="explanations by staff and by situation in equal parts (0.5)",
                 direction="worse",

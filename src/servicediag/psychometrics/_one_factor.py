@@ -110,6 +110,8 @@ def fit_one_factor(correlations: FloatArray, starts: FloatArray) -> OneFactorFit
     uniquenesses = np.where(converged[:, None], np.exp(logs), np.nan)
     heywood = converged[:, None] & (logs <= np.log(_FLOOR))
     _put_on_boundary(correlations, loadings, uniquenesses, heywood, objective, converged)
+    nothing_shared = converged & (objective > k - 1e-12)  # as good without a factor, whose one loading is arbitrary
+    loadings[nothing_shared], uniquenesses[nothing_shared], heywood[nothing_shared] = 0.0, 1.0, False
     return OneFactorFit(loadings, uniquenesses, heywood, objective, converged)
 
 

@@ -119,7 +119,7 @@ class Retest(EstimateResult):
         interval = ConfidenceInterval(row.ci_low, row.ci_high)
         return (
             f"Scores agreed over time at ICC(A,1) = {apa_number(row.icc_agreement)}, {apa_interval(interval)} "
-            f"(r = {apa_number(row.correlation)}), with a standard error of measurement of {row.sem:.3g} and a minimal "
+            f"(r = {apa_number(row.correlation)}), with a standard error of measurement of {row['sem']:.3g} and a minimal "
             f"detectable change of {row.minimal_detectable_change:.3g}, n = {row.n_matched:.0f}."
         )
 
