@@ -1,0 +1,556 @@
+"""The command line: parse the arguments, call the library, print what it says."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from servicediag.instrument import Instrument
+    from servicediag.responses import Responses
+    from servicediag.terminal import Steps
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Service-culture assessment: read survey exports, judge their reliability, diagnose gaps and causes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_REPORTS = {".xlsx": "to_excel", ".html": "to_html", ".json": "to_json"}
+
+ExportArgument = Annotated[Path, typer.Argument(metavar="EXPORT", help="The survey export.", show_default=False)]
+InstrumentOption = Annotated[
+    list[str],
+    typer.Option(
+        "-i",
+        "--instrument",
+        metavar="ID[:FORM]",
+        help="Instrument of the export; several in one export as ID:FORM+ID:FORM.",
+        show_default=False,
+    ),
+]
+LanguageOption = Annotated[str, typer.Option("--language", metavar="LL", help="Language of what is written.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an internal error.")]
+Reading = dict[str, Any]
+
+_EACH: dict[str, Any] = {
+    "unit": (
+        list[str] | None,
+        typer.Option("--unit", metavar="COLUMN", help="Column that holds the unit; once, or once for each export."),
+    ),
+    "wave": (
+        list[str] | None,
+        typer.Option(
+            "--wave", metavar="COLUMN", help="Column, or fixed value, of the wave; once, or once for each export."
+        ),
+    ),
+    "respondent": (
+        list[str] | None,
+        typer.Option("--respondent", metavar="COLUMN", help="Column that identifies a respondent; '' for none."),
+    ),
+    "sheet": (
+        list[str] | None,
+        typer.Option("--sheet", metavar="NAME", help="Sheet of the workbook; once, or once for each export."),
+    ),
+    "columns": (
+        list[Path] | None,
+        typer.Option(
+            "--columns", metavar="FILE", help="Mapping of columns to item codes, as check --save-mapping writes."
+        ),
+    ),
+}
+"""Options of which each export may have its own: given once for all exports, or once for each in their order."""
+_ALL: dict[str, Any] = {
+    "export_language": (
+        str | None,
+        typer.Option("--export-language", metavar="LL", help="Language of the answers, where labels are ambiguous."),
+    ),
+    "header_row": (int | None, typer.Option("--header-row", min=1, help="Row of the headings, if it is not found.")),
+    "encoding": (str | None, typer.Option("--encoding", help="Encoding of a text file, if it is not found.")),
+    "missing_codes": (
+        list[str] | None,
+        typer.Option("--missing-code", metavar="VALUE", help="Value that means no answer; may be repeated."),
+    ),
+    "minimum_completed": (
+        float | None,
+        typer.Option(
+            "--minimum-completed",
+            min=0,
+            max=1,
+            help="Share of items below which a respondent is set aside; default 0.5.",
+        ),
+    ),
+}
+
+
+def _reads_exports(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how exports are read; the command gets them as one mapping, ``reading``."""
+
+    @functools.wraps(command)
+    def with_options(**values: Any) -> None:
+        command(reading={name: values.pop(name) for name in (*_EACH, *_ALL)}, **values)
+
+    own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "reading"]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
+        for name, (kind, option) in (_EACH | _ALL).items()
+    ]
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *added)]
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return with_options
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from servicediag import __version__
+
+        typer.echo(f"servicediag {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Service-culture assessment: read survey exports, judge their reliability, diagnose gaps and causes."""
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the study and its reports.")] = Path(
+        "servicediag-demo"
+    ),
+    force: ForceOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Run the main job on a made-up study, and compare what was found with what was planted."""
+    with _reporting(debug):
+        from servicediag.demo import STEPS, print_demo, run_demo
+        from servicediag.terminal import console, progress
+
+        with progress(STEPS) as next_step:
+            result = run_demo(out, overwrite=force, progress=next_step)
+        print_demo(result, console())
+
+
+@app.command()
+def instruments(
+    instrument: Annotated[str | None, typer.Argument(metavar="[ID[:FORM]]", show_default=False)] = None,
+    language: LanguageOption = "en",
+    debug: DebugOption = False,
+) -> None:
+    """List the instruments, or the items of one."""
+    with _reporting(debug):
+        from servicediag.terminal import console, show_frame, show_instrument
+
+        if instrument is None:
+            from servicediag.instrument import list_instruments, list_packages
+
+            show_frame(console(), list_instruments())
+            show_frame(console(), list_packages())
+            return
+        loaded, form = _instrument(instrument)
+        show_instrument(console(), loaded, form, _known_language(loaded, language))
+
+
+@app.command("answer-sheet")
+def answer_sheet(
+    instrument: Annotated[str, typer.Argument(metavar="ID[:FORM]", show_default=False)],
+    out: Annotated[Path, typer.Argument(metavar="OUT.xlsx", show_default=False)],
+    language: LanguageOption = "en",
+    force: ForceOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write a questionnaire with drop-downs that can be filled in and read back."""
+    with _reporting(debug):
+        from servicediag.questionnaire import write_answer_sheet
+        from servicediag.terminal import console, say
+
+        loaded, form = _instrument(instrument)
+        _known_language(loaded, language)
+        with _outputs([out], (".xlsx",), force=force) as (target,):
+            write_answer_sheet(loaded, target, form=form, language=language, overwrite=True)
+        say(console(), "written", path=out)
+
+
+@app.command()
+@_reads_exports
+def check(
+    reading: Reading,
+    export: ExportArgument,
+    instrument: InstrumentOption,
+    annotate: Annotated[
+        Path | None, typer.Option(metavar="OUT.xlsx", help="Write a copy of the export with the doubtful cells marked.")
+    ] = None,
+    save_mapping: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the matching of columns and items, to be edited.")
+    ] = None,
+    force: ForceOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Say how an export is read: what was matched, what was set aside, what is doubtful."""
+    with _reporting(debug):
+        from servicediag.terminal import console, show_intake
+
+        wanted = [path for path in (annotate, save_mapping) if path is not None]
+        _check_suffix(annotate, (".xlsx",))
+        _check_suffix(save_mapping, (".csv", ".yaml", ".yml"))
+        if annotate is not None and export.suffix.lower() not in (".xlsx", ".xlsm"):
+            raise typer.BadParameter("--annotate marks cells of a workbook; the export is none")
+        with _marking_faults(export, annotate, force), _outputs(wanted, (), force=force, inputs=[export]) as files:
+            (responses,) = _read([export], ["+".join(instrument)], reading)
+            waiting = iter(files)
+            if annotate is not None:
+                responses.intake.annotate(next(waiting), overwrite=True)
+            if save_mapping is not None:
+                responses.intake.save_mapping(next(waiting), overwrite=True)
+        show_intake(console(), responses)
+        _say_written(wanted)
+
+
+@app.command()
+@_reads_exports
+def score(
+    reading: Reading,
+    export: ExportArgument,
+    instrument: InstrumentOption,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.xlsx", show_default=False)],
+    force: ForceOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write the score of every respondent: working data of the analyst, not for release."""
+    with _reporting(debug):
+        from servicediag.scoring import score as score_responses
+        from servicediag.tables import write_workbook
+        from servicediag.terminal import console, say
+        from servicediag.wording import text
+
+        with _outputs([out], (".xlsx",), force=force, inputs=[export]) as (target,):
+            (responses,) = _read([export], ["+".join(instrument)], reading)
+            scores = score_responses(responses)
+            tables = {"Scores": scores.to_frame(), "Rules": scores.rules}
+            write_workbook(target, tables, note=text("cli.not_for_release"))
+        _say_written([out])
+        say(console(), "not_for_release", style="bold")
+
+
+@app.command()
+@_reads_exports
+def reliability(
+    reading: Reading,
+    export: ExportArgument,
+    instrument: InstrumentOption,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="OUT.xlsx|.csv", help="Write the table to a file.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(metavar="COLUMN", help="A table row for each group of this column.")] = None,
+    force: ForceOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Cronbach's alpha, omega and the standard error of measurement: working data, not for release."""
+    with _reporting(debug):
+        from servicediag.reliability_table import reliability as reliability_of
+        from servicediag.tables import write_csv, write_workbook
+        from servicediag.terminal import console, say, show_reliability
+        from servicediag.wording import text
+
+        reading["unit"] = [by] if by else reading["unit"]
+        wanted = [] if out is None else [out]
+        with _outputs(wanted, (".xlsx", ".csv"), force=force, inputs=[export]) as targets:
+            (responses,) = _read([export], ["+".join(instrument)], reading)
+            table = reliability_of(responses, by="unit" if by else None).to_frame()
+            for target in targets:
+                if target.suffix == ".csv":
+                    write_csv(target, table)
+                else:
+                    write_workbook(target, {"Reliability": table}, note=text("cli.not_for_release"))
+        show_reliability(console(), table)
+        _say_written(wanted)
+        say(console(), "not_for_release", style="bold")
+
+
+@app.command()
+@_reads_exports
+def diagnose(
+    reading: Reading,
+    exports: Annotated[list[Path], typer.Argument(metavar="EXPORT...", show_default=False)],
+    instrument: Annotated[
+        list[str],
+        typer.Option(
+            "-i",
+            "--instrument",
+            metavar="ID[:FORM]",
+            help="One for each export, in order; several in one export as ID:FORM+ID:FORM.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        list[Path] | None,
+        typer.Option("-o", "--out", metavar="REPORT.xlsx|.html|.json", help="Report to write; may be repeated."),
+    ] = None,
+    targets: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Targets in points of health: .yaml, .json, .csv or .xlsx.")
+    ] = None,
+    minimum_group: Annotated[int, typer.Option(min=3, help="Smallest group that may be shown.")] = 5,
+    language: LanguageOption = "en",
+    force: ForceOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Find the gaps and their probable causes, and write the report."""
+    with _reporting(debug):
+        from servicediag.diagnosis.engine import diagnose as diagnose_responses
+        from servicediag.target_file import read_targets
+        from servicediag.terminal import console, progress
+
+        _known_report_language(language)
+        if not reading["unit"]:
+            raise typer.BadParameter("name the column that holds the unit", param_hint="--unit")
+        specifications = _one_for_each(instrument, exports, "-i")
+        wanted = list(out or ())
+        with _outputs(wanted, tuple(_REPORTS), force=force, inputs=exports) as files:
+            with progress([*(f"reading {path.name}" for path in exports), "diagnosing", "writing"]) as steps:
+                responses = _read(exports, specifications, reading, steps)
+                goals = None if targets is None else read_targets(targets, responses)
+                steps()
+                diagnosis = diagnose_responses(*responses, by="unit", targets=goals, minimum_group=minimum_group)
+                steps()
+                for path in files:
+                    extra = {} if path.suffix == ".json" else {"language": language}
+                    getattr(diagnosis, _REPORTS[path.suffix])(path, overwrite=True, **extra)
+            from servicediag.report import print_diagnosis
+
+            print_diagnosis(diagnosis, console(), language=language)
+        _say_written(wanted)
+
+
+@app.command()
+def lint(
+    file: Annotated[str | None, typer.Argument(metavar="[FILE]", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every instrument of the catalogue.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Find faults in instrument files."""
+    with _reporting(debug):
+        from servicediag.instrument import lint_instrument, list_instruments
+        from servicediag.terminal import console, say, show_issues
+
+        if (file is None) != every:
+            raise typer.BadParameter("give a file, or --all")
+        names = [file] if file is not None else list_instruments()["id"].tolist()
+        faulty = False
+        for name in names:
+            issues = lint_instrument(name)
+            faulty |= any(issue.severity == "error" for issue in issues)
+            say(console(), "lint", name=name, count=len(issues))
+            show_issues(console(), "", issues)
+        if faulty:
+            raise typer.Exit(1)
+
+
+@contextmanager
+def _reporting(debug: bool) -> Iterator[None]:
+    """Faults of data and files become lines and exit code 1; an internal error tells its type and nothing else."""
+    import warnings
+
+    from servicediag.errors import ServicediagError, ServicediagWarning
+    from servicediag.terminal import console, line, say, show_issues
+
+    errors = console(stderr=True)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ServicediagWarning)
+            yield
+    except (typer.Exit, typer.Abort, typer.BadParameter):
+        raise
+    except ServicediagError as error:
+        headline = getattr(error, "headline", str(error))
+        show_issues(errors, headline, getattr(error, "issues", ()))
+        raise typer.Exit(1) from None
+    except OSError as error:
+        say(errors, "file_error", style="bold red", problem=_file_problem(error))
+        raise typer.Exit(1) from None
+    except Exception as error:
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        say(errors, "internal_error", style="bold red", type=type(error).__name__)
+        raise typer.Exit(1) from None
+    for warning in caught:
+        if issubclass(warning.category, ServicediagWarning):
+            line(errors, warning.message, style="yellow")
+
+
+def _file_problem(error: OSError) -> str:
+    """The path and what the system says of it."""
+    if error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+@contextmanager
+def _marking_faults(export: Path, annotate: Path | None, force: bool) -> Iterator[None]:
+    """Mark the faulty cells of an export that cannot be read, too."""
+    from servicediag.errors import ResponsesError
+    from servicediag.responses.intake import mark_cells
+
+    try:
+        yield
+    except ResponsesError as error:
+        if annotate is not None:
+            with _outputs([annotate], (), force=force, inputs=[export]) as (file,):
+                mark_cells(export, error.issues, file, overwrite=True)
+            _say_written([annotate])
+        raise
+
+
+@contextmanager
+def _outputs(
+    paths: Sequence[Path], suffixes: Sequence[str], *, force: bool, inputs: Sequence[Path] = ()
+) -> Iterator[list[Path]]:
+    """Temporary paths that take their places, all of them, when the work is done."""
+    from servicediag.files import atomic_path
+
+    for path in paths:
+        _check_suffix(path, suffixes)
+        if any(path.resolve() == other.resolve() for other in inputs):
+            raise typer.BadParameter(f"{path} is the export itself; give another name")
+        if path.exists() and not force:
+            raise FileExistsError(f"{path} already exists; give another name, or --force to replace it")
+    if len({path.resolve() for path in paths}) != len(paths):
+        raise typer.BadParameter("the same file is named twice")
+    with ExitStack() as stack:
+        yield [stack.enter_context(atomic_path(path, overwrite=force)) for path in paths]
+
+
+def _check_suffix(path: Path | None, suffixes: Sequence[str]) -> None:
+    if path is not None and suffixes and path.suffix not in suffixes:
+        raise typer.BadParameter(f"{path}: the file's name must end in {' or '.join(suffixes)}")
+
+
+def _instrument(specification: str) -> tuple[Instrument, str]:
+    """An instrument and the form of it, from ``ID[:FORM]``."""
+    from servicediag.instrument import load_instrument
+
+    name, form = _name_and_form(specification)
+    try:
+        loaded = load_instrument(name)
+        return loaded, loaded.form(form).id
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _name_and_form(specification: str) -> tuple[str, str | None]:
+    """Split ``ID:FORM``; a colon inside a path (``C:\\study``) is none of that."""
+    name, colon, form = specification.rpartition(":")
+    if not colon or not name or any(c in form for c in "/\\") or Path(specification).exists():
+        return specification, None
+    return name, form
+
+
+def _one_for_each(values: Sequence[Any] | None, exports: Sequence[Path], option: str) -> list[Any]:
+    """Values of a repeatable option, one an export; a single one serves for all."""
+    given = list(values or [None])
+    if len(given) == 1:
+        return given * len(exports)
+    if len(exports) == 1 and option == "-i":
+        return ["+".join(given)]
+    if len(given) != len(exports):
+        raise typer.BadParameter(f"{option} is given {len(given)} times for {len(exports)} exports: give one for each")
+    return given
+
+
+def _read(
+    exports: Sequence[Path],
+    specifications: Sequence[str],
+    reading: Reading,
+    steps: Steps | None = None,
+) -> list[Responses]:
+    """Read every export with its own instruments and options; the faults of all are told together."""
+    from servicediag.errors import ResponsesError
+    from servicediag.responses import read_responses
+    from servicediag.terminal import as_options
+
+    sources = [_sources(specification) for specification in specifications]
+    chosen = {name: _one_for_each(reading[name], exports, f"--{name}") for name in _EACH}
+    renamed = {"export_language": "language"}
+    common = {renamed.get(name, name): reading[name] for name in _ALL if reading[name] is not None}
+    report = None if steps is None else steps.within
+    found, failed = [], []
+    for number, (export, (members, forms)) in enumerate(zip(exports, sources, strict=True)):
+        if steps is not None:
+            steps()
+        own: dict[str, Any] = {name: values[number] or None for name, values in chosen.items()} | common
+        try:
+            found.append(read_responses(export, members, form=forms or None, progress=report, **own))
+        except ResponsesError as error:
+            failed.append(error)
+        except ValueError as error:
+            # A wrong argument is named at the beginning; any other text might quote the data.
+            if not re.match(r"[a-z_]+=", str(error)):
+                raise
+            raise typer.BadParameter(as_options(str(error))) from None
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        raise ResponsesError(
+            "\n".join(error.headline for error in failed), [issue for error in failed for issue in error.issues]
+        )
+    return found
+
+
+def _sources(specification: str) -> tuple[list[Instrument], dict[str, str]]:
+    """Instruments of one export, and the forms that were named; a package stands for its parts."""
+    from servicediag.instrument import list_packages, load_package
+
+    parts = [specification] if Path(specification).exists() else specification.split("+")
+    packages = set(list_packages()["id"])
+    named = [f"{p.instrument}:{p.form}" for part in parts if part in packages for p in load_package(part).parts]
+    named += [part for part in parts if part not in packages]
+    members: list[Instrument] = []
+    forms: dict[str, str] = {}
+    for part in named:
+        loaded, form = _instrument(part)
+        if any(loaded.id == member.id for member in members):
+            raise typer.BadParameter(f"{loaded.id} is named twice for one export")
+        members.append(loaded)
+        if _name_and_form(part)[1] is not None:
+            forms[loaded.id] = form
+    return members, forms
+
+
+def _known_language(instrument: Instrument, language: str) -> str:
+    if language not in instrument.languages:
+        raise typer.BadParameter(f"{instrument.id} has no texts in {language!r}; choose from {instrument.languages}")
+    return language
+
+
+def _known_report_language(language: str) -> str:
+    from servicediag.wording import languages
+
+    if language not in languages():
+        raise typer.BadParameter(f"reports cannot be written in {language!r}; choose from {', '.join(languages())}")
+    return language
+
+
+def _say_written(paths: Sequence[Path]) -> None:
+    from servicediag.terminal import console, say
+
+    for path in paths:
+        say(console(), "written", path=path)

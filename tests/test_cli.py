@@ -1,0 +1,367 @@
+"""The command line: exit codes, what is printed, and that nothing is left behind when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from servicediag.cli import app
+from servicediag.simulation import AnswerProcess, Effect, simulate
+from servicediag.tables import write_workbook
+
+COMMANDS = ("demo", "instruments", "answer-sheet", "check", "score", "reliability", "diagnose", "lint")
+SINS = ["-i", "seven-sins:customer"]
+STAFF = ["-i", "readiness:employee+four-tools:receiver"]
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def export(path: Path, frame: pd.DataFrame) -> Path:
+    return write_workbook(path, {"Sheet1": frame})
+
+
+@pytest.fixture(scope="module")
+def customers() -> pd.DataFrame:
+    study = simulate(
+        "seven-sins",
+        n_units=4,
+        respondents_per_unit=25,
+        effects=[Effect("Unit 02", "rule", -25)],
+        process=AnswerProcess(icc=0.0),
+        seed=11,
+    )
+    return study.labelled().rename(columns={"unit": "Branch"})
+
+
+@pytest.fixture(scope="module")
+def staff() -> pd.DataFrame:
+    study = simulate([("readiness", "employee"), ("four-tools", "receiver")], n_units=4, seed=12)
+    return study.labelled().rename(columns={"unit": "Branch"})
+
+
+@pytest.fixture
+def sins(tmp_path, customers) -> Path:
+    return export(tmp_path / "customers.xlsx", customers)
+
+
+def test_help_names_every_command():
+    result = run("--help")
+    assert result.exit_code == 0
+    assert all(command in result.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["unknown"], ["score"], ["diagnose", "x.xlsx"], ["demo", "--no-such-option"]]
+)
+def test_wrong_usage_is_2(arguments):
+    assert run(*arguments).exit_code == 2
+
+
+def test_python_m_is_the_same_program():
+    outputs = [
+        subprocess.run([sys.executable, *start, "--version"], capture_output=True, text=True, check=True).stdout
+        for start in (["-m", "servicediag"], ["-c", "from servicediag.__main__ import main; main()"])
+    ]
+    assert outputs[0] == outputs[1]
+    assert outputs[0].startswith("servicediag ")
+
+
+def test_help_loads_nothing_heavy():
+    code = "import sys, servicediag.cli; print([m for m in ('numpy', 'pandas', 'rich', 'yaml') if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "[]"
+
+
+def test_instruments_lists_the_catalogue_and_shows_the_items_of_one():
+    assert "seven-sins" in run("instruments").stdout
+    shown = run("instruments", "seven-sins:observer")
+    assert shown.exit_code == 0
+    assert "sin_rule_1" in shown.stdout
+    assert "observer" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["no-such"], ["seven-sins:no-such"], ["seven-sins", "--language", "xx"]],
+    ids=["id", "form", "language"],
+)
+def test_unknown_instrument_form_or_language_is_wrong_usage(arguments):
+    assert run("instruments", *arguments).exit_code == 2
+
+
+def test_answer_sheet_is_written_once_and_replaced_only_by_force(tmp_path):
+    path = tmp_path / "sheet.xlsx"
+    assert run("answer-sheet", "seven-sins:customer", path).exit_code == 0
+    before = path.read_bytes()
+    refused = run("answer-sheet", "readiness:employee", path)
+    assert refused.exit_code == 1
+    assert "--force" in refused.stderr
+    assert path.read_bytes() == before
+    assert run("answer-sheet", "readiness:employee", path, "--force").exit_code == 0
+    assert path.read_bytes() != before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_answer_sheet_of_another_type_is_wrong_usage(tmp_path):
+    assert run("answer-sheet", "seven-sins", tmp_path / "sheet.docx").exit_code == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_check_says_what_was_read(sins):
+    result = run("check", sins, *SINS, "--unit", "Branch")
+    assert result.exit_code == 0, result.output
+    assert "35 of 35 items" in result.stdout
+    assert "customers.xlsx" in result.stdout
+
+
+def test_check_writes_the_mapping_and_the_marked_copy(tmp_path, sins):
+    mapping, marked = tmp_path / "mapping.yaml", tmp_path / "marked.xlsx"
+    result = run("check", sins, *SINS, "--save-mapping", mapping, "--annotate", marked)
+    assert result.exit_code == 0, result.output
+    assert mapping.stat().st_size > 0
+    assert zipfile.is_zipfile(marked)
+    assert run("check", sins, *SINS, "--columns", mapping).exit_code == 0
+
+
+def wrong_labels(frame: pd.DataFrame) -> pd.DataFrame:
+    changed = frame.copy()
+    changed.iloc[:, 3] = "Sort of, on a good day"
+    return changed
+
+
+@pytest.mark.parametrize("command", ["check", "score", "reliability", "diagnose"])
+@pytest.mark.parametrize("fault", ["missing_file", "wrong_type", "wrong_labels", "missing_unit", "no_items"])
+def test_faulty_exports_are_1_and_leave_nothing(tmp_path, customers, command, fault):
+    source = tmp_path / "export.xlsx"
+    if fault == "wrong_type":
+        source.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    elif fault == "wrong_labels":
+        export(source, wrong_labels(customers))
+    elif fault == "no_items":
+        export(source, customers[["Branch"]])
+    elif fault == "missing_unit":
+        export(source, customers.drop(columns="Branch"))
+    before = sorted(tmp_path.iterdir())
+    out = {"check": [], "score": ["-o", tmp_path / "out.xlsx"], "reliability": ["-o", tmp_path / "out.csv"]}
+    unit = ["--by" if command == "reliability" else "--unit", "Branch"]
+    result = run(
+        command, source, *SINS, *unit, *out.get(command, ["-o", tmp_path / "r.html", "-o", tmp_path / "r.json"])
+    )
+    assert result.exit_code == 1, result.output
+    assert sorted(tmp_path.iterdir()) == before
+    assert "Traceback" not in result.output
+    assert "Internal error" not in result.output
+    expected = {"wrong_labels": "unknown_label", "missing_unit": "missing_column", "no_items": "missing_item"}
+    assert expected.get(fault, "export.xlsx") in result.stderr
+
+
+def test_advice_is_given_in_the_words_of_the_command_line(tmp_path, sins):
+    result = run("check", sins, "-i", "readiness", "--sheet", "Sheet1")
+    assert result.exit_code == 1
+    assert "--header-row" in result.stderr
+    assert "header_row" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--export-language", "xx"], ["--minimum-completed", "7"], ["--header-row", "0"], ["-i", "seven-sins:observer"]],
+)
+def test_wrong_reading_options_are_wrong_usage(sins, arguments):
+    assert run("check", sins, *SINS, *arguments).exit_code == 2
+
+
+def test_declared_missing_codes_are_no_fault(tmp_path, customers):
+    source = export(tmp_path / "e.xlsx", customers.assign(**{customers.columns[2]: "No idea"}))
+    assert run("check", source, *SINS).exit_code == 1
+    assert run("check", source, *SINS, "--missing-code", "No idea").exit_code == 0
+
+
+def test_faulty_cells_are_marked_in_a_copy(tmp_path, customers):
+    source, marked = export(tmp_path / "e.xlsx", wrong_labels(customers)), tmp_path / "marked.xlsx"
+    assert run("check", source, *SINS, "--annotate", marked).exit_code == 1
+    with zipfile.ZipFile(marked) as book:
+        assert any("comments" in name for name in book.namelist())
+
+
+def test_faults_of_all_exports_are_told_together(tmp_path, customers, staff):
+    first = export(tmp_path / "first.xlsx", wrong_labels(customers))
+    second = export(tmp_path / "second.xlsx", staff.drop(columns="Branch"))
+    result = run("diagnose", first, second, *SINS, *STAFF, "--unit", "Branch", "-o", tmp_path / "r.json")
+    assert result.exit_code == 1
+    assert "unknown_label" in result.stderr
+    assert "missing_column" in result.stderr
+
+
+def test_score_writes_working_data_that_says_so(tmp_path, sins, customers):
+    out = tmp_path / "scores.xlsx"
+    result = run("score", sins, *SINS, "--unit", "Branch", "-o", out, "--minimum-completed", "0")
+    assert result.exit_code == 0, result.output
+    assert "not for release" in result.stdout
+    book = pd.read_excel(out, sheet_name=None, header=None, engine="openpyxl")
+    assert "not for release" in book["Scores"].iloc[0, 0]
+    scores = pd.read_excel(out, sheet_name="Scores", header=2, engine="openpyxl")
+    assert len(scores) == len(customers)
+    assert scores["rule"].dropna().between(0, 100).all()
+
+
+def test_text_of_the_export_never_becomes_a_formula(tmp_path, customers):
+    changed = customers.assign(Branch='=HYPERLINK("http://example.org")')
+    out = tmp_path / "scores.xlsx"
+    assert run("score", export(tmp_path / "e.xlsx", changed), *SINS, "--unit", "Branch", "-o", out).exit_code == 0
+    with zipfile.ZipFile(out) as book:
+        assert not any(b"<f>" in book.read(name) for name in book.namelist() if "worksheets" in name)
+
+
+def test_reliability_prints_and_writes_both_types(tmp_path, sins):
+    for name in ("alpha.xlsx", "alpha.csv"):
+        result = run("reliability", sins, *SINS, "-o", tmp_path / name)
+        assert result.exit_code == 0, result.output
+        assert "not for release" in result.stdout
+        assert "alpha (95 %)" in result.stdout
+    table = pd.read_csv(tmp_path / "alpha.csv")
+    assert len(table) == 7
+    assert table["alpha"].between(0.4, 0.99).all()
+
+
+def test_diagnose_writes_every_report_and_finds_the_planted_unit(tmp_path, sins):
+    reports = [tmp_path / f"report{suffix}" for suffix in (".xlsx", ".html", ".json")]
+    result = run("diagnose", sins, *SINS, "--unit", "Branch", *(part for path in reports for part in ("-o", path)))
+    assert result.exit_code == 0, result.output
+    assert all(f"Written: {path}" in result.stdout for path in reports)
+    assert "Unit 02" in result.stdout
+    content = json.loads(reports[2].read_text(encoding="utf-8"))
+    found = {(f["unit"], f["dimension"]) for f in content["findings"] if f["tier"] in ("established", "likely")}
+    assert ("Unit 02", "rule") in found
+
+
+def test_diagnose_reads_several_instruments_of_one_export(tmp_path, sins, staff):
+    both = export(tmp_path / "staff.xlsx", staff)
+    out = tmp_path / "report.json"
+    result = run("diagnose", sins, both, *SINS, *STAFF, "--unit", "Branch", "-o", out)
+    assert result.exit_code == 0, result.output
+    measured = {row["instrument"] for row in json.loads(out.read_text(encoding="utf-8"))["evidence"]}
+    assert measured == {"seven-sins", "readiness", "four-tools"}
+    split = run("check", both, "-i", "readiness:employee", "-i", "four-tools:receiver", "--unit", "Branch")
+    assert split.exit_code == 0
+    assert "four-tools:receiver" in split.stdout
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".json", ".csv", ".xlsx"])
+def test_targets_come_from_any_of_the_file_types(tmp_path, sins, suffix):
+    path = tmp_path / f"targets{suffix}"
+    if suffix == ".csv":
+        path.write_text("dimension,target,unit\nrule,95,\nseven-sins/cold,90,Unit 02\n", encoding="utf-8")
+    elif suffix == ".xlsx":
+        export(path, pd.DataFrame({"dimension": ["rule", "cold"], "target": [95, 90]}))
+    else:
+        path.write_text('{"rule": 95, "cold": 90}', encoding="utf-8")
+    out = tmp_path / "report.json"
+    result = run("diagnose", sins, *SINS, "--unit", "Branch", "--targets", path, "-o", out)
+    assert result.exit_code == 0, result.output
+    plain = tmp_path / "plain.json"
+    assert run("diagnose", sins, *SINS, "--unit", "Branch", "-o", plain).exit_code == 0
+    assert out.read_bytes() != plain.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ("rules: 80", "unknown_dimension"),
+        ("rule: 180", "out_of_range"),
+        ("rule: high", "out_of_range"),
+        ("- 3", "unreadable"),
+    ],
+)
+def test_faulty_targets_are_1_and_every_fault_is_named(tmp_path, sins, content, code):
+    path = tmp_path / "targets.yaml"
+    path.write_text(content, encoding="utf-8")
+    result = run("diagnose", sins, *SINS, "--unit", "Branch", "--targets", path, "-o", tmp_path / "r.json")
+    assert result.exit_code == 1
+    assert code in result.stderr
+    assert not (tmp_path / "r.json").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-o", "report.docx"],
+        ["-o", "customers.xlsx", "--force"],
+        ["-o", "r.json", "-o", "r.json"],
+        ["--minimum-group", "2"],
+        ["--language", "xx"],
+        ["-i", "readiness", "-i", "four-tools"],
+        ["--sheet", "a", "--sheet", "b"],
+    ],
+    ids=["type", "export itself", "twice", "small group", "language", "too many instruments", "too many sheets"],
+)
+def test_wrong_usage_of_diagnose_is_2_before_anything_is_written(tmp_path, monkeypatch, customers, arguments):
+    monkeypatch.chdir(tmp_path)
+    names = [export(tmp_path / name, customers).name for name in ("customers.xlsx", "second.xlsx")]
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    sources = names if "-i" in arguments else names[:1]
+    result = run("diagnose", *sources, *SINS, "--unit", "Branch", *arguments)
+    assert result.exit_code == 2, result.output
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_one_existing_report_stops_all(tmp_path, sins):
+    existing = tmp_path / "report.html"
+    existing.write_text("mine", encoding="utf-8")
+    arguments = ["diagnose", sins, *SINS, "--unit", "Branch", "-o", tmp_path / "report.json", "-o", existing]
+    assert run(*arguments).exit_code == 1
+    assert existing.read_text(encoding="utf-8") == "mine"
+    assert not (tmp_path / "report.json").exists()
+    assert run(*arguments, "--force").exit_code == 0
+    assert existing.read_text(encoding="utf-8") != "mine"
+
+
+def test_a_folder_that_does_not_exist_is_1(tmp_path, sins):
+    result = run("score", sins, *SINS, "-o", tmp_path / "nowhere" / "out.xlsx")
+    assert result.exit_code == 1
+    assert "nowhere" in result.stderr
+
+
+def test_lint_passes_the_catalogue_and_fails_a_faulty_instrument(tmp_path):
+    assert run("lint", "--all").exit_code == 0
+    faulty = tmp_path / "instrument.yaml"
+    faulty.write_text("id: Broken Id\nversion: one\n", encoding="utf-8")
+    result = run("lint", tmp_path)
+    assert result.exit_code == 1
+    assert "instrument.yaml" in result.output
+
+
+@pytest.mark.parametrize("arguments", [[], ["seven-sins", "--all"]])
+def test_lint_wants_a_file_or_all(arguments):
+    assert run("lint", *arguments).exit_code == 2
+
+
+def test_internal_errors_tell_their_type_and_nothing_of_the_data(tmp_path, monkeypatch, sins):
+    def broken(responses):
+        raise KeyError("Ana Costa answered Never")
+
+    monkeypatch.setattr("servicediag.scoring.score", broken)
+    arguments = ["score", sins, *SINS, "-o", tmp_path / "out.xlsx"]
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "Internal error (KeyError)" in result.stderr
+    assert "Ana" not in result.output
+    assert not (tmp_path / "out.xlsx").exists()
+    assert "Traceback" in run(*arguments, "--debug").stderr
+
+
+def test_text_of_the_export_is_never_markup_or_terminal_code(tmp_path, customers):
+    heading = "[bold red]Shift[/bold red] :warning:"
+    source = export(tmp_path / "e.xlsx", customers.assign(**{heading: "day", "Size\x1b[2J": 1}))
+    result = run("check", source, *SINS, "--unit", "Branch")
+    assert result.exit_code == 0, result.output
+    assert heading in result.stdout
+    assert "\x1b" not in result.output
