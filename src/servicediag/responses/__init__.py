@@ -1,0 +1,8 @@
+"""Survey exports to coded answers, with a record of how each was read."""
+
+from servicediag.responses.intake import Intake
+from servicediag.responses.model import Part, Responses
+from servicediag.responses.reading import read_responses
+from servicediag.responses.safety import Limits
+
+__all__ = ["Intake", "Limits", "Part", "Responses", "read_responses"]

@@ -1,0 +1,127 @@
+"""Codes the matched columns on the scales of their form, and reports what a scale does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from servicediag.errors import Issue
+from servicediag.instrument.model import Form, Instrument, Scale
+from servicediag.responses.coding import Coding, ScaleLabels, code_texts
+from servicediag.responses.matching import Match
+from servicediag.responses.model import missing_code
+from servicediag.responses.readers import Table, distinct
+
+__all__ = ["Coder"]
+
+_MOST_VALUES_NAMED = 10
+_MOST_PLACES = 1_000
+_LONGEST_VALUE = 60
+_UNREADABLE = missing_code("unreadable")
+
+
+@dataclass
+class Coder:
+    """Codes columns by their distinct texts; what was worked out to tell the form is kept for the coding.
+
+    Attributes
+    ----------
+    language : str or None
+        The language of the labels, where the caller names it.
+    missing : collection of str
+        Declared missing codes, normalised.
+    """
+
+    table: Table
+    language: str | None
+    missing: Collection[str]
+    _distinct: dict[int, tuple[list[str | None], np.ndarray]] = field(default_factory=dict)
+    _codings: dict[tuple[int, int], Coding] = field(default_factory=dict)
+    _labels: dict[int, tuple[Scale, ScaleLabels]] = field(default_factory=dict)
+
+    def fits(self, instrument: Instrument) -> Callable[[Match, Form], bool]:
+        """Whether every answer of a matched column is known to the scale of a form."""
+
+        def test(match: Match, form: Form) -> bool:
+            return not self._coding(match, instrument, form).refusals
+
+        return test
+
+    def column(self, match: Match, instrument: Instrument, form: Form) -> tuple[np.ndarray, list[Issue]]:
+        """The codes of a matched column, a row each, and its issues."""
+        _, indices = self._column(match.column)
+        coding = self._coding(match, instrument, form)
+        scale = instrument.scale(match.item, form.id)
+        issues = [*self._refused(match, scale, coding), *self._remarks(match, coding)]
+        return coding.codes[indices], issues
+
+    def _column(self, column: int) -> tuple[list[str | None], np.ndarray]:
+        if column not in self._distinct:
+            self._distinct[column] = distinct(self.table.columns[column])
+        return self._distinct[column]
+
+    def _coding(self, match: Match, instrument: Instrument, form: Form) -> Coding:
+        scale = instrument.scale(match.item, form.id)
+        key = (match.column, id(scale))
+        if key not in self._codings:
+            if id(scale) not in self._labels:
+                self._labels[id(scale)] = (scale, ScaleLabels.of(scale))
+            texts, _ = self._column(match.column)
+            stated = (self.language,) if self.language else tuple(sorted({name for _, name in match.readings}))
+            labels = self._labels[id(scale)][1]
+            self._codings[key] = code_texts(texts, labels, instrument.languages, stated, self.missing)
+        return self._codings[key]
+
+    def _refused(self, match: Match, scale: Scale, coding: Coding) -> Iterator[Issue]:
+        """An issue for each distinct text that the scale does not know, with its count and its first cells."""
+        texts, indices = self._column(match.column)
+        for refusal in coding.refusals[:_MOST_VALUES_NAMED]:
+            places = np.flatnonzero(indices == refusal.index)
+            value = _shorten(str(texts[refusal.index]))
+            times = "once" if len(places) == 1 else f"{len(places):,} times"
+            if refusal.code == "out_of_range":
+                bounds = f"from {scale.minimum} to {scale.maximum}"
+                problem = f"{value!r} ({times}) is not a code of {match.item}, which goes {bounds}."
+                remedy = "Correct it, or declare it as missing: missing_codes=(...)."
+            else:
+                problem = f"{value!r} ({times}) is not an answer of {match.item}."
+                remedy = f"The answers are {_options(scale)}. Correct it, or pass missing_codes=(...)."
+            yield Issue(refusal.code, "error", self.table.where(match.column, places), problem, remedy)
+        if (rest := len(coding.refusals) - _MOST_VALUES_NAMED) > 0:
+            problem = f"{rest:,} more distinct values are not answers of {match.item}."
+            remedy = "Check whether this column holds the item at all."
+            yield Issue(coding.refusals[-1].code, "error", self.table.where(match.column), problem, remedy)
+
+    def _remarks(self, match: Match, coding: Coding) -> Iterator[Issue]:
+        if coding.labels and coding.numbers:
+            problem = f"The answers to {match.item} are labels in some rows and bare numbers in others."
+            remedy = "The numbers were taken as codes of the same scale; check that they are."
+            yield self._warning("mixed_labels_and_codes", match, coding.numbers, problem, remedy)
+        if coding.disagreeing:
+            problem = f"The number before a label is not the code of that label in {match.item}."
+            remedy = "The label was taken; check that the options were offered in this order."
+            yield self._warning("label_number_disagrees", match, coding.disagreeing, problem, remedy)
+        if len(coding.languages) > 1:
+            problem = f"The answers to {match.item} are in several languages: {', '.join(coding.languages)}."
+            yield Issue("mixed_languages", "warning", self.table.where(match.column), problem)
+        unreadable = np.flatnonzero(coding.codes[:-1] == _UNREADABLE)
+        if len(unreadable):
+            problem = f"Cells of {match.item} hold an error value of the spreadsheet."
+            remedy = "They count as missing; mend the formula or type the answer."
+            yield self._warning("unreadable_cell", match, unreadable, problem, remedy)
+
+    def _warning(self, code: str, match: Match, values: Sequence[int] | np.ndarray, problem: str, remedy: str) -> Issue:
+        _, indices = self._column(match.column)
+        places = np.flatnonzero(np.isin(indices, values))
+        return Issue(code, "warning", self.table.where(match.column, places), problem, remedy)
+
+
+def _options(scale: Scale) -> str:
+    labels = next(iter(scale.labels.values()), {})
+    return ", ".join(f"{code} {labels.get(code, '')}".strip() for code in scale.codes)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

@@ -1,0 +1,163 @@
+"""Who answered: the respondents' ids, units and waves, and the background columns that are not personal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from servicediag.errors import Issue
+from servicediag.responses.matching import close_names, find_column
+from servicediag.responses.normalise import normal_text
+from servicediag.responses.personal import personal_reason
+from servicediag.responses.readers import Table, distinct
+
+__all__ = ["People", "Roles", "find_roles", "read_people"]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Columns that hold the respondent, unit and wave; or the wave of everybody."""
+
+    columns: Mapping[str, int]
+    fixed_wave: str | None = None
+
+    @property
+    def taken(self) -> dict[int, str]:
+        return {column: role for role, column in self.columns.items()}
+
+
+@dataclass(frozen=True)
+class People:
+    """A row a row of the table.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        ``unit``, ``wave``, then the background columns; index: the ids, or the rows of the source.
+    has_ids : bool
+        Whether the index holds ids of respondents.
+    """
+
+    frame: pd.DataFrame
+    has_ids: bool
+
+
+def find_roles(table: Table, asked: Mapping[str, object], known: Mapping[str, int], issues: list[Issue]) -> Roles:
+    """Find the columns that the caller names for respondent, unit and wave; the rest as the platform knows them.
+
+    A wave for which there is no column is the wave of everybody.
+    """
+    columns = {role: column for role, column in known.items() if asked.get(role) is None}
+    fixed_wave = None
+    for role, name in asked.items():
+        if name is None:
+            continue
+        found = find_column(name, table) if isinstance(name, str) else []
+        if len(found) == 1:
+            columns[role] = found[0]
+        elif found:
+            problem = f"Several columns are called {name!r}."
+            remedy = f"Name one of them: {role}={table.names[found[0]]!r}."
+            issues.append(Issue("duplicate_match", "error", table.where(), problem, remedy))
+        elif role == "wave":
+            fixed_wave = str(name)
+            if remedy := close_names(fixed_wave, table.names):
+                problem = f"There is no column {fixed_wave!r}; it is taken as the wave of all respondents."
+                issues.append(Issue("missing_column", "warning", table.where(), problem, remedy))
+        else:
+            remedy = close_names(str(name), table.names) or f"Check {role}=."
+            problem = f"There is no column {name!r} for {role}=."
+            issues.append(Issue("missing_column", "error", table.where(), problem, remedy))
+    return Roles(columns, fixed_wave)
+
+
+def read_people(table: Table, roles: Roles, items: Collection[int], issues: list[Issue]) -> People:
+    """Who answered each row; personal columns are dropped, and reported."""
+    index, has_ids = _ids(table, roles, issues)
+    columns: dict[str, pd.Series] = {}
+    if "unit" in roles.columns:
+        columns["unit"] = _texts(table, roles.columns["unit"], index)
+        issues.extend(_similar_units(table, roles.columns["unit"]))
+    if "wave" in roles.columns:
+        columns["wave"] = _texts(table, roles.columns["wave"], index)
+    elif roles.fixed_wave is not None:
+        columns["wave"] = pd.Series(roles.fixed_wave, index=index)
+    for role in ("unit", "wave"):
+        if role not in roles.columns or columns[role].notna().any():
+            continue
+        del columns[role]
+    for column, name in enumerate(table.names):
+        if column in items or column in roles.taken:
+            continue
+        if reason := personal_reason(table.headings[column], distinct(table.columns[column])[0]):
+            problem = f"Column {name!r} seems to hold {reason}; it was left out."
+            issues.append(Issue("dropped_personal_column", "note", table.where(column), problem))
+            continue
+        values = _background(table, column, index)
+        if not table.headings[column] and values.isna().all():
+            continue
+        columns[_free_name(name, column, columns, table, issues)] = values
+    return People(pd.DataFrame(columns, index=index), has_ids)
+
+
+def _ids(table: Table, roles: Roles, issues: list[Issue]) -> tuple[pd.Index, bool]:
+    column = roles.columns.get("respondent")
+    if column is None:
+        return table.rows, False
+    ids = _texts(table, column, table.rows)
+    blank = ids.isna().to_numpy()
+    if blank.all():
+        return table.rows, False
+    if blank.any():
+        ids = ids.where(~blank, [f"row {row}" for row in table.rows])
+        problem = f"{int(blank.sum())} respondents have no id; their row stands for it."
+        where = table.where(column, np.flatnonzero(blank))
+        issues.append(Issue("missing_respondent", "warning", where, problem, "Fill in the ids to link waves."))
+    if personal_reason("", distinct(table.columns[column])[0]):
+        problem = "The respondents' ids look like personal details."
+        remedy = "Replace them with numbers or other pseudonyms before you pass the data on."
+        issues.append(Issue("personal_ids", "warning", table.where(column), problem, remedy))
+    return pd.Index(ids, name="respondent"), True
+
+
+def _texts(table: Table, column: int, index: pd.Index) -> pd.Series:
+    """A column as text; blank cells are missing, and "NA" is a text like any other."""
+    texts, indices = distinct(table.columns[column])
+    values = np.array([text if text and text.strip() else None for text in texts] + [None], dtype=object)
+    return pd.Series(values[indices], index=index)
+
+
+def _background(table: Table, column: int, index: pd.Index) -> pd.Series:
+    if table.frame is None:
+        return _texts(table, column, index)
+    return table.frame.iloc[:, column].set_axis(index)
+
+
+def _free_name(name: str, column: int, taken: Mapping[str, object], table: Table, issues: list[Issue]) -> str:
+    """The heading; a repeated one, or one that stands for something else, says which column it is."""
+    heading = table.headings[column]
+    final = name
+    if final in taken:
+        final = table.placed_name(column)
+    if heading and final != heading:
+        problem = f"Several columns are called {heading!r}; this one is kept as {final!r}."
+        remedy = "Give each column a heading of its own."
+        issues.append(Issue("duplicate_heading", "warning", table.where(column), problem, remedy))
+    return final
+
+
+def _similar_units(table: Table, column: int) -> Iterator[Issue]:
+    """Units that differ only in case, spaces or width: merging them changes the results, so a person decides."""
+    texts, _ = distinct(table.columns[column])
+    groups: dict[str, list[str]] = {}
+    for text in dict.fromkeys(text for text in texts if text and text.strip()):
+        groups.setdefault(normal_text(text), []).append(text)
+    for spellings in groups.values():
+        if len(spellings) > 1:
+            names = " and ".join(repr(text) for text in spellings)
+            problem = f"The units {names} differ only in spelling; they are counted as different units."
+            remedy = "If they are one unit, write them alike in the file."
+            yield Issue("similar_units", "warning", table.where(column), problem, remedy)

@@ -1,0 +1,1 @@
+"""One module a survey platform: how its export is laid out."""

@@ -1,0 +1,390 @@
+"""``read_responses``: one export in, coded answers and a record of the reading out, or every fault at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from servicediag.errors import Issue, ResponsesError
+from servicediag.instrument import list_packages, load_instrument, load_package
+from servicediag.instrument.model import Form, Instrument
+from servicediag.responses.answers import Coder
+from servicediag.responses.coding import missing_texts
+from servicediag.responses.completeness import absent_items, doubled_respondents, share_completed
+from servicediag.responses.forms import infer_form, requested_forms
+from servicediag.responses.intake import Intake, read_mapping
+from servicediag.responses.matching import ItemTexts, Match, close_names, match_columns
+from servicediag.responses.model import Part, Responses
+from servicediag.responses.normalise import normal_code, normal_text
+from servicediag.responses.people import Roles, find_roles, read_people
+from servicediag.responses.personal import personal_reason
+from servicediag.responses.safety import Limits
+from servicediag.responses.sheets import Opened, Search, open_table
+
+__all__ = ["read_responses"]
+
+InstrumentLike = Instrument | str | os.PathLike[str]
+Progress = Callable[[int, int, str], object]
+_HEADINGS_SHOWN = 8
+
+
+def read_responses(
+    source: str | os.PathLike[str] | pd.DataFrame,
+    instrument: InstrumentLike | Iterable[InstrumentLike],
+    *,
+    form: str | Mapping[str, str] | None = None,
+    language: str | None = None,
+    sheet: str | int | None = None,
+    columns: Mapping[str, str | None] | str | os.PathLike[str] | None = None,
+    unit: str | None = None,
+    wave: object = None,
+    respondent: str | None = None,
+    missing_codes: Collection[int | float | str] = (),
+    minimum_completed: float = 0.5,
+    encoding: str | None = None,
+    header_row: int | None = None,
+    limits: Limits | Mapping[str, int] | None = None,
+    progress: Progress | None = None,
+) -> Responses:
+    """Read a survey export and code its answers on the declared response scales.
+
+    A column holds an item if it is mapped to it, if its heading is the item code (case and punctuation ignored), or if
+    it is the exact text of the question in any language of the instrument. Columns are never matched by position or by
+    resemblance. Answers are labels of the declared scale in any language, codes within its bounds, or both together.
+
+    Parameters
+    ----------
+    source : path or DataFrame
+        ``.xlsx``, ``.xlsm`` (macros are not run), ``.csv``, ``.tsv`` or ``.txt``; its content says what a file is.
+    instrument : Instrument, id, path, or a list of these
+        One export often holds several instruments.
+    form : str or mapping, optional
+        A form id, ``"instrument:form"``, or ``{instrument id: form id}``. Without it the form is inferred from the
+        wording, the answer sheet or the scales; where these cannot tell, that is an ``ambiguous_form`` error.
+    language : str, optional
+        Language of the labels, where the same label has different codes in two languages.
+    sheet : str or int, optional
+        Name or position (from 0) of the worksheet; without it the one in which most items are found.
+    columns : mapping or path, optional
+        ``{source column: item code}``, or a file that ``Intake.save_mapping`` wrote. None instead of an item code says
+        that the column is no item.
+    unit, respondent : str, optional
+        Columns that hold the unit and the respondent's id.
+    wave : str or other value, optional
+        A column; or, if there is no column of that name, the wave of all respondents.
+    missing_codes : collection of int or str
+        Values that mean "no answer", e.g. ``(-99, "no opinion")``; their reason is ``declared``.
+    minimum_completed : float
+        Share (0 to 1) of the form's items in the export below which a respondent is set aside; 0 keeps all.
+        With several instruments a respondent is set aside who is below it in each of them.
+    encoding : str, optional
+        Encoding of a text file; without it, it is found from the content.
+    header_row : int, optional
+        Row of the headings, counted from 1; without it, it is looked for in the first 15 rows.
+    limits : Limits or mapping, optional
+        Larger or smaller limits for the file.
+    progress : callable, optional
+        Called with steps done, steps in all, and what is being done.
+
+    Returns
+    -------
+    Responses
+        Index: the respondents' ids, or the row numbers of the file, or the index of the DataFrame.
+
+    Raises
+    ------
+    ResponsesError
+        The file or its answers are faulty; ``issues`` lists every fault with its place and what to do.
+    ValueError, TypeError
+        An argument is wrong.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from servicediag.instrument import load_instrument
+    >>> sins = load_instrument("seven-sins")
+    >>> export = pd.DataFrame({item.code: ["Never", "Often"] for item in sins.items})
+    >>> responses = read_responses(export, sins, form="customer")
+    >>> responses
+    Responses(seven-sins:customer, n_respondents=2, n_items=35)
+    """
+    instruments, packaged = _resolve(instrument)
+    forms = {**packaged.forms, **requested_forms(form, instruments)}
+    mapping = _mapping(columns, instruments)
+    _check_arguments(language, instruments, minimum_completed, header_row)
+    asked = {"respondent": respondent, "unit": unit, "wave": wave}
+    names = {*mapping, *(name for name in asked.values() if isinstance(name, str))}
+    texts = ItemTexts.of(instruments)
+    search = Search(texts, names, _known_texts(instruments, texts), sheet, header_row, encoding)
+    report = progress or _silent
+    report(0, 1, "reading")
+    opened = open_table(source, search, Limits.of(limits))
+    report(1, 1, "reading")
+    missing = missing_texts(missing_codes)
+    reading = _Reading(opened, instruments, texts, forms, packaged.items, mapping, asked, language, missing, report)
+    return reading.responses(minimum_completed)
+
+
+@dataclass(frozen=True)
+class _Packaged:
+    """What a package says of its parts: their form, and the items asked where not all of them are."""
+
+    forms: dict[str, str] = field(default_factory=dict)
+    items: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass
+class _Reading:
+    """One reading in progress; faults are collected, and raised together at the end."""
+
+    opened: Opened
+    instruments: tuple[Instrument, ...]
+    texts: ItemTexts
+    forms: Mapping[str, str]
+    packaged_items: Mapping[str, tuple[str, ...]]
+    mapping: Mapping[str, str | None]
+    asked: Mapping[str, object]
+    language: str | None
+    missing: Collection[str]
+    report: Progress
+    issues: list[Issue] = field(default_factory=list)
+
+    def responses(self, minimum_completed: float) -> Responses:
+        table = self.opened.table
+        self.issues.extend(self.opened.issues)
+        if not len(table.rows) or not table.headings:
+            remedy = "Check the file, sheet= and header_row=."
+            self._error("empty_sheet", table.where(), "There are no answers.", remedy)
+            self._raise()
+        roles = find_roles(table, self.asked, self.opened.layout.roles, self.issues)
+        matches = self._matches(roles)
+        parts, codes = self._code(matches)
+        people = read_people(table, roles, {match.column for match in matches}, self.issues)
+        self._raise()
+        kept = self._keep(parts, codes, minimum_completed)
+        if people.has_ids:
+            waves = people.frame["wave"].iloc[kept] if "wave" in people.frame else None
+            self.issues.extend(doubled_respondents(people.frame.index[kept], waves, table, kept))
+        self._raise()
+        if len(kept) < len(table.rows):
+            codes = {code: column[kept] for code, column in codes.items()}
+        return Responses(
+            parts,
+            codes,
+            people.frame.iloc[kept],
+            self._intake([match for match in matches if match.item in codes], len(kept)),
+        )
+
+    def _matches(self, roles: Roles) -> list[Match]:
+        table = self.opened.table
+        keys = {item.code: (i.id, item.code) for i in self.instruments for item in i.items}
+        codes = self.opened.layout.codes
+        matches, faults = match_columns(table, self.texts, self.mapping, keys, roles.taken, codes)
+        self.issues.extend(faults)
+        for instrument in self.instruments:
+            if not any(match.instrument == instrument.id for match in matches):
+                headings = [repr(h) for h in table.headings if h and not personal_reason("", [h])][:_HEADINGS_SHOWN]
+                problem = f"No item of {instrument.id} is in the file, whose headings begin {', '.join(headings)}."
+                remedy = "Check instrument=, sheet= and header_row=, or name the columns with columns=."
+                self._error("missing_item", table.where(), problem, remedy)
+        return matches
+
+    def _code(self, matches: Sequence[Match]) -> tuple[tuple[Part, ...], dict[str, np.ndarray]]:
+        """The parts whose form is known, and the codes of their items."""
+        table = self.opened.table
+        coder = Coder(table, self.language or self._declared_language(), self.missing)
+        parts: list[Part] = []
+        codes: dict[str, np.ndarray] = {}
+        for instrument in self.instruments:
+            mine = [match for match in matches if match.instrument == instrument.id]
+            form = self._form(instrument, mine, coder) if mine else None
+            if form is None:
+                continue
+            mine = [match for match in mine if match.item in form.items]
+            for match in mine:
+                codes[match.item], faults = coder.column(match, instrument, form)
+                self.issues.extend(faults)
+                self.report(len(codes), len(matches), "coding answers")
+            parts.append(Part(instrument, form, tuple(match.item for match in mine)))
+            offered = self.packaged_items.get(instrument.id, form.items)
+            self.issues.extend(absent_items(instrument, offered, parts[-1].items, table.where()))
+        return tuple(parts), codes
+
+    def _form(self, instrument: Instrument, matches: Sequence[Match], coder: Coder) -> Form | None:
+        wanted = self.forms.get(instrument.id)
+        declared = self.opened.layout.declaration
+        where = self.opened.table.where()
+        if declared and declared.instrument == instrument.id:
+            if wanted not in (None, declared.form):
+                problem = f"The answer sheet says that it is the form {declared.form!r}, not {wanted!r}."
+                self._error("ambiguous_form", where, problem, "Leave out form=, or check the file.")
+                return None
+            wanted = declared.form if declared.form in {form.id for form in instrument.forms} else wanted
+            if declared.version != instrument.version:
+                problem = f"The answer sheet was made for version {declared.version}; this is {instrument.version}."
+                remedy = "Check that the items are the same."
+                self.issues.append(Issue("other_version", "warning", where, problem, remedy))
+        if wanted is not None:
+            form = instrument.form(wanted)
+            self._outside(form, instrument, matches)
+            return form
+        candidates = infer_form(instrument, matches, coder.fits(instrument))
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            shown = ", ".join(f"{form.id} (answered by: {form.rater})" for form in candidates)
+            problem = f"The file can be any of these forms of {instrument.id}: {shown}."
+        else:
+            problem = f"No form of {instrument.id} has all of the items and the wording that the file has."
+        choices = candidates or instrument.forms
+        remedy = f"Say which it is: form={choices[0].id!r}, or {', '.join(repr(form.id) for form in choices[1:])}."
+        self._error("ambiguous_form", where, problem, remedy)
+        return None
+
+    def _outside(self, form: Form, instrument: Instrument, matches: Sequence[Match]) -> None:
+        """Say what speaks against the form that the caller named."""
+        table = self.opened.table
+        for match in matches:
+            if match.item not in form.items:
+                problem = f"{match.item} is not part of the form {form.id!r} of {instrument.id}; it was left out."
+                self.issues.append(Issue("outside_form", "warning", table.where(match.column), problem, "Check form=."))
+        worded = {wording for match in matches for wording, _ in match.readings}
+        if worded and form.wording not in worded:
+            problem = f"The headings are worded as for {', '.join(sorted(worded))}, not for {form.wording}."
+            remedy = f"Check that form={form.id!r} is who answered."
+            self.issues.append(Issue("other_wording", "warning", table.where(), problem, remedy))
+
+    def _declared_language(self) -> str | None:
+        declared = self.opened.layout.declaration
+        return declared.language or None if declared else None
+
+    def _keep(self, parts: Sequence[Part], codes: Mapping[str, np.ndarray], minimum_completed: float) -> np.ndarray:
+        """Positions of the respondents who answered enough."""
+        table = self.opened.table
+        enough = share_completed(parts, codes, len(table.rows)) >= minimum_completed - 1e-9
+        kept = np.flatnonzero(enough)
+        removed = len(enough) - len(kept)
+        if removed:
+            share = f"{minimum_completed:.0%} of the items"
+            problem = f"{removed:,} of {len(enough):,} respondents answered less than {share}."
+            remedy = "They were set aside; minimum_completed=0 keeps them."
+            where = table.where(positions=np.flatnonzero(~enough))
+            self.issues.append(Issue("removed_partial", "note", where, problem, remedy))
+        if not len(kept):
+            self._error("too_few_respondents", table.where(), "No respondent is left.", "Check minimum_completed=.")
+        elif len(kept) == 1:
+            problem = "There is one respondent: nothing can be said about reliability or differences."
+            self.issues.append(Issue("too_few_respondents", "warning", table.where(), problem, "Add answers."))
+        return kept
+
+    def _intake(self, matches: Sequence[Match], n_kept: int) -> Intake:
+        opened = self.opened
+        table = opened.table
+        frame = pd.DataFrame(
+            {
+                "item": [match.item for match in matches],
+                "column": [table.names[match.column] for match in matches],
+                "method": [match.method for match in matches],
+            }
+        )
+        return Intake(
+            opened.layout.platform, len(table.rows), n_kept, frame, tuple(self.issues), table.source, table.sheet,
+            opened.delimiter, opened.encoding, opened.path,
+        )  # fmt: skip
+
+    def _error(self, code: str, where: str, problem: str, remedy: str) -> None:
+        self.issues.append(Issue(code, "error", where, problem, remedy))
+
+    def _raise(self) -> None:
+        errors = [issue for issue in self.issues if issue.severity == "error"]
+        if errors:
+            faults = "a fault" if len(errors) == 1 else f"{len(errors)} faults"
+            raise ResponsesError(f"{self.opened.table.source} has {faults}; nothing was read.", errors)
+
+
+def _resolve(instrument: InstrumentLike | Iterable[InstrumentLike]) -> tuple[tuple[Instrument, ...], _Packaged]:
+    """The instruments meant, those of a package included."""
+    single = isinstance(instrument, (Instrument, str, os.PathLike))
+    wanted: list[InstrumentLike] = [instrument] if single else list(instrument)  # type: ignore[arg-type, list-item]
+    packaged = _Packaged()
+    instruments: list[Instrument] = []
+    for entry in wanted:
+        if isinstance(entry, Instrument):
+            instruments.append(entry)
+        elif isinstance(entry, (str, os.PathLike)):
+            instruments.extend(_load(entry, packaged))
+        else:
+            raise TypeError(f"instrument={entry!r} must be an Instrument, an id, a path, or a list of these")
+    if not instruments:
+        raise ValueError("instrument=[] names no instrument")
+    codes = [item.code for one in instruments for item in one.items]
+    ids = [one.id for one in instruments]
+    if len(set(ids)) < len(ids) or len(set(codes)) < len(codes):
+        raise ValueError(f"instrument={ids} holds an instrument or an item code twice")
+    return tuple(instruments), packaged
+
+
+def _load(entry: str | os.PathLike[str], packaged: _Packaged) -> list[Instrument]:
+    try:
+        return [load_instrument(entry)]
+    except ValueError:
+        if not isinstance(entry, str) or entry not in set(list_packages()["id"]):
+            raise
+    package = load_package(entry)
+    for part in package.parts:
+        packaged.forms[part.instrument] = part.form
+        if part.items is not None:
+            packaged.items[part.instrument] = part.items
+    return [load_instrument(part.instrument) for part in package.parts]
+
+
+def _silent(done: int, total: int, what: str) -> None:
+    """No progress is reported."""
+
+
+def _mapping(
+    columns: Mapping[str, str | None] | str | os.PathLike[str] | None, instruments: Sequence[Instrument]
+) -> dict[str, str | None]:
+    if columns is None:
+        return {}
+    mapping = dict(columns) if isinstance(columns, Mapping) else read_mapping(Path(columns))
+    known = {normal_code(item.code): item.code for instrument in instruments for item in instrument.items}
+    settled: dict[str, str | None] = {}
+    for name, code in mapping.items():
+        if code is None:
+            settled[str(name)] = None
+        elif (found := known.get(normal_code(str(code)))) is None:
+            close = close_names(str(code), list(known.values()))
+            raise ValueError(f"columns={{{name!r}: {code!r}}} names no item. {close}".strip())
+        else:
+            settled[str(name)] = found
+    return settled
+
+
+def _check_arguments(
+    language: str | None, instruments: Sequence[Instrument], minimum_completed: float, header_row: int | None
+) -> None:
+    languages = sorted({name for instrument in instruments for name in instrument.languages})
+    if language is not None and language not in languages:
+        raise ValueError(f"language={language!r} is not available; choose from {', '.join(languages)}")
+    if not 0 <= minimum_completed <= 1:
+        raise ValueError(f"minimum_completed={minimum_completed!r} must be a share from 0 to 1")
+    if header_row is not None and header_row < 1:
+        raise ValueError(f"header_row={header_row!r} must be a row number, counted from 1")
+
+
+def _known_texts(instruments: Sequence[Instrument], texts: ItemTexts) -> frozenset[str]:
+    """Normalised questions, item codes and labels, by which encoding and delimiter are recognised."""
+    labels = {
+        normal_text(label)
+        for instrument in instruments
+        for scale in instrument.scales.values()
+        for by_code in scale.labels.values()
+        for label in by_code.values()
+    }
+    return frozenset(labels | texts.texts.keys() | {normal_text(code) for code in texts.order})

@@ -1,0 +1,235 @@
+"""Reads delimited text with its encoding and delimiter found from the content, and nothing turned into numbers."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from servicediag.responses.normalise import normal_text
+from servicediag.responses.safety import Limits, looks_like_utf16, refuse, too_large
+
+__all__ = ["TextFile", "read_text_file"]
+
+_DELIMITERS = (",", ";", "\t", "|")
+_SAMPLE_BYTES = 200_000
+_SAMPLE_RECORDS = 100
+_BATCH = 20_000
+_FIELD = re.compile(r'[,;\t|\r\n"]+')
+_HIGH = re.compile(b"[\x80-\xff]+")
+_REMEDY_RAGGED = "Quote the texts that hold the delimiter, or export as .xlsx."
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """The cells of a text file and how they were told apart.
+
+    Attributes
+    ----------
+    guessed : bool
+        Whether the encoding is a guess that a person should check.
+    """
+
+    columns: tuple[Any, ...]
+    encoding: str
+    delimiter: str
+    guessed: bool
+
+
+def read_text_file(path: Path, limits: Limits, encoding: str | None, known_texts: frozenset[str]) -> TextFile:
+    """Read .csv, .tsv or .txt as text; blank lines stay, so that row numbers are those of the file.
+
+    Raises
+    ------
+    ResponsesError
+        unreadable_file or too_large.
+    """
+    where = path.name
+    data = path.read_bytes()
+    guessed = False
+    if encoding is None:
+        encoding, guessed = guess_encoding(data, known_texts)
+    try:
+        data = _to_utf8(data, _codec(encoding))
+    except UnicodeDecodeError as error:
+        problem = f"Byte {error.start + 1} is not text in the encoding {encoding}."
+        raise refuse("unreadable_file", where, problem, "Pass encoding=, e.g. encoding='cp1252'.") from error
+    if b"\0" in data:
+        raise refuse("unreadable_file", where, "It holds NUL characters.", "Export the answers again.")
+    sample = _whole_lines(data)
+    delimiter = guess_delimiter(sample, path.suffix, known_texts)
+    return TextFile(_parse(data, sample, delimiter, where, limits), encoding, delimiter, guessed)
+
+
+def _to_utf8(data: bytes, codec: str) -> bytes:
+    if codec in ("utf-8", "utf-8-sig"):
+        data.decode("utf-8")
+    else:
+        data = data.decode(codec).encode("utf-8")
+    return data.removeprefix(codecs.BOM_UTF8)
+
+
+def _whole_lines(data: bytes) -> str:
+    """The first lines of UTF-8 text, as many as tell how it is laid out."""
+    sample = data[:_SAMPLE_BYTES]
+    if len(sample) < len(data):
+        sample = sample[: sample.rfind(b"\n") + 1] or sample
+    return sample.decode("utf-8", errors="ignore")
+
+
+def _codec(encoding: str) -> str:
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError:
+        raise ValueError(f"encoding={encoding!r} is not known; try 'utf-8', 'utf-16', 'cp1252' or 'cp1251'") from None
+
+
+def guess_encoding(data: bytes, known_texts: frozenset[str]) -> tuple[str, bool]:
+    """The encoding, and whether it is a guess: byte order mark, strict UTF-8, UTF-16 by its NULs, then candidates.
+
+    Among the candidates the one in which most of the instrument's texts and labels can be read is taken.
+
+    Examples
+    --------
+    >>> guess_encoding("Zufriedenheit über alles".encode("cp1252"), frozenset())
+    ('cp1252', True)
+    """
+    if data.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig", False
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16", False
+    head = data[:65_536]
+    if looks_like_utf16(head):
+        return ("utf-16-le" if head[1::2].count(0) > head[0::2].count(0) else "utf-16-be"), True
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return _best_candidate(data, known_texts), True
+    return "utf-8", False
+
+
+def _best_candidate(data: bytes, known_texts: frozenset[str]) -> str:
+    sample = data[:_SAMPLE_BYTES]
+    best, best_score = "", 0
+    by_letters = _by_letters(sample)
+    candidates = (by_letters, *(c for c in ("cp1252", "cp1251", "gb18030", "big5", "mac_roman") if c != by_letters))
+    for candidate in candidates:
+        texts = _FIELD.split(sample.decode(candidate, errors="replace"))
+        score = sum(normal_text(text) in known_texts for text in texts if text)
+        if score > best_score and _high_texts_known(texts, known_texts):
+            best, best_score = candidate, score
+    return best or by_letters
+
+
+def _high_texts_known(texts: list[str], known_texts: frozenset[str]) -> bool:
+    """Whether a text beyond ASCII is known: those within ASCII read alike in every candidate and prove nothing."""
+    return any(normal_text(text) in known_texts for text in texts if not text.isascii())
+
+
+def _by_letters(sample: bytes) -> str:
+    """Without known words: single high bytes are accents, longer runs are Cyrillic, or Chinese if all in pairs."""
+    runs = _HIGH.findall(sample)
+    n_high = sum(map(len, runs))
+    if sum(len(run) for run in runs if len(run) > 2) < 0.6 * n_high:
+        return "cp1252"
+    n_odd = sum(len(run) % 2 for run in runs)
+    return "cp1251" if n_odd > 0.2 * len(runs) else "gb18030"
+
+
+def guess_delimiter(text: str, suffix: str = "", known_texts: Collection[str] = ()) -> str:
+    """The delimiter that sets most known texts free; among those, the one that gives most fields to most records.
+
+    Examples
+    --------
+    >>> guess_delimiter("a;b;c\\n1,5;2;3\\n")
+    ';'
+    """
+    best, best_score = ("\t" if suffix.lower() == ".tsv" else ","), (0, 0.0)
+    for delimiter in _DELIMITERS:
+        records = [record for record in _records(text, delimiter, _SAMPLE_RECORDS) if any(record)]
+        if not records:
+            continue
+        n_known = sum(normal_text(field) in known_texts for record in records for field in record if field)
+        width, count = Counter(len(record) for record in records).most_common(1)[0]
+        score = (n_known, width * count / len(records) if width > 1 else 0.0)
+        if score > best_score:
+            best, best_score = delimiter, score
+    return best
+
+
+def _records(text: str, delimiter: str, most: int | None = None) -> Iterator[list[str]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        for number, record in enumerate(reader):
+            if number == most:
+                return
+            yield record
+    except csv.Error:
+        return
+
+
+def _parse(data: bytes, sample: str, delimiter: str, where: str, limits: Limits) -> tuple[Any, ...]:
+    """Columns of text: Arrow's reader where every record has as many fields, else record by record."""
+    width = max((len(record) for record in _records(sample, delimiter, _SAMPLE_RECORDS)), default=0)
+    if width > limits.columns:
+        raise too_large(where, "Columns", width, "columns", limits)
+    if width == 0:
+        return ()
+    names = [str(i) for i in range(width)]
+    try:
+        table = pa_csv.read_csv(
+            pa.BufferReader(data),
+            read_options=pa_csv.ReadOptions(column_names=names, block_size=8 << 20),
+            parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, check_utf8=True
+            ),
+        )
+    except pa.ArrowInvalid:
+        return _parse_records(data.decode("utf-8"), delimiter, where, limits)
+    if table.num_rows > limits.text_rows:
+        raise too_large(where, "Rows", table.num_rows, "text_rows", limits)
+    return tuple(table.columns)
+
+
+def _parse_records(text: str, delimiter: str, where: str, limits: Limits) -> tuple[Any, ...]:
+    """Records of unequal length: short ones are filled with blanks, a long one is a fault unless its rest is blank."""
+
+    def records() -> Iterator[list[str]]:
+        return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+
+    try:
+        widths = Counter(len(record) for record in records())
+        n_rows = widths.total()
+        if n_rows > limits.text_rows:
+            raise too_large(where, "Rows", n_rows, "text_rows", limits)
+        width = widths.most_common(1)[0][0]
+        if width > limits.columns:
+            raise too_large(where, "Columns", width, "columns", limits)
+        chunks: list[list[Any]] = []
+        faulty: list[int] = []
+        batch: list[list[str]] = []
+        for number, record in enumerate(records(), start=1):
+            if any(record[width:]):
+                faulty.append(number)
+            batch.append(record[:width] + [""] * (width - len(record)))
+            if len(batch) == _BATCH or number == n_rows:
+                chunks.append([pa.array(column, pa.string()) for column in zip(*batch, strict=True)])
+                batch = []
+    except csv.Error as error:
+        problem = f"The text cannot be split into fields ({error})."
+        raise refuse("unreadable_file", where, problem, _REMEDY_RAGGED) from error
+    if faulty:
+        rows = ", ".join(map(str, faulty[:5])) + (f" and {len(faulty) - 5} more" if len(faulty) > 5 else "")
+        problem = f"Most rows have {width} fields, row {rows} more."
+        raise refuse("unreadable_file", where, problem, _REMEDY_RAGGED)
+    return tuple(pa.chunked_array(list(parts)) for parts in zip(*chunks, strict=True))

@@ -1,0 +1,300 @@
+"""Lists the worksheets of a workbook and counts their true extent, so that no parser is led to allocate a void."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from servicediag.responses.safety import Limits, check_directory, refuse, too_large, unsafe
+
+__all__ = ["SheetInfo", "inspect_workbook"]
+
+_CHUNK = 1 << 20
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, ElementTree.ParseError, EOFError, NotImplementedError, OSError, RuntimeError,
+    ValueError, LookupError,
+)  # fmt: skip
+_MOST_TEXTS = 5_000_000
+_TAG = re.compile(rb"<(?:[\w.-]{1,64}:)?(row|c)(?=[\s/>])([^>]{0,4000})>")
+_REFERENCE = re.compile(rb"""\sr\s{0,9}=\s{0,9}["']\s{0,9}([A-Za-z]{0,4})([0-9]{0,9})""")
+_TEXT_START = re.compile(rb"<(?:[\w.-]{1,64}:)?si[\s/>]")
+_VALUE = re.compile(rb"<(?:[\w.-]{1,64}:)?v(?:\s[^>]{0,200})?>\s{0,9}([0-9]{1,9}|&)?")
+_RELATION_IDS = (
+    "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id",
+    "{http://purl.oclc.org/ooxml/officeDocument/relationships}id",
+)
+_LARGEST_UNUSUAL = 30_000_000
+_EQUALS, _LESS, _GREATER, _COLON, _SLASH, _SPACE = b"=<>:/ "
+_LOWER_C, _LOWER_O, _LOWER_R, _LOWER_W = b"corw"
+
+
+@dataclass(frozen=True)
+class SheetInfo:
+    """One worksheet as the workbook lists it, with the extent that was counted in its cells.
+
+    Attributes
+    ----------
+    visible : bool
+        False for hidden and very hidden sheets.
+    part : str
+        Its path inside the file.
+    first_column, last_column, last_row : int
+        Counted from 1; 0 for a sheet without cells.
+    has_errors : bool
+        Whether a cell may hold an error value such as ``#N/A``.
+    """
+
+    name: str
+    visible: bool
+    part: str
+    first_column: int = 0
+    last_column: int = 0
+    last_row: int = 0
+    has_errors: bool = False
+
+
+@dataclass
+class _Extent:
+    """Running bounds of the cells seen so far; ``plain`` is false once the fast count cannot be trusted."""
+
+    first_column: int = 1 << 30
+    last_column: int = 0
+    last_row: int = 0
+    n_cells: int = 0
+    has_errors: bool = False
+    plain: bool = True
+
+    def add(self, columns: np.ndarray, rows: np.ndarray) -> None:
+        if len(columns):
+            self.first_column = min(self.first_column, int(columns.min()))
+            self.last_column = max(self.last_column, int(columns.max()))
+            self.last_row = max(self.last_row, int(rows.max()))
+            self.n_cells += len(columns)
+
+
+def inspect_workbook(path: Path, limits: Limits) -> tuple[SheetInfo, ...]:
+    """The worksheets of an .xlsx or .xlsm file in their order, after every check of safety.
+
+    Raises
+    ------
+    ResponsesError
+        unreadable_file, unsafe_file or too_large.
+    """
+    where = path.name
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_directory(archive, where, limits)
+            sheets = _listed(archive, where)
+            measured_parts = {sheet.part for sheet in sheets} | {"xl/sharedStrings.xml"}
+            for entry in archive.infolist():
+                if entry.filename.endswith((".xml", ".rels")) and entry.filename not in measured_parts:
+                    for _ in _pieces(archive, entry.filename, where):
+                        pass
+            lengths = _text_lengths(archive, where, limits)
+            return tuple(_measure(archive, sheet, where, limits, lengths) for sheet in sheets)
+    except _DAMAGED as error:
+        problem = f"The workbook is damaged ({type(error).__name__})."
+        raise refuse("unreadable_file", where, problem, "Repair it in Excel and save it anew.") from error
+
+
+def _pieces(archive: zipfile.ZipFile, part: str, where: str) -> Iterator[bytes]:
+    """The unpacked part in pieces that never cut a tag; a part that does not unpack to its declared size is damaged."""
+    with archive.open(part) as file:
+        rest = b""
+        first = True
+        while chunk := file.read(_CHUNK):
+            if first and b"\0" in chunk[:64]:
+                raise unsafe(where, "It holds XML in an unusual encoding")
+            first = False
+            buffer = rest + chunk
+            cut = buffer.rfind(b"<")
+            if cut <= 0 and len(buffer) > _CHUNK:
+                if b">" not in buffer:
+                    raise unsafe(where, "It holds a tag of more than a megabyte")
+                cut = len(buffer)
+            piece, rest = buffer[: max(cut, 0)], buffer[max(cut, 0) :]
+            if b"<!DOCTYPE" in piece:
+                raise unsafe(where, "It holds a document type definition, which can be made to exhaust the machine")
+            yield piece
+        yield rest
+
+
+def _listed(archive: zipfile.ZipFile, where: str) -> tuple[SheetInfo, ...]:
+    """Worksheets by name, visibility and part, as the workbook lists them."""
+    targets = {}
+    for relation in _xml(archive, "xl/_rels/workbook.xml.rels", where).iter():
+        if str(relation.get("Type", "")).endswith("/worksheet"):
+            target = str(relation.get("Target"))
+            joined = target.lstrip("/") if target.startswith("/") else posixpath.join("xl", target)
+            targets[relation.get("Id")] = posixpath.normpath(joined)
+    sheets = []
+    for sheet in _xml(archive, "xl/workbook.xml", where).iter():
+        part = targets.get(next((sheet.get(key) for key in _RELATION_IDS if sheet.get(key)), None))
+        if sheet.tag.rpartition("}")[2] == "sheet" and part:
+            visible = sheet.get("state", "visible") == "visible"
+            sheets.append(SheetInfo(str(sheet.get("name")), visible, part))
+    return tuple(sheets)
+
+
+def _xml(archive: zipfile.ZipFile, part: str, where: str) -> ElementTree.Element:
+    return ElementTree.fromstring(b"".join(_pieces(archive, part, where)))
+
+
+def _text_lengths(archive: zipfile.ZipFile, where: str, limits: Limits) -> np.ndarray:
+    """Bytes of every shared text, markup included."""
+    if "xl/sharedStrings.xml" not in archive.namelist():
+        return np.zeros(1, np.int64)
+    starts: list[int] = []
+    base = 0
+    for piece in _pieces(archive, "xl/sharedStrings.xml", where):
+        starts.extend(base + match.start() for match in _TEXT_START.finditer(piece))
+        base += len(piece)
+        if len(starts) > _MOST_TEXTS:
+            raise too_large(where, "Distinct texts", len(starts), "cells", limits)
+    return np.diff([*starts, base]) if starts else np.zeros(1, np.int64)
+
+
+def _measure(archive: zipfile.ZipFile, sheet: SheetInfo, where: str, limits: Limits, lengths: np.ndarray) -> SheetInfo:
+    """The sheet with its extent, after the limits of rows, columns, cells and repeated texts."""
+    extent = _count(_pieces(archive, sheet.part, where))
+    if not extent.plain:
+        if archive.getinfo(sheet.part).file_size > _LARGEST_UNUSUAL:
+            raise unsafe(where, f"The cells of sheet {sheet.name!r} are written in an unusual way")
+        extent = _count_one_by_one(_pieces(archive, sheet.part, where))
+    elif _excess(extent, limits):
+        extent = _count(_pieces(archive, sheet.part, where), without_blank=True)
+    if excess := _excess(extent, limits):
+        raise too_large(f"{where}, sheet {sheet.name!r}", *excess, limits)
+    if extent.n_cells * int(lengths.max()) > limits.inflated_bytes:
+        total = _repeated_text(_pieces(archive, sheet.part, where), lengths)
+        if total > limits.inflated_bytes:
+            what = "Bytes of text, repeated in every cell that refers to it"
+            raise too_large(f"{where}, sheet {sheet.name!r}", what, total, "inflated_bytes", limits)
+    return replace(
+        sheet,
+        first_column=extent.first_column if extent.last_column else 0,
+        last_column=extent.last_column,
+        last_row=extent.last_row,
+        has_errors=extent.has_errors,
+    )
+
+
+def _excess(extent: _Extent, limits: Limits) -> tuple[str, int, str] | None:
+    width = max(extent.last_column - extent.first_column + 1, 0)
+    if extent.last_row > limits.workbook_rows:
+        return "Rows", extent.last_row, "workbook_rows"
+    if extent.last_column > limits.columns:
+        return "Columns", extent.last_column, "columns"
+    if extent.last_row * width > limits.cells:
+        return "Rows times columns", extent.last_row * width, "cells"
+    return None
+
+
+def _count(pieces: Iterator[bytes], *, without_blank: bool = False) -> _Extent:
+    """Bounds of every ``r="A1"``, with or without cells that are only formatted, and whether every tag has one."""
+    extent = _Extent()
+    for piece in pieces:
+        data = np.frombuffer(piece + b" " * 16, np.uint8)
+        references = _references(data, extent)
+        if without_blank and len(references):
+            ends = np.flatnonzero(data == _GREATER)
+            ends = ends[np.searchsorted(ends, references)]
+            references = references[data[ends - 1] != _SLASH]
+        extent.add(*_decode(data, references))
+        extent.has_errors = extent.has_errors or b't="e"' in piece or b"t='e'" in piece
+    return extent
+
+
+def _references(data: np.ndarray, extent: _Extent) -> np.ndarray:
+    """Positions of cell references; a cell or row that leaves its place unsaid makes the extent not plain."""
+    tags = np.flatnonzero(data == _LESS)
+    second = data[tags + 1]
+    cells = tags[second == _LOWER_C]
+    n_cells = int(_ends_name(data[cells + 2]).sum())
+    rows = tags[second == _LOWER_R]
+    rows = rows[(data[rows + 2] == _LOWER_O) & (data[rows + 3] == _LOWER_W)]
+    n_rows = int(_ends_name(data[rows + 4]).sum())
+    colons = np.flatnonzero(data == _COLON)
+    prefixed_cells = (data[colons + 1] == _LOWER_C) & _ends_name(data[colons + 2])
+    prefixed_rows = (data[colons + 1] == _LOWER_R) & (data[colons + 2] == _LOWER_O)
+
+    equals = np.flatnonzero(data == _EQUALS)
+    equals = equals[equals > 1]
+    start = equals[(data[equals - 1] == _LOWER_R) & (data[equals - 2] <= _SPACE)] + 2
+    first = data[start]
+    is_cell = first >= ord("A")
+    n_row_references = int(((first >= ord("0")) & (first <= ord("9"))).sum())
+    if int(is_cell.sum()) != n_cells or n_row_references != n_rows or prefixed_cells.any() or prefixed_rows.any():
+        extent.plain = False
+    references: np.ndarray = start[is_cell]
+    return references
+
+
+def _ends_name(character: np.ndarray) -> np.ndarray:
+    ends: np.ndarray = (character <= _SPACE) | (character == _SLASH) | (character == _GREATER)
+    return ends
+
+
+def _decode(data: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Column and row numbers of the cell references that start at these positions."""
+    column = np.zeros(len(position), np.int64)
+    row = np.zeros(len(position), np.int64)
+    position = position.copy()
+    for _ in range(4):
+        character = data[position]
+        letter = character >= ord("A")
+        column = np.where(letter, column * 26 + (character & 0x1F), column)
+        position += letter
+    for _ in range(8):
+        character = data[position]
+        digit = (character >= ord("0")) & (character <= ord("9"))
+        row = np.where(digit, row * 10 + (character - ord("0")), row)
+        position += digit
+    return column, row
+
+
+def _count_one_by_one(pieces: Iterator[bytes]) -> _Extent:
+    """Bounds of the cells that are not self-closing, for sheets whose cells or rows leave their place unsaid."""
+    extent = _Extent(has_errors=True)
+    row = column = 0
+    for piece in pieces:
+        for match in _TAG.finditer(piece):
+            reference = _REFERENCE.search(match[2])
+            letters, digits = (reference[1], reference[2]) if reference else (b"", b"")
+            if match[1] == b"row":
+                row, column = int(digits) if digits else row + 1, 0
+                continue
+            row = int(digits) if digits else max(row, 1)
+            column = _column_number(letters) if letters else column + 1
+            if not match[2].endswith(b"/"):
+                extent.first_column = min(extent.first_column, column)
+                extent.last_column = max(extent.last_column, column)
+                extent.last_row = max(extent.last_row, row)
+                extent.n_cells += 1
+    return extent
+
+
+def _column_number(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + (letter & 0x1F)
+    return number
+
+
+def _repeated_text(pieces: Iterator[bytes], lengths: np.ndarray) -> int:
+    """Upper bound of the bytes that shared texts take once every cell holds its own copy."""
+    total = 0
+    longest = int(lengths.max())
+    for piece in pieces:
+        values = _VALUE.findall(piece)
+        indices = np.array([int(value) for value in values if value and value != b"&"], np.int64)
+        total += int(lengths[indices[indices < len(lengths)]].sum()) + longest * values.count(b"&")
+    return total
