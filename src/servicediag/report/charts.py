@@ -1,0 +1,401 @@
+"""Charts of a published diagnosis as Vega-Lite specifications, which altair shows and the page draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from servicediag.diagnosis.model import Diagnosis
+from servicediag.report import marks
+from servicediag.report.cells import Cells, Grouping, Panel, panels, units_of
+from servicediag.report.labels import Labels, number, probability, signed
+from servicediag.report.marks import BAND, INK, LABEL, LINE, MUTED, RULE, STRIPE, Records, constant, mark
+from servicediag.report.plain_text import display_width, distinct, shorten, wrap
+from servicediag.report.theme import Theme, readable_on
+
+__all__ = [
+    "MAXIMUM_ROWS", "STATES", "TIER_SHAPES", "WITHHELD_FILL", "Frame", "bottleneck", "dumbbell", "gaps", "heatmap",
+    "packed", "panel_title", "readiness", "smallest_gap",
+]  # fmt: skip
+
+MAXIMUM_ROWS = 40
+"""Rows of one chart; the tables hold what does not fit."""
+WITHHELD_FILL = "#fefdfc"
+"""Fill of withheld cells; the page turns exactly this colour into a hatch."""
+UNIT_COLUMNS, HEAD_COLUMNS, COLUMNS_A_ROW = 30, 14, 11
+CELL_WIDTH, CELL_HEIGHT, ROW_HEIGHT, WIDE = 78, 36, 44, 500
+STATES = ("know", "want", "can")
+SHAPES = ("circle", "square", "triangle-up")
+DIRECTION_SHAPES = {"worse": "triangle-down", "better": "triangle-up"}
+TIER_SHAPES = {"established": "circle", "likely": "diamond", "watch": "square"}
+Spec = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What every chart needs: the published diagnosis, its words and its colours."""
+
+    diagnosis: Diagnosis
+    labels: Labels
+    theme: Theme
+
+
+def heatmap(frame: Frame, grouping: Grouping) -> Spec | None:
+    """Health of every unit and dimension on the absolute scale from 0 to 100, the number in each cell.
+
+    Dark is low, so that the order of the colours survives printing in grey. A triangle marks a cell that is
+    established (filled) or likely (hollow) to be worse (pointing down) or better (pointing up) than the rest.
+    """
+    units = units_of(frame.diagnosis, grouping.by)[:MAXIMUM_ROWS]
+    columns = panels(frame.diagnosis, grouping.wave)
+    if not units or not columns:
+        return None
+    rows: list[str | None] = [None, *units]
+    names = distinct(wrap(frame.labels.unit(unit), UNIT_COLUMNS) for unit in rows)
+    cells = Cells(frame.diagnosis)
+    lines: list[Spec] = []
+    for line in packed(columns):
+        lift = max(head.count("\n") for panel in line for head in _heads(frame, panel)) * LINE
+        drawn = []
+        for position, panel in enumerate(line):
+            records = _heat_records(frame, cells, grouping, dict(zip(names, rows, strict=True)), panel)
+            drawn.append(_heat_panel(frame, panel, records, names if position == 0 else (), list(names), lift))
+        lines.append({"hconcat": drawn, "spacing": 12})
+    shades = [frame.theme.health_colour(health) for health in range(0, 101, 2)]
+    ticks = {health // 2: str(health) for health in (0, 20, 40, 60, 80, 100)}
+    keys = [
+        marks.symbol_key([(shape, fill, frame.labels.say(f"chart.mark.{tier}_{direction}"))
+                          for direction, shape in DIRECTION_SHAPES.items()
+                          for tier, fill in (("established", INK), ("likely", "white"))]),
+        marks.gradient_key(frame.labels.say("chart.heat_legend"), shades, ticks),
+    ]  # fmt: skip
+    return marks.chart({"vconcat": [*lines, {"vconcat": keys, "spacing": 8}], "spacing": 28})
+
+
+def gaps(frame: Frame) -> Spec | None:
+    """Gaps that are established, likely or to watch, with intervals, zero line and the band of equivalence."""
+    evidence = frame.diagnosis.evidence
+    known = evidence[evidence["tier"].isin(TIER_SHAPES) & evidence["gap"].notna()]
+    if known.empty:
+        return None
+    order = known.assign(rank=known["tier"].map(list(TIER_SHAPES).index), size=-known["gap"].abs())
+    chosen = order.sort_values(["rank", "size"], kind="stable").head(MAXIMUM_ROWS).sort_values("gap", kind="stable")
+    key = marks.symbol_key([(shape, INK if tier == "established" else "white", frame.labels.value("tier", tier))
+                            for tier, shape in TIER_SHAPES.items()])  # fmt: skip
+    return marks.chart({"vconcat": [_forest(frame, _gap_records(frame, chosen)), key], "spacing": 12})
+
+
+def readiness(frame: Frame, grouping: Grouping) -> Spec | None:
+    """Know, want and can of every unit with intervals, beside the probability that each is the lowest."""
+    rows = _readiness_rows(frame, grouping)
+    if not rows:
+        return None
+    views = [_level_strip(frame, rows), _lowest_matrix(frame, rows, with_units=False)]
+    return marks.chart({"hconcat": views, "spacing": 28})
+
+
+def bottleneck(frame: Frame, grouping: Grouping) -> Spec | None:
+    """The probability that know, want or can is the lowest, per unit, as numbers in shaded cells."""
+    rows = _readiness_rows(frame, grouping)
+    return marks.chart(_lowest_matrix(frame, rows, with_units=True)) if rows else None
+
+
+def dumbbell(frame: Frame, kind: str = "provision_gap") -> Spec | None:
+    """What one side says it gave beside what the other received, for every finding of that kind."""
+    rows, sides = _sides(frame, kind)
+    if not rows:
+        return None
+    names = [row["row"] for row in rows]
+    raters = list(dict.fromkeys(side["rater"] for side in sides))
+    y = marks.band_scale("row", names)
+    low, high = {"field": "low", "type": "quantitative"}, {"field": "high", "type": "quantitative"}
+    points = {
+        "y": y, "x": _health_axis(frame), "shape": _by_rater(raters, SHAPES),
+        "color": _by_rater(raters, (frame.theme.accent, frame.theme.primary, MUTED)),
+    }  # fmt: skip
+    text = {"fontSize": LABEL, "color": INK}
+    layers = [
+        mark("rule", rows, {"y": y, "x": low, "x2": {"field": "high"}}, color=RULE, strokeWidth=2),
+        mark("point", sides, points, filled=True, size=120, opacity=1),
+        mark("text", rows, {"y": y, "x": low, "text": {"field": "low_text"}}, align="right", dx=-11, **text),
+        mark("text", rows, {"y": y, "x": high, "text": {"field": "high_text"}}, align="left", dx=11, **text),
+        marks.beside(rows, y, WIDE + 12, "difference"),
+        *marks.row_labels(names, bold=True),
+    ]
+    return marks.chart({"layer": layers, "width": WIDE, "height": {"step": ROW_HEIGHT}})
+
+
+def smallest_gap(diagnosis: Diagnosis) -> float:
+    """Half-width of the band within which a gap counts as no gap, in points."""
+    thresholds = diagnosis.method.get("thresholds") or {}
+    return float(thresholds.get("smallest_gap") or 5.0)
+
+
+def panel_title(frame: Frame, panel: Panel) -> str:
+    """Questionnaire and rater of a panel."""
+    title = frame.labels.instrument(panel.instrument)
+    if panel.rater is None:
+        return title
+    return f"{title} ({frame.labels.say('rated_by', rater=frame.labels.value('rater', panel.rater))})"
+
+
+def _health_axis(frame: Frame) -> Spec:
+    axis = {"title": frame.labels.say("chart.health_axis"), "values": [0, 20, 40, 60, 80, 100], "gridColor": BAND}
+    return {"field": "health", "type": "quantitative", "scale": {"domain": [0, 100]}, "axis": axis}
+
+
+def _by_rater(raters: Sequence[str], values: Sequence[str]) -> Spec:
+    cycled = [values[position % len(values)] for position in range(len(raters))]
+    return {"field": "rater", "type": "nominal", "scale": {"domain": list(raters), "range": cycled},
+            "legend": marks.legend()}  # fmt: skip
+
+
+# --- heatmap ---------------------------------------------------------------------------------------------------------
+
+
+def packed(columns: Sequence[Panel]) -> list[list[Panel]]:
+    """Panels side by side as long as they fit the width of a page; a wider one is parted."""
+    lines: list[list[Panel]] = []
+    used = COLUMNS_A_ROW + 1
+    for panel in columns:
+        for start in range(0, len(panel.dimensions), COLUMNS_A_ROW):
+            dimensions = panel.dimensions[start : start + COLUMNS_A_ROW]
+            if used + len(dimensions) > COLUMNS_A_ROW:
+                lines.append([])
+                used = 0
+            lines[-1].append(Panel(panel.instrument, panel.form, panel.rater, dimensions))
+            used += len(dimensions)
+    return lines
+
+
+def _heads(frame: Frame, panel: Panel) -> list[str]:
+    titles = (frame.labels.dimension(panel.instrument, dimension) for dimension in panel.dimensions)
+    return distinct(wrap(title, HEAD_COLUMNS, lines=3) for title in titles)
+
+
+def _heat_records(
+    frame: Frame, cells: Cells, grouping: Grouping, rows: Mapping[str, str | None], panel: Panel
+) -> list[Spec]:
+    heads = _heads(frame, panel)
+    records = []
+    for name, unit in rows.items():
+        for dimension, head in zip(panel.dimensions, heads, strict=True):
+            record: Spec = {"row": name, "column": head}
+            cell = cells.get(grouping, unit, panel, dimension)
+            if cell is not None and cell["health"] is not None:
+                shade = frame.theme.health_colour(cell["health"])
+                record |= {
+                    "state": "shown",
+                    "health": cell["health"],
+                    "text": number(cell["health"], 0),
+                    "shade": shade,
+                    "ink": readable_on(shade),
+                    "mark": f"{cell['tier']}_{cell['direction']}",
+                }
+            elif cells.is_withheld(grouping, unit, panel, dimension):
+                record |= {"state": "withheld", "text": frame.labels.say("withheld")}
+            else:
+                record |= {"state": "absent", "text": "–"}
+            records.append(record)
+    return records
+
+
+def _heat_panel(
+    frame: Frame, panel: Panel, records: Sequence[Spec], labelled: Sequence[str], names: list[str], lift: float
+) -> Spec:
+    heads = _heads(frame, panel)
+    x = marks.band_scale("column", heads)
+    place = {"x": x, "y": marks.band_scale("row", names)}
+    shown = [record for record in records if record["state"] == "shown"]
+    rest = [record for record in records if record["state"] != "shown"]
+    hidden = [record for record in rest if record["state"] == "withheld"]
+    text = {"field": "text", "type": "nominal"}
+    layers = [
+        mark("rect", shown, {**place, "fill": marks.unscaled("shade")}, stroke="white", strokeWidth=1.5),
+        mark("rect", hidden, place, fill=WITHHELD_FILL, stroke=RULE, strokeWidth=0.6, strokeDash=[3, 2]),
+        mark("text", shown, {**place, "text": text, "color": marks.unscaled("ink")}, fontSize=13),
+        mark("text", rest, {**place, "text": text}, fontSize=11, color=MUTED),
+        *_triangles(shown, place),
+        *marks.heads_above(heads, x),
+        marks.heading(shorten(panel_title(frame, panel), max(20, 12 * len(heads))), frame.theme.primary, lift),
+        *marks.row_labels(labelled, strong=frame.labels.unit(None)),
+    ]
+    return {"layer": layers, "width": {"step": CELL_WIDTH}, "height": {"step": CELL_HEIGHT}}
+
+
+def _triangles(shown: Records, place: Mapping[str, Any]) -> list[Spec]:
+    """In the corner of a cell: down is worse, up is better, filled is established, hollow is likely."""
+    layers = []
+    for direction, shape in DIRECTION_SHAPES.items():
+        for tier, fill, stroke in (("established", "black", "white"), ("likely", "white", "black")):
+            chosen = [record for record in shown if record["mark"] == f"{tier}_{direction}"]
+            layers.append(mark("point", chosen, place, shape=shape, size=58, fill=fill, stroke=stroke, strokeWidth=0.9,
+                               opacity=1, xOffset=25))  # fmt: skip
+    return layers
+
+
+# --- gap plot --------------------------------------------------------------------------------------------------------
+
+
+def _gap_records(frame: Frame, chosen: Any) -> list[Spec]:
+    labels, records = frame.labels, []
+    for row in chosen.to_dict("records"):
+        rater = "" if row["rater"] is None else f" ({labels.value('rater', row['rater'])})"
+        what = shorten(labels.dimension(row["instrument"], row["dimension"]), 44 - display_width(rater)) + rater
+        colour = frame.theme.accent if row["gap"] < 0 else frame.theme.primary
+        value = labels.say("chart.gap_value", gap=signed(row["gap"]), low=signed(row["gap_low"]),
+                           high=signed(row["gap_high"]), n=row["n"])  # fmt: skip
+        records.append({
+            "row": f"{shorten(labels.unit(row['unit']), 42)}\n{what}", "gap": row["gap"], "low": row["gap_low"],
+            "high": row["gap_high"], "tier": row["tier"], "colour": colour, "value": value,
+            "fill": colour if row["tier"] == "established" else "#ffffff",
+        })  # fmt: skip
+    for record, name in zip(records, distinct(record["row"] for record in records), strict=True):
+        record["row"] = name
+    return records
+
+
+def _forest(frame: Frame, records: list[Spec]) -> Spec:
+    smallest = smallest_gap(frame.diagnosis)
+    reach = [abs(value) for r in records for value in (r["gap"], r["low"], r["high"]) if value == value]
+    limit = 1.04 * max([2 * smallest, *reach])
+    scale = {"domain": [-limit, limit], "nice": False}
+    axis = {"title": frame.labels.say("chart.gap_axis"), "gridColor": BAND, "tickCount": 9}
+    x = {"field": "gap", "type": "quantitative", "scale": scale, "axis": axis}
+    low = {"field": "low", "type": "quantitative", "scale": scale}
+    names = [record["row"] for record in records]
+    y = marks.band_scale("row", names)
+    label = frame.labels.say("chart.band", gap=number(smallest, 0))
+    band = [{"low": -smallest, "high": smallest, "gap": 0, "label": label}]
+    stroke, fill = marks.unscaled("colour"), marks.unscaled("fill")
+    points = [
+        mark("point", [record for record in records if record["tier"] == tier],
+             {"y": y, "x": x, "stroke": stroke, "fill": fill}, shape=shape, size=110, strokeWidth=1.8, opacity=1)
+        for tier, shape in TIER_SHAPES.items()
+    ]  # fmt: skip
+    layers = [
+        mark("rect", band, {"x": low, "x2": {"field": "high"}}, color=BAND, opacity=0.85),
+        mark("text", band, {"x": x, "y": constant(-4), "text": {"field": "label"}}, fontSize=11, color=MUTED,
+             baseline="bottom"),
+        mark("rule", band, {"x": x}, color=INK, strokeWidth=1.2),
+        mark("rule", records, {"y": y, "x": low, "x2": {"field": "high"}, "stroke": stroke}, strokeWidth=2.2),
+        *points,
+        marks.beside(records, y, WIDE + 12, "value"),
+        *marks.row_labels(names, bold=True),
+    ]  # fmt: skip
+    return {"layer": layers, "width": WIDE, "height": {"step": ROW_HEIGHT}}
+
+
+# --- readiness -------------------------------------------------------------------------------------------------------
+
+
+def _readiness_rows(frame: Frame, grouping: Grouping) -> list[Spec]:
+    table = frame.diagnosis.readiness
+    known = {row["unit"]: row for row in table.to_dict("records")
+             if row["wave"] == grouping.wave and (row["unit"] is None or row["by"] == grouping.by)}  # fmt: skip
+    order = [None, *units_of(frame.diagnosis, grouping.by)]
+    rows = [known[unit] for unit in order if unit in known][: MAXIMUM_ROWS + 1]
+    names = distinct(wrap(frame.labels.unit(row["unit"]), UNIT_COLUMNS) for row in rows)
+    return [{**{str(k): v for k, v in row.items()}, "row": name} for row, name in zip(rows, names, strict=True)]
+
+
+def _state_titles(frame: Frame) -> list[str]:
+    return [frame.labels.say(f"readiness.{state}") for state in STATES]
+
+
+def _level_strip(frame: Frame, rows: Sequence[Spec]) -> Spec:
+    intervals = _state_intervals(frame)
+    titles = _state_titles(frame)
+    records = []
+    for row in rows:
+        for name, title in zip(STATES, titles, strict=True):
+            low, high = intervals.get((row["by"], row["unit"], row["wave"], name), (None, None))
+            records.append({"row": row["row"], "state": title, "health": row[name], "low": low, "high": high})
+    names = [row["row"] for row in rows]
+    points = [record for record in records if _known(record["health"])]
+    spans = [record for record in points if _known(record["low"]) and _known(record["high"])]
+    colours = (MUTED, frame.theme.primary, frame.theme.accent)
+    state: Spec = {"field": "state", "type": "nominal"}
+    y = marks.band_scale("row", names)
+    place = {
+        "y": y,
+        "yOffset": {**state, "scale": {"domain": titles, "paddingOuter": 0.6}},
+        "color": {**state, "scale": {"domain": titles, "range": list(colours)}, "legend": marks.legend()},
+    }
+    shape = {**state, "scale": {"domain": titles, "range": list(SHAPES)}, "legend": marks.legend()}
+    layers = [
+        mark("rect", [{"row": name} for name in names[::2]], {"y": y}, color=STRIPE),
+        mark("rule", spans, {**place, "x": {"field": "low", "type": "quantitative"}, "x2": {"field": "high"}},
+             strokeWidth=1.8),
+        mark("point", points, {**place, "x": _health_axis(frame), "shape": shape}, filled=True, size=66, opacity=1),
+        marks.heading(frame.labels.say("chart.levels"), frame.theme.primary),
+        *marks.row_labels(names, strong=frame.labels.unit(None)),
+    ]  # fmt: skip
+    return {"layer": layers, "width": 440, "height": {"step": ROW_HEIGHT, "for": "position"}}
+
+
+def _state_intervals(frame: Frame) -> dict[tuple[Any, ...], tuple[Any, Any]]:
+    """Intervals of the know, want and can states from the evidence; they are strengths, so score is health."""
+    known = frame.diagnosis.evidence
+    known = known[(known["instrument"] == "readiness") & known["dimension"].isin(STATES)]
+    known = known[(known["rater"] == "employee") | known["rater"].isna()]
+    return {
+        (row["by"], row["unit"], row["wave"], row["dimension"]): (row["ci_low"], row["ci_high"])
+        for row in known.to_dict("records")
+    }
+
+
+def _lowest_matrix(frame: Frame, rows: Sequence[Spec], *, with_units: bool) -> Spec:
+    titles = _state_titles(frame)
+    records = []
+    for row in rows:
+        for state, title in zip(STATES, titles, strict=True):
+            chance = row[f"p_lowest_{state}"]
+            if not _known(chance):
+                continue
+            shade = frame.theme.health_colour(100 - 100 * chance)
+            records.append({"row": row["row"], "column": title, "text": probability(chance), "ink": readable_on(shade),
+                            "shade": shade, "named": row["bottleneck"] == state})  # fmt: skip
+    names = [row["row"] for row in rows]
+    x = marks.band_scale("column", titles)
+    place = {"x": x, "y": marks.band_scale("row", names)}
+    named = [record for record in records if record["named"]]
+    text = {"text": {"field": "text", "type": "nominal"}, "color": marks.unscaled("ink")}
+    layers = [
+        mark("rect", records, {**place, "fill": marks.unscaled("shade")}, stroke="white", strokeWidth=1.5),
+        mark("rect", named, place, fill=None, stroke=frame.theme.accent, strokeWidth=3),
+        mark("text", records, {**place, **text}, fontSize=13),
+        *marks.heads_above(titles, x),
+        marks.heading(frame.labels.say("chart.lowest"), frame.theme.primary),
+        *(marks.row_labels(names, strong=frame.labels.unit(None)) if with_units else []),
+    ]
+    return {"layer": layers, "width": {"step": 78}, "height": {"step": ROW_HEIGHT}}
+
+
+def _known(value: Any) -> bool:
+    return value is not None and value == value
+
+
+# --- two sides -------------------------------------------------------------------------------------------------------
+
+
+def _sides(frame: Frame, kind: str) -> tuple[list[Spec], list[Spec]]:
+    """A row a finding and a record a side, where the evidence publishes at least two raters of the same cell."""
+    labels, evidence = frame.labels, frame.diagnosis.evidence.to_dict("records")
+    rows: list[Spec] = []
+    ends: list[Spec] = []
+    chosen = [finding for finding in frame.diagnosis.findings if finding.kind == kind and finding.dimension is not None]
+    for finding in chosen[:MAXIMUM_ROWS]:
+        place = (finding.by, finding.unit, finding.instrument, finding.dimension)
+        sides = [row for row in evidence if (row["by"], row["unit"], row["instrument"], row["dimension"]) == place
+                 and finding.wave in (None, row["wave"]) and _known(row["health"])]  # fmt: skip
+        if len({row["rater"] for row in sides}) < 2:
+            continue
+        title = shorten(labels.dimension(finding.instrument, finding.dimension), 44)
+        name = distinct([*(row["row"] for row in rows), f"{shorten(labels.unit(finding.unit), 42)}\n{title}"])[-1]
+        low, high = (limit(row["health"] for row in sides) for limit in (min, max))
+        rows.append({"row": name, "low": low, "high": high, "low_text": number(low, 0), "high_text": number(high, 0),
+                     "difference": labels.estimate(finding)})  # fmt: skip
+        ends += [{"row": name, "health": row["health"], "rater": labels.value("rater", row["rater"])} for row in sides]
+    return rows, ends

@@ -1,0 +1,182 @@
+"""Figures of the page: a heading that says the finding, the drawing, how to read it, and the table beneath."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from servicediag.report import charts
+from servicediag.report.cells import Cells, Grouping, groupings, panels, units_of
+from servicediag.report.charts import Frame
+from servicediag.report.labels import number, signed
+from servicediag.report.svg import to_svg
+from servicediag.report.tables import Table, frame_table, health_table, without_column, without_empty
+
+__all__ = ["Figure", "dumbbell_figures", "gap_figures", "heatmap_figures", "readiness_figures"]
+
+GAP_COLUMNS = ("unit", "dimension", "rater", "gap", "gap_low", "gap_high", "n", "tier", "severity", "q_value",
+               "minimum_detectable_gap", "instrument", "by", "wave")  # fmt: skip
+READINESS_COLUMNS = ("unit", "n", "know", "want", "can", "p_lowest_know", "p_lowest_want", "p_lowest_can", "bottleneck",
+                     "verdict")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure; ``svg`` is markup made by us, everything else is plain text."""
+
+    id: str
+    heading: str
+    reading: str
+    svg: str
+    tables: tuple[Table, ...]
+
+
+def heatmap_figures(frame: Frame) -> list[Figure]:
+    """One heatmap for every grouping and wave."""
+    figures = []
+    for position, grouping in enumerate(groupings(frame.diagnosis), start=1):
+        chart = charts.heatmap(frame, grouping)
+        if chart is None:
+            continue
+        units: list[str | None] = [None, *units_of(frame.diagnosis, grouping.by)]
+        cells = Cells(frame.diagnosis)
+        tables = tuple(
+            health_table(frame.labels, cells, grouping, units, panel, charts.panel_title(frame, panel))
+            for panel in panels(frame.diagnosis, grouping.wave)
+        )
+        reading = [frame.labels.say("figure.heatmap.reading"), *_cut(frame, len(units) - 1)]
+        figures.append(
+            _figure(
+                frame,
+                f"heatmap-{position}",
+                chart,
+                _with_place(frame, grouping, _lowest(frame, grouping)),
+                reading,
+                tables,
+            )
+        )
+    return figures
+
+
+def gap_figures(frame: Frame) -> list[Figure]:
+    """One gap plot of everything that is established, likely or to watch."""
+    chart = charts.gaps(frame)
+    if chart is None:
+        return []
+    evidence = frame.diagnosis.evidence
+    known = evidence[evidence["tier"].isin(charts.TIER_SHAPES) & evidence["gap"].notna()].sort_values(
+        "gap", kind="stable"
+    )
+    counts = {tier: int((known["tier"] == tier).sum()) for tier in charts.TIER_SHAPES}
+    worst = known.iloc[0]
+    heading = frame.labels.say(
+        "figure.gaps.heading", **counts, unit=frame.labels.unit(worst["unit"]), gap=signed(worst["gap"]),
+        dimension=frame.labels.dimension(worst["instrument"], worst["dimension"]))  # fmt: skip
+    smallest = number(charts.smallest_gap(frame.diagnosis), 0)
+    reading = [frame.labels.say("figure.gaps.reading", gap=smallest), *_cut(frame, len(known))]
+    table = frame_table(known, GAP_COLUMNS, frame.labels, caption=frame.labels.say("figure.gaps.table"))
+    for column in ("instrument", "by"):
+        table = without_column(table, column)
+    return [_figure(frame, "gaps", chart, heading, reading, (without_empty(table),))]
+
+
+def readiness_figures(frame: Frame) -> list[Figure]:
+    """Know, want and can for every grouping and wave that has them."""
+    figures = []
+    for position, grouping in enumerate(groupings(frame.diagnosis), start=1):
+        chart = charts.readiness(frame, grouping)
+        if chart is None:
+            continue
+        table = frame.diagnosis.readiness
+        inside = table["by"].isna() if grouping.by is None else (table["by"] == grouping.by) | table["unit"].isna()
+        inside &= table["wave"].isna() if grouping.wave is None else table["wave"] == grouping.wave
+        known = table[inside]
+        caption = frame.labels.say("figure.readiness.table")
+        tables = (frame_table(known, READINESS_COLUMNS, frame.labels, caption=caption),)
+        heading = _with_place(frame, grouping, _bottlenecks(frame, known))
+        reading = [frame.labels.say("figure.readiness.reading"), *_cut(frame, len(known) - 1)]
+        figures.append(_figure(frame, f"readiness-{position}", chart, heading, reading, tables))
+    return figures
+
+
+def dumbbell_figures(frame: Frame) -> list[Figure]:
+    """What was given beside what was received, and where two groups see the same service differently."""
+    figures = []
+    for kind in ("provision_gap", "perception_gap"):
+        chart = charts.dumbbell(frame, kind)
+        if chart is None:
+            continue
+        chosen = [f for f in frame.diagnosis.findings if f.kind == kind and f.estimate is not None]
+        widest = max(chosen, key=lambda f: abs(f.estimate or 0.0))
+        heading = frame.labels.say(f"figure.{kind}.heading", estimate=frame.labels.size(widest),
+                                   unit=frame.labels.unit(widest.unit),
+                                   dimension=frame.labels.dimension(widest.instrument, widest.dimension))  # fmt: skip
+        places = {(f.by, f.unit, f.instrument, f.dimension) for f in chosen}
+        evidence = frame.diagnosis.evidence
+        keys = zip(evidence["by"], evidence["unit"], evidence["instrument"], evidence["dimension"], strict=True)
+        sides = evidence[[key in places for key in keys]]
+        table = frame_table(
+            sides,
+            ("unit", "dimension", "rater", "n", "health", "ci_low", "ci_high", "by"),
+            frame.labels,
+            caption=frame.labels.say(f"figure.{kind}.table"),
+        )
+        reading = [frame.labels.say(f"figure.{kind}.reading"), *_cut(frame, len(chosen))]
+        figures.append(_figure(frame, kind.replace("_", "-"), chart, heading, reading, (table,)))
+    return figures
+
+
+def _figure(
+    frame: Frame, figure: str, chart: Any, heading: str, reading: Sequence[str], tables: tuple[Table, ...]
+) -> Figure:
+    text = " ".join(reading)
+    description = f"{text} {frame.labels.say('figure.values_below')}"
+    return Figure(figure, heading, text, to_svg(chart, figure=figure, title=heading, description=description), tables)
+
+
+def _cut(frame: Frame, rows: int) -> list[str]:
+    if rows <= charts.MAXIMUM_ROWS:
+        return []
+    return [frame.labels.say("figure.cut", shown=charts.MAXIMUM_ROWS, all=rows)]
+
+
+def _with_place(frame: Frame, grouping: Grouping, heading: str) -> str:
+    """The heading, with grouping and wave before it where the report has several."""
+    if len(groupings(frame.diagnosis)) < 2:
+        return heading
+    place = ", ".join(str(part) for part in (grouping.by, grouping.wave) if part is not None)
+    return f"{place}: {heading}" if place else heading
+
+
+def _lowest(frame: Frame, grouping: Grouping) -> str:
+    evidence = frame.diagnosis.evidence
+    known = evidence[evidence["health"].notna() & evidence["unit"].notna()]
+    if grouping.by is not None:
+        known = known[known["by"] == grouping.by]
+    known = known[known["wave"].isna() if grouping.wave is None else known["wave"] == grouping.wave]
+    if known.empty:
+        return frame.labels.say("figure.heatmap.empty")
+    row = known.sort_values("health", kind="stable").iloc[0]
+    return frame.labels.say(
+        "figure.heatmap.heading",
+        unit=frame.labels.unit(row["unit"]),
+        value=number(row["health"], 0),
+        dimension=frame.labels.dimension(row["instrument"], row["dimension"]),
+    )
+
+
+def _bottlenecks(frame: Frame, known: Any) -> str:
+    named = known[known["bottleneck"].isin(charts.STATES)]
+    if named.empty:
+        return frame.labels.say("figure.readiness.tied")
+    entries = [
+        frame.labels.say("figure.readiness.named", unit=frame.labels.unit(row["unit"]),
+                         state=frame.labels.say(f"readiness.{row['bottleneck']}"))
+        for row in named.head(3).to_dict("records")
+    ]  # fmt: skip
+    more = len(named) - len(entries)
+    listed = "; ".join(entries)
+    return frame.labels.say("figure.readiness.heading", named=listed) + (
+        f" {frame.labels.say('figure.readiness.more', count=more)}" if more else ""
+    )

@@ -1,0 +1,80 @@
+"""The machine-readable diagnosis: one strict JSON document, the same bytes for the same diagnosis."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from servicediag.diagnosis.model import Diagnosis, Finding
+from servicediag.report.publication import blank_to_none, rounded
+from servicediag.report.version import package_version
+from servicediag.report.writing import atomic_path
+
+__all__ = ["SCHEMA_VERSION", "document", "write_json"]
+
+SCHEMA_VERSION = "1.0"
+_FRAMES = ("evidence", "items", "indicators", "readiness", "reliability", "withheld")
+
+
+def write_json(diagnosis: Diagnosis, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write :func:`document` as UTF-8 with a final line break.
+
+    Raises
+    ------
+    FileExistsError
+        The file exists and ``overwrite`` is False, or the path is a symbolic link.
+    FileNotFoundError
+        The folder does not exist.
+    """
+    content = json.dumps(document(diagnosis), ensure_ascii=False, allow_nan=False, indent=1)
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(content.encode("utf-8") + b"\n")
+    return Path(path)
+
+
+def document(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The diagnosis as plain mappings, lists, texts and numbers; what has no value is None.
+
+    Keys: ``schema_version``, ``servicediag_version``, ``study``, ``findings``, ``evidence``, ``items``,
+    ``indicators``, ``readiness``, ``reliability``, ``withheld``, ``method``. Columns are those of
+    :class:`~servicediag.diagnosis.model.Diagnosis`. Text is kept exactly, except for lone surrogates. Values of
+    fewer than 30 respondents are rounded, as in every report.
+    """
+    published = rounded(diagnosis)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "servicediag_version": package_version(),
+        "study": _tree(published.study),
+        "findings": [_finding(finding) for finding in published.findings],
+        **{name: _rows(getattr(published, name)) for name in _FRAMES},
+        "method": _tree(published.method),
+    }
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): _scalar(value) for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    entry = {field.name: _tree(getattr(finding, field.name)) for field in fields(finding) if field.name != "causes"}
+    entry["causes"] = [
+        {field.name: _tree(getattr(cause, field.name)) for field in fields(cause)} for cause in finding.causes
+    ]
+    return entry
+
+
+def _tree(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _tree(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_tree(entry) for entry in value]
+    return value if value == "" else _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
+    value = blank_to_none(value)
+    return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)

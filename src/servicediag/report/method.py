@@ -1,0 +1,127 @@
+"""How a diagnosis was made, as tables and sentences: questionnaires, thresholds, settings, cautions, sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from servicediag.diagnosis.model import Diagnosis
+from servicediag.report.labels import Labels
+from servicediag.report.tables import Column, Table, columns_of, without_empty
+from servicediag.wording.catalogue import has_text, keys, text
+
+__all__ = ["facts", "glossary", "parts_table", "references", "settings_table", "statements", "thresholds_table"]
+
+_PART = ("instrument", "title", "version", "form", "rater", "wave", "n_respondents", "status")
+_STATEMENTS = ("not_validated", "conventions", "consistent", "missing", "rounding", "privacy")
+
+
+def facts(diagnosis: Diagnosis, labels: Labels) -> str:
+    """One line about the study: questionnaires, who answered, how many units."""
+    pieces = []
+    for part in _parts(diagnosis):
+        piece = labels.instrument(part["instrument"])
+        if part["rater"] is not None:
+            piece += f" ({labels.say('rated_by', rater=labels.value('rater', part['rater']))})"
+        if part["n_respondents"] is not None:
+            piece += f": {labels.say('count.respondents', count=part['n_respondents'])}"
+        pieces.append(piece)
+    count = diagnosis.study.get("n_units")
+    if isinstance(count, int):
+        pieces.append(labels.say("count.units", count=count))
+    return " · ".join(pieces)
+
+
+def parts_table(diagnosis: Diagnosis, labels: Labels) -> Table:
+    """A row a questionnaire and form."""
+    columns = columns_of([name for name in _PART if name != "title"], labels)
+    rows = []
+    for part in _parts(diagnosis):
+        row = {
+            **part,
+            "instrument": labels.instrument(part["instrument"]),
+            "rater": labels.value("rater", part["rater"]),
+        }
+        rows.append(tuple(row[column.name] for column in columns))
+    return without_empty(Table(labels.say("method.parts"), columns, tuple(rows)))
+
+
+def thresholds_table(diagnosis: Diagnosis, labels: Labels) -> Table:
+    """The conventions that judged the findings."""
+    thresholds = diagnosis.method.get("thresholds")
+    given = thresholds if isinstance(thresholds, Mapping) else {}
+    rows = [(_named("threshold", name, labels), value_text(value, labels)) for name, value in given.items()]
+    return Table(labels.say("method.thresholds"), _two_columns(labels), tuple(rows))
+
+
+def settings_table(diagnosis: Diagnosis, labels: Labels) -> Table:
+    """Everything else that study and method say, so that nothing is left out of the report."""
+    shown = {"parts", "thresholds", "references", "statements"}
+    entries = [(n, v) for source in (diagnosis.study, diagnosis.method) for n, v in source.items() if n not in shown]
+    rows = [(_named("study_key", name, labels), value_text(value, labels, name)) for name, value in entries]
+    return Table(labels.say("method.further"), _two_columns(labels), tuple(row for row in rows if row[1]))
+
+
+def statements(diagnosis: Diagnosis, labels: Labels) -> list[str]:
+    """The cautions that every report prints, then those of the diagnosis itself."""
+    statuses = dict.fromkeys(str(part["status"]) for part in _parts(diagnosis) if part["status"] is not None)
+    fixed = [labels.say(f"method.{name}") for name in _STATEMENTS]
+    if statuses:
+        fixed.insert(1, labels.say("method.statuses", status="; ".join(statuses)))
+    return [*fixed, *_sentences(diagnosis.method.get("statements"))]
+
+
+def references(diagnosis: Diagnosis) -> list[str]:
+    """The sources that the diagnosis names."""
+    return _sentences(diagnosis.method.get("references"))
+
+
+def glossary(labels: Labels) -> list[tuple[str, str]]:
+    """Terms with their meanings."""
+    terms = [
+        key for key in keys("report", labels.language) if key.startswith("report.glossary.") and key.endswith(".term")
+    ]
+    return [(text(term, labels.language), text(f"{term[:-5]}.meaning", labels.language)) for term in terms]
+
+
+def value_text(value: Any, labels: Labels, name: str = "") -> str:
+    """A setting in words: lists joined, mappings as ``name: value``."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {value_text(entry, labels)}" for key, entry in value.items())
+    if isinstance(value, (list, tuple)):
+        return "; ".join(value_text(entry, labels) for entry in value)
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return labels.value(name, value) if name else str(value)
+
+
+def _parts(diagnosis: Diagnosis) -> list[dict[str, Any]]:
+    entries = diagnosis.study.get("parts") or ()
+    return [
+        {**{name: entry.get(name) for name in _PART},
+         "n_respondents": entry.get("n_respondents", entry.get("respondents"))}
+        for entry in entries if isinstance(entry, Mapping)
+    ]  # fmt: skip
+
+
+def _sentences(value: Any) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, Mapping):
+        return [f"{key}: {entry}" for key, entry in value.items()]
+    entries: Iterable[Any] = [value] if isinstance(value, str) else value
+    return [str(entry) for entry in entries]
+
+
+def _named(area: str, name: str, labels: Labels) -> str:
+    key = f"report.{area}.{name}"
+    if has_text(key, labels.language):
+        return text(key, labels.language)
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _two_columns(labels: Labels) -> tuple[Column, Column]:
+    return Column("setting", labels.column("setting"), "text"), Column("value", labels.column("value"), "text")

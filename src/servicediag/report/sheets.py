@@ -1,0 +1,253 @@
+"""The tables of the workbook, sheet by sheet, with numbers as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from servicediag.diagnosis.model import Cause, Diagnosis, Finding
+from servicediag.report import method
+from servicediag.report.labels import Labels
+from servicediag.report.publication import estimate_scale
+from servicediag.report.story import Reason, stories
+from servicediag.report.tables import Column, Table, all_columns, columns_of, frame_table, without_empty
+from servicediag.results import COLUMN_GLOSSARY
+from servicediag.wording.catalogue import has_text, text
+
+__all__ = ["causes_table", "dictionary_table", "findings_table", "frame_sheets", "method_tables"]
+
+# what a reader wants first comes first; PRINTED says how many of the columns go on paper
+EVIDENCE = (
+    "unit",
+    "title",
+    "rater",
+    "n",
+    "health",
+    "gap",
+    "gap_low",
+    "gap_high",
+    "tier",
+    "severity",
+    "direction",
+    "mean",
+    "ci_low",
+    "ci_high",
+    "sd",
+    "shrunk_gap",
+    "q_value",
+    "q_minimum_effect",
+    "minimum_detectable_gap",
+    "by",
+    "wave",
+    "instrument",
+    "form",
+    "dimension",
+    "direction_of_scale",
+)
+ITEMS = (
+    "unit",
+    "text",
+    "n",
+    "health",
+    "mean",
+    "ci_low",
+    "ci_high",
+    "scored",
+    "dimension",
+    "instrument",
+    "rater",
+    "form",
+    "by",
+    "wave",
+    "item",
+)
+INDICATORS = ("unit", "title", "n", "count", "share", "ci_low", "ci_high", "instrument", "rater", "form", "by", "wave",
+              "indicator")  # fmt: skip
+READINESS = (
+    "unit",
+    "n",
+    "know",
+    "want",
+    "can",
+    "p_lowest_know",
+    "p_lowest_want",
+    "p_lowest_can",
+    "bottleneck",
+    "verdict",
+    "by",
+    "wave",
+)
+RELIABILITY = (
+    "dimension",
+    "instrument",
+    "form",
+    "n_items",
+    "n_respondents",
+    "alpha",
+    "alpha_low",
+    "alpha_high",
+    "omega",
+    "omega_low",
+    "omega_high",
+    "mean_inter_item_correlation",
+    "sem",
+    "note",
+    "wave",
+)
+WITHHELD = ("unit", "dimension", "instrument", "rater", "rule", "by", "wave", "form")
+FINDINGS = ("number", "title", "estimate", "estimate_low", "estimate_high", "estimate_unit", "n", "tier", "severity",
+            "consistent", "first_action", "unit", "dimension", "rater", "comparator", "explanation", "against",
+            "untested", "open", "direction", "kind", "instrument", "item", "by", "wave", "shrunk",
+            "minimum_detectable_gap", "q_value", "q_minimum_effect", "id")  # fmt: skip
+CAUSES = (
+    "number",
+    "finding",
+    "cause",
+    "status",
+    "confirming",
+    "refuting",
+    "undetermined",
+    "untested",
+    "actions",
+    "unit",
+    "rule",
+    "side",
+    "evidence_tag",
+    "action_codes",
+    "shortfall",
+)
+PRINTED = {"findings": 11, "causes": 9, "scales": 11, "items": 9, "indicators": 9, "readiness": 10, "reliability": 14}
+_NUMBERS = {"number": "count", "estimate": "points", "estimate_low": "points", "estimate_high": "points",
+            "shrunk": "signed", "shortfall": "points"}  # fmt: skip
+_SHARES = {"ci_low": "share", "ci_high": "share"}
+
+
+def frame_sheets(diagnosis: Diagnosis, labels: Labels) -> dict[str, Table]:
+    """Scales, items, indicators, readiness, reliability and withheld, every column of each frame."""
+
+    def sheet(name: str, first: tuple[str, ...], **options: Any) -> Table:
+        frame = getattr(diagnosis, name)
+        table = frame_table(frame, all_columns(frame, first), labels, **options)
+        return without_empty(table, keep=first)
+
+    return {
+        "scales": sheet("evidence", EVIDENCE, raw=("dimension",)),
+        "items": sheet("items", ITEMS),
+        "indicators": sheet("indicators", INDICATORS, kinds=_SHARES),
+        "readiness": sheet("readiness", READINESS),
+        "reliability": sheet("reliability", RELIABILITY),
+        "withheld": sheet("withheld", WITHHELD),
+    }
+
+
+def findings_table(diagnosis: Diagnosis, labels: Labels) -> Table:
+    """A row a finding, in the order of importance."""
+    columns = columns_of(FINDINGS, labels, _NUMBERS)
+    rows = []
+    for number, story in enumerate(stories(diagnosis.findings, labels), start=1):
+        finding = story.finding
+        values = {
+            **_identity(finding, labels), "number": number, "title": story.title, "n": finding.n, "id": finding.id,
+            "estimate": finding.estimate, "estimate_low": finding.ci_low, "estimate_high": finding.ci_high,
+            "estimate_unit": "" if finding.estimate is None else labels.say(f"workbook.unit_{estimate_scale(finding)}"),
+            "comparator": finding.comparator,
+            "tier": story.tier_label, "severity": story.severity_label,
+            "direction": labels.value("direction", finding.direction), "shrunk": finding.shrunk,
+            "minimum_detectable_gap": finding.minimum_detectable_gap, "q_value": finding.q_value,
+            "q_minimum_effect": finding.q_minimum_effect, "consistent": _lines(r.cause for r in story.consistent),
+            "against": _reasons(story.against), "untested": _lines(dict.fromkeys(r.cause for r in story.untested)),
+            "first_action": story.first_action, "open": _lines(finding.abstentions), "explanation": finding.text,
+        }  # fmt: skip
+        rows.append(tuple(_filled(values[column.name]) for column in columns))
+    return Table(labels.say("sheet.findings.title"), columns, tuple(rows))
+
+
+def causes_table(diagnosis: Diagnosis, labels: Labels) -> Table:
+    """A row a finding and candidate cause; a finding without causes has one row if it proposes actions."""
+    columns = columns_of(CAUSES, labels, _NUMBERS)
+    rows = []
+    for number, finding in enumerate(diagnosis.findings, start=1):
+        start = {"number": number, "finding": finding.title or labels.place(finding), "unit": labels.unit(finding.unit)}
+        entries = [_cause(cause, labels) for cause in finding.causes]
+        if not entries and finding.actions:
+            entries = [{"actions": _lines(finding.actions)}]
+        rows += [tuple(_filled({**start, **entry}.get(column.name)) for column in columns) for entry in entries]
+    return Table(labels.say("sheet.causes.title"), columns, tuple(rows))
+
+
+def method_tables(diagnosis: Diagnosis, labels: Labels) -> list[Table]:
+    """What the method sheet holds, one block below the other."""
+
+    def listed(key: str, entries: list[str]) -> Table:
+        column = Column("text", labels.say(key), "text")
+        return Table(labels.say(key), (column,), tuple((entry,) for entry in entries))
+
+    blocks = [
+        listed("method.statements", method.statements(diagnosis, labels)),
+        method.parts_table(diagnosis, labels),
+        method.thresholds_table(diagnosis, labels),
+        method.settings_table(diagnosis, labels),
+        listed("method.references", method.references(diagnosis)),
+        Table(labels.say("section.glossary"), (Column("name", labels.column("term"), "text"),
+              Column("meaning", labels.column("meaning"), "text")), tuple(method.glossary(labels))),
+    ]  # fmt: skip
+    return [block for block in blocks if block]
+
+
+def dictionary_table(sheets: Mapping[str, Table], labels: Labels) -> Table:
+    """Every column of every sheet: heading, name in the JSON file, what it counts, and what it means."""
+    columns = columns_of(("heading", "name", "counts", "meaning", "sheet"), labels)
+    where: dict[Column, list[str]] = {}
+    for key, table in sheets.items():
+        for column in table.columns:
+            where.setdefault(column, []).append(labels.say(f"sheet.{key}.title"))
+    rows = [
+        (
+            column.label,
+            column.name,
+            labels.say(f"counts.{column.kind}"),
+            _meaning(column.name, labels),
+            ", ".join(titles),
+        )
+        for column, titles in where.items()
+    ]
+    return Table(labels.say("sheet.dictionary.title"), columns, tuple(rows))
+
+
+def _identity(finding: Finding, labels: Labels) -> dict[str, Any]:
+    return {
+        "unit": labels.unit(finding.unit), "by": finding.by, "wave": finding.wave, "item": finding.item,
+        "dimension": labels.dimension(finding.instrument, finding.dimension),
+        "instrument": labels.instrument(finding.instrument), "rater": labels.value("rater", finding.rater),
+        "kind": labels.value("kind", finding.kind),
+    }  # fmt: skip
+
+
+def _cause(cause: Cause, labels: Labels) -> dict[str, Any]:
+    return {
+        "cause": cause.cause, "status": labels.value("status", cause.status), "rule": cause.rule,
+        "confirming": _lines(cause.confirming), "refuting": _lines(cause.refuting),
+        "undetermined": _lines(cause.undetermined), "untested": _lines(cause.untested),
+        "actions": _lines(cause.actions), "action_codes": _lines(cause.action_codes),
+        "side": labels.value("side", cause.side), "evidence_tag": labels.value("evidence_tag", cause.evidence_tag),
+        "shortfall": cause.shortfall,
+    }  # fmt: skip
+
+
+def _lines(entries: Iterable[str]) -> str:
+    return "\n".join(entries)
+
+
+def _reasons(reasons: Iterable[Reason]) -> str:
+    return _lines(
+        f"{reason.cause}: {' '.join(reason.sentences)}" if reason.sentences else reason.cause for reason in reasons
+    )
+
+
+def _filled(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _meaning(name: str, labels: Labels) -> str:
+    key = f"report.meaning.{name}"
+    return text(key, labels.language) if has_text(key, labels.language) else COLUMN_GLOSSARY.get(name, "")

@@ -1,0 +1,134 @@
+"""A finding told in the order in which a reader asks: what, where, how sure, which cause, what against, what first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from servicediag.diagnosis.model import Cause, Diagnosis, Finding
+from servicediag.report.labels import Labels
+
+__all__ = ["CannotTell", "Reason", "Story", "cannot_tell", "first_action", "headline", "stories", "strengths"]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A cause with the sentences that bear on it."""
+
+    cause: str
+    status: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a report says about one finding.
+
+    Attributes
+    ----------
+    place : str
+        Unit, dimension and rater in words.
+    tier, severity : str
+        The codes; ``tier_label`` and ``severity_label`` are the words.
+    consistent : tuple of Reason
+        Supported causes with the evidence that confirms them.
+    possible : tuple of Reason
+        Causes that are possible, inconclusive, or not to be told apart.
+    against : tuple of Reason
+        Evidence against a cause, whatever became of the cause.
+    untested : tuple of Reason
+        Causes, or parts of them, that nobody measured.
+    """
+
+    finding: Finding
+    title: str
+    place: str
+    estimate: str
+    tier_label: str
+    severity_label: str
+    consistent: tuple[Reason, ...]
+    possible: tuple[Reason, ...]
+    against: tuple[Reason, ...]
+    untested: tuple[Reason, ...]
+    first_action: str
+
+
+@dataclass(frozen=True)
+class CannotTell:
+    """What the data leave open: refusals, causes that nobody measured, and gaps to watch."""
+
+    abstentions: tuple[tuple[str, str], ...]
+    untested: tuple[Reason, ...]
+    watch: tuple[Finding, ...]
+
+
+def stories(findings: Iterable[Finding], labels: Labels) -> tuple[Story, ...]:
+    """The story of each finding."""
+    return tuple(_story(finding, labels) for finding in findings)
+
+
+def strengths(diagnosis: Diagnosis) -> tuple[Finding, ...]:
+    """Findings that are established or likely to be better than their comparator."""
+    return tuple(
+        finding for finding in diagnosis.findings
+        if finding.tier in ("established", "likely") and (finding.kind == "strength" or finding.direction == "better")
+    )  # fmt: skip
+
+
+def cannot_tell(diagnosis: Diagnosis, labels: Labels) -> CannotTell:
+    """Everything that the diagnosis leaves open, each sentence once."""
+    abstentions: dict[tuple[str, str], None] = {}
+    untested: dict[str, Reason] = {}
+    for finding in diagnosis.findings:
+        what = finding.title or labels.place(finding)
+        sentences = finding.abstentions
+        if finding.tier == "abstained" and not sentences:
+            sentences = (finding.text,)
+        abstentions.update(((what, sentence), None) for sentence in sentences if sentence)
+        for cause in finding.causes:
+            if cause.status == "untested":
+                untested.setdefault(cause.rule, _reason(cause, cause.untested, labels))
+    watch = tuple(finding for finding in diagnosis.findings if finding.tier == "watch")
+    return CannotTell(tuple(abstentions), tuple(untested.values()), watch)
+
+
+def headline(diagnosis: Diagnosis, labels: Labels) -> str:
+    """One or two sentences: how many troubles, how sure, and which comes first."""
+    troubles = [f for f in diagnosis.findings if f.tier in ("established", "likely") and f.direction == "worse"]
+    if not troubles:
+        return labels.say("headline.none")
+    sure = sum(finding.tier == "established" for finding in troubles)
+    counted = labels.say("headline.counted", found=labels.say("count.troubles", count=len(troubles)), established=sure,
+                         likely=len(troubles) - sure)  # fmt: skip
+    return f"{counted} {labels.say('headline.first', title=troubles[0].title or labels.place(troubles[0]))}"
+
+
+def first_action(finding: Finding) -> str:
+    """The first action of the finding, or of its first supported cause; empty where there is none."""
+    candidates = [
+        *finding.actions,
+        *(a for cause in finding.causes if cause.status == "supported" for a in cause.actions),
+    ]
+    return candidates[0] if candidates else ""
+
+
+def _story(finding: Finding, labels: Labels) -> Story:
+    causes = finding.causes
+    open_states = ("possible", "inconclusive", "not_distinguishable")
+    return Story(
+        finding=finding,
+        title=finding.title or labels.place(finding),
+        place=labels.place(finding),
+        estimate=labels.estimate(finding),
+        tier_label=labels.value("tier", finding.tier),
+        severity_label=labels.value("severity", finding.severity),
+        consistent=tuple(_reason(c, c.confirming, labels) for c in causes if c.status == "supported"),
+        possible=tuple(_reason(c, (*c.confirming, *c.undetermined), labels) for c in causes if c.status in open_states),
+        against=tuple(_reason(c, c.refuting, labels) for c in causes if c.refuting or c.status == "not_supported"),
+        untested=tuple(_reason(c, c.untested, labels) for c in causes if c.untested or c.status == "untested"),
+        first_action=first_action(finding),
+    )
+
+
+def _reason(cause: Cause, sentences: tuple[str, ...], labels: Labels) -> Reason:
+    return Reason(cause.cause, labels.value("status", cause.status), tuple(sentences))

@@ -1,0 +1,199 @@
+"""Tables as values: which columns, what they count, and the rows, for the page and the workbook alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from servicediag.diagnosis.model import Finding
+from servicediag.report.cells import Cells, Grouping, Panel
+from servicediag.report.labels import Labels, number, percent, probability, signed
+from servicediag.report.publication import blank_to_none
+
+__all__ = [
+    "CODED", "KIND_OF", "Column", "Table", "all_columns", "columns_of", "findings_table", "frame_table", "health_table",
+    "shown", "without_column", "without_empty",
+]  # fmt: skip
+
+_KINDS = {
+    "count": ("n", "count", "n_items", "n_respondents"),
+    "points": ("mean", "sd", "ci_low", "ci_high", "health", "minimum_detectable_gap", "know", "want", "can", "sem"),
+    "signed": ("gap", "gap_low", "gap_high", "shrunk_gap"),
+    "share": ("share",),
+    "probability": ("p_lowest_know", "p_lowest_want", "p_lowest_can"),
+    "p": ("q_value", "q_minimum_effect"),
+    "coefficient": (
+        "alpha",
+        "alpha_low",
+        "alpha_high",
+        "omega",
+        "omega_low",
+        "omega_high",
+        "mean_inter_item_correlation",
+    ),
+}
+KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names}
+CODED = (
+    "tier",
+    "severity",
+    "direction",
+    "rater",
+    "kind",
+    "status",
+    "side",
+    "evidence_tag",
+    "rule",
+    "direction_of_scale",
+    "bottleneck",
+    "verdict",
+    "scored",
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name in the data, its heading, and what its values count."""
+
+    name: str
+    label: str
+    kind: str
+
+    @property
+    def numeric(self) -> bool:
+        return self.kind != "text"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A caption, columns, and rows of plain values (None where there is nothing)."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+    def cells(self) -> list[list[str]]:
+        """The rows as the reader sees them."""
+        return [[shown(v, c.kind) for v, c in zip(row, self.columns, strict=True)] for row in self.rows]
+
+
+def shown(value: Any, kind: str) -> str:
+    """A value as text: points with one decimal, differences with their sign, shares as per cent.
+
+    Examples
+    --------
+    >>> shown(-4.25, "signed"), shown(0.314, "share"), shown(None, "points"), shown(12, "count")
+    ('−4.2', '31%', '', '12')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    shows: dict[str, Callable[[Any], str]] = {
+        "count": lambda v: number(v, 0), "points": number, "signed": signed, "share": percent,
+        "probability": probability, "p": _p_value, "coefficient": lambda v: number(v, 2),
+    }  # fmt: skip
+    return shows[kind](value) if kind in shows else str(value)
+
+
+def columns_of(names: Iterable[str], labels: Labels, kinds: Mapping[str, str] | None = None) -> tuple[Column, ...]:
+    """Columns with their headings; ``kinds`` overrides what a column counts."""
+    chosen = {**KIND_OF, **(kinds or {})}
+    return tuple(Column(name, labels.column(name), chosen.get(name, "text")) for name in names)
+
+
+def frame_table(
+    frame: pd.DataFrame, names: Sequence[str], labels: Labels, *, caption: str = "",
+    kinds: Mapping[str, str] | None = None, raw: Sequence[str] = (),
+) -> Table:  # fmt: skip
+    """Those columns of a frame, codes as words except in ``raw``; columns that the frame lacks are left out."""
+    columns = columns_of([name for name in names if name in frame.columns], labels, kinds)
+    rows = [
+        tuple(blank_to_none(record[c.name]) if c.name in raw else _word(record, c, labels) for c in columns)
+        for record in frame.to_dict("records")
+    ]
+    return Table(caption, columns, tuple(rows))
+
+
+def all_columns(frame: pd.DataFrame, first: Sequence[str]) -> list[str]:
+    """The columns of a frame, the documented ones first."""
+    return [*(n for n in first if n in frame.columns), *(str(n) for n in frame.columns if n not in first)]
+
+
+def health_table(
+    labels: Labels, cells: Cells, grouping: Grouping, units: Sequence[str | None], panel: Panel, caption: str
+) -> Table:
+    """Health of units (rows) by the dimensions of one questionnaire (columns)."""
+    columns = [Column("unit", labels.column("unit"), "text")]
+    columns += [Column(d, labels.dimension(panel.instrument, d), "points") for d in panel.dimensions]
+    rows = []
+    for unit in units:
+        row: list[Any] = [labels.unit(unit)]
+        for dimension in panel.dimensions:
+            cell = cells.get(grouping, unit, panel, dimension)
+            if cell is not None:
+                row.append(cell["health"])
+            else:
+                row.append(labels.say("withheld") if cells.is_withheld(grouping, unit, panel, dimension) else None)
+        rows.append(tuple(row))
+    return Table(caption, tuple(columns), tuple(rows))
+
+
+def without_column(table: Table, name: str) -> Table:
+    """Without one column, if every row can still be told from the others by its texts; else the table as it is."""
+    texts = [i for i, c in enumerate(table.columns) if not c.numeric and c.name != name]
+    if len({tuple(row[i] for i in texts) for row in table.rows}) < len(table.rows):
+        return table
+    kept = [i for i, c in enumerate(table.columns) if c.name != name]
+    return replace(table, columns=tuple(table.columns[i] for i in kept),
+                   rows=tuple(tuple(row[i] for i in kept) for row in table.rows))  # fmt: skip
+
+
+def findings_table(findings: Iterable[Finding], labels: Labels, caption: str) -> Table:
+    """A row a finding, for a quick look."""
+    columns = columns_of(("title", "place", "estimate_text", "n", "tier", "severity"), labels)
+    rows = [
+        (
+            f.title,
+            labels.place(f),
+            labels.estimate(f),
+            f.n,
+            labels.value("tier", f.tier),
+            labels.value("severity", f.severity),
+        )
+        for f in findings
+    ]
+    return Table(caption, columns, tuple(rows))
+
+
+def without_empty(table: Table, keep: Sequence[str] = ()) -> Table:
+    """Without the columns that hold nothing."""
+    used = [
+        i for i, c in enumerate(table.columns) if c.name in keep or any(row[i] not in (None, "") for row in table.rows)
+    ]
+    return replace(table, columns=tuple(table.columns[i] for i in used),
+                   rows=tuple(tuple(row[i] for i in used) for row in table.rows))  # fmt: skip
+
+
+def _word(record: Mapping[Any, Any], column: Column, labels: Labels) -> Any:
+    value = blank_to_none(record[column.name])
+    if column.name == "unit":
+        return labels.unit(value)
+    if value is None or (column.name in ("severity", "direction") and blank_to_none(record.get("tier", "-")) is None):
+        return None
+    if column.name == "instrument":
+        return labels.instrument(value)
+    if column.name == "dimension":
+        return labels.dimension(record.get("instrument"), value)
+    if column.name in CODED:
+        return labels.value(column.name, value)
+    return value
+
+
+def _p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else number(value, 3)

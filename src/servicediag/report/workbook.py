@@ -1,0 +1,414 @@
+"""The Excel workbook for HR and researchers: real numbers, filters, print layout; text never becomes a formula."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import xlsxwriter
+
+from servicediag.diagnosis.model import Diagnosis
+from servicediag.report import method
+from servicediag.report.cells import Cells, Grouping, Panel, groupings, panels, units_of
+from servicediag.report.charts import STATES, Frame, packed, panel_title
+from servicediag.report.labels import Labels
+from servicediag.report.plain_text import display_width
+from servicediag.report.publication import printable
+from servicediag.report.sheets import (
+    PRINTED,
+    causes_table,
+    dictionary_table,
+    findings_table,
+    frame_sheets,
+    method_tables,
+)
+from servicediag.report.story import headline, stories, strengths
+from servicediag.report.tables import Column, Table
+from servicediag.report.theme import Theme, readable_on
+from servicediag.report.version import package_version
+from servicediag.report.writing import atomic_path
+
+__all__ = ["SHEETS", "write_workbook"]
+
+SHEETS = ("readme", "findings", "causes", "heatmap", "scales", "items", "indicators", "readiness", "reliability",
+          "withheld", "method", "dictionary")  # fmt: skip
+CREATED = datetime(2000, 1, 1)
+LONGEST_TEXT = 32_767
+FORMATS = {"count": "0", "points": "0.0", "signed": "+0.0;-0.0;0.0", "share": "0%", "probability": "0.00", "p": "0.000",
+           "coefficient": "0.00"}  # fmt: skip
+WIDE_TEXTS = {
+    "explanation": 60,
+    "text": 50,
+    "note": 50,
+    "meaning": 80,
+    "sheet": 40,
+    "value": 60,
+    "against": 46,
+    "open": 46,
+    "title": 40,
+    "finding": 32,
+    "consistent": 36,
+    "first_action": 36,
+    "comparator": 36,
+    "cause": 30,
+    "confirming": 36,
+    "refuting": 30,
+    "undetermined": 30,
+    "untested": 30,
+    "actions": 32,
+}
+MARKS = {"established_worse": "▼", "likely_worse": "▽", "established_better": "▲", "likely_better": "△"}
+_FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+
+
+def write_workbook(diagnosis: Diagnosis, path: str | Path, *, language: str, theme: Theme, overwrite: bool) -> Path:
+    """Write the workbook; the same diagnosis gives the same bytes."""
+    published = printable(diagnosis)
+    labels = Labels.of(published, language)
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        options = {
+            "in_memory": True,
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "strings_to_numbers": False,
+        }
+        with xlsxwriter.Workbook(str(temporary), options) as book:
+            _Writer(book, Frame(published, labels, theme)).write()
+    return Path(path)
+
+
+class _Writer:
+    """Fills one workbook, sheet by sheet."""
+
+    def __init__(self, book: Any, frame: Frame) -> None:
+        self.book, self.frame = book, frame
+        self.diagnosis, self.labels, self.theme = frame.diagnosis, frame.labels, frame.theme
+        self._formats: dict[tuple[tuple[str, Any], ...], Any] = {}
+
+    @cached_property
+    def title(self) -> str:
+        return str(self.diagnosis.study.get("title") or self.labels.say("title.page"))
+
+    def write(self) -> None:
+        self.book.set_properties({"title": _limited(self.title, 200), "subject": self.labels.say("workbook.subject"),
+                                  "comments": f"servicediag {package_version()}", "created": CREATED})  # fmt: skip
+        tables = {
+            "findings": findings_table(self.diagnosis, self.labels),
+            "causes": causes_table(self.diagnosis, self.labels),
+            **frame_sheets(self.diagnosis, self.labels),
+        }
+        sheets = {key: self.book.add_worksheet(self.labels.say(f"sheet.{key}.title")) for key in SHEETS}
+        for key, sheet in sheets.items():
+            self._page_setup(sheet, landscape=key not in ("readme", "method", "dictionary"))
+        self._readme(sheets["readme"])
+        for key, table in tables.items():
+            self._table_sheet(sheets[key], table, PRINTED.get(key))
+        self._heatmap(sheets["heatmap"])
+        self._readiness_chart(sheets["readiness"], tables["readiness"])
+        self._method(sheets["method"])
+        self._table_sheet(sheets["dictionary"], dictionary_table(tables, self.labels))
+        sheets["readme"].activate()
+
+    # --- cells and formats -------------------------------------------------------------------------------------------
+
+    def style(self, **properties: Any) -> Any:
+        key = tuple(sorted(properties.items()))
+        if key not in self._formats:
+            self._formats[key] = self.book.add_format(
+                {"font_name": "Arial", "font_size": 10, "valign": "top", **properties}
+            )
+        return self._formats[key]
+
+    def put(self, sheet: Any, row: int, column: int, value: Any, kind: str = "text", **properties: Any) -> None:
+        """One cell: numbers as numbers, everything else as text, which a spreadsheet must never read as a formula."""
+        if value is None:
+            sheet.write_blank(row, column, None, self.style(**properties))
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            number_format = {"num_format": FORMATS[kind]} if kind in FORMATS else {}
+            sheet.write_number(row, column, value, self.style(**{**number_format, **properties}))
+        else:
+            text = _limited(str(value), LONGEST_TEXT)
+            quoted = {"quote_prefix": True} if text.lstrip().startswith(_FORMULA_STARTS) else {}
+            inset = {} if "align" in properties else {"align": "left", "indent": 1}
+            sheet.write_string(row, column, text, self.style(**{"text_wrap": True, **inset, **quoted, **properties}))
+
+    def head(self, sheet: Any, row: int, column: int, text: str, *, numeric: bool = False) -> None:
+        self.put(sheet, row, column, text, bold=True, font_color="#ffffff", bg_color=self.theme.primary,
+                 valign="vcenter", align="right" if numeric else "left", indent=0 if numeric else 1, border=1,
+                 border_color="#ffffff")  # fmt: skip
+
+    def _page_setup(self, sheet: Any, *, landscape: bool) -> None:
+        sheet.set_paper(9)
+        if landscape:
+            sheet.set_landscape()
+        sheet.set_margins(left=0.5, right=0.5, top=0.7, bottom=0.7)
+        sheet.fit_to_pages(1, 0)
+        sheet.hide_gridlines(2)
+        page = self.labels.say("workbook.page", current="\x00", all="\x01")
+        footer = _header_text(page).replace("\x00", "&P").replace("\x01", "&N")
+        sheet.set_header(f"&L{_header_text(_limited(self.title, 110))}&R&A")
+        sheet.set_footer(f"&Lservicediag {package_version()}&R{footer}")
+
+    # --- sheets ------------------------------------------------------------------------------------------------------
+
+    def _table_sheet(self, sheet: Any, table: Table, printed: int | None = None) -> None:
+        """A head row, frozen and filtered, and the rows beneath; the first ``printed`` columns go on paper."""
+        widths = [_width(column, table, position) for position, column in enumerate(table.columns)]
+        for position, width in enumerate(widths):
+            sheet.set_column(position, position, width)
+        self._rows(sheet, 0, table, widths)
+        last_row, last_column = max(len(table.rows), 1), len(table.columns) - 1
+        if not table.rows:
+            self.put(sheet, 1, 0, self.labels.say("workbook.empty"), text_wrap=False)
+        naming = [
+            i for i, c in enumerate(table.columns[:2]) if c.name in ("number", "unit", "title", "finding", "text")
+        ]
+        sheet.freeze_panes(1, naming[-1] + 1 if naming else 1)
+        sheet.autofilter(0, 0, last_row, last_column)
+        sheet.repeat_rows(0)
+        sheet.print_area(0, 0, last_row, min(last_column, (printed or len(table.columns)) - 1))
+
+    def _rows(self, sheet: Any, top: int, table: Table, widths: Sequence[float]) -> None:
+        labels = [column.label for column in table.columns]
+        sheet.set_row(top, _height(labels, widths) + 4)
+        for position, column in enumerate(table.columns):
+            self.head(sheet, top, position, column.label, numeric=column.numeric)
+        kinds = [self._kinds(table, row) for row in table.rows]
+        for offset, row in enumerate(table.rows, start=1):
+            for position, value in enumerate(row):
+                self.put(sheet, top + offset, position, value, kinds[offset - 1][position], bottom=1,
+                         bottom_color="#d9d9d9")  # fmt: skip
+            sheet.set_row(top + offset, _height(row, widths))
+
+    def _kinds(self, table: Table, row: Sequence[Any]) -> list[str]:
+        """What each cell counts; a finding that is a probability or share is not shown as points."""
+        names = [column.name for column in table.columns]
+        kinds = [column.kind for column in table.columns]
+        if "estimate_unit" in names:
+            units = {self.labels.say("workbook.unit_points"): "signed", self.labels.say("workbook.unit_share"): "share"}
+            found = units.get(str(row[names.index("estimate_unit")]), "probability")
+            kinds = [found if name.startswith("estimate") and name != "estimate_unit" else kind
+                     for name, kind in zip(names, kinds, strict=True)]  # fmt: skip
+        return kinds
+
+    def _readme(self, sheet: Any) -> None:
+        labels = self.labels
+        sheet.set_column(0, 0, 22)
+        sheet.set_column(1, 1, 86)
+        self.put(sheet, 0, 0, self.title, bold=True, font_size=18, font_color=self.theme.primary, text_wrap=False)
+        sheet.set_row(0, 30)
+        row = 1
+        for line in (method.facts(self.diagnosis, labels), headline(self.diagnosis, labels)):
+            row = self._line(sheet, row, line)
+        row = self._section(sheet, row + 1, labels.say("workbook.most_important"))
+        for story in stories(self.diagnosis.top(5), labels):
+            text = f"{story.title}: {story.estimate}."
+            if story.first_action:
+                text += f"\n{labels.say('story.first')}: {story.first_action}"
+            row = self._pair(sheet, row, f"{story.tier_label}, {story.severity_label}", text)
+        good = strengths(self.diagnosis)
+        row = self._section(sheet, row + 1, labels.say("workbook.strengths")) if good else row
+        for story in stories(good[:5], labels):
+            row = self._pair(sheet, row, story.tier_label, f"{story.title}: {story.estimate}.")
+        row = self._section(sheet, row + 1, labels.say("workbook.before"))
+        for sentence in method.statements(self.diagnosis, labels):
+            row = self._pair(sheet, row, "", sentence)
+        row = self._section(sheet, row + 1, labels.say("workbook.sheets"))
+        for key in SHEETS[1:]:
+            title = labels.say(f"sheet.{key}.title")
+            about = labels.say(f"sheet.{key}.about")
+            self.put(sheet, row, 1, about)
+            sheet.set_row(row, _height((about,), (84,)))
+            link = self.style(font_color=self.theme.primary, underline=1, align="left", indent=1)
+            sheet.write_url(row, 0, f"internal:'{title}'!A1", link, title)
+            row += 1
+        sheet.print_area(0, 0, row, 1)
+
+    def _section(self, sheet: Any, row: int, heading: str) -> int:
+        look: dict[str, Any] = {"bold": True, "font_size": 12, "font_color": self.theme.primary, "text_wrap": False}
+        self.put(sheet, row, 0, heading, **look)
+        sheet.set_row(row, 20)
+        return row + 1
+
+    def _line(self, sheet: Any, row: int, text: str, width: float = 104) -> int:
+        """A text across both columns, in a row high enough for it."""
+        sheet.merge_range(row, 0, row, 1, "", self.style(text_wrap=True))
+        self.put(sheet, row, 0, text)
+        sheet.set_row(row, _height((text,), (width,)))
+        return row + 1
+
+    def _pair(self, sheet: Any, row: int, name: str, text: str) -> int:
+        self.put(sheet, row, 0, name or None)
+        self.put(sheet, row, 1, text)
+        sheet.set_row(row, _height((text,), (84,)) + 3)
+        return row + 1
+
+    def _method(self, sheet: Any) -> None:
+        widths = (40, 56, 12, 14, 16, 14, 22)
+        for position, width in enumerate(widths):
+            sheet.set_column(position, position, width)
+        row = 0
+        for table in method_tables(self.diagnosis, self.labels):
+            row = self._section(sheet, row, table.caption)
+            if len(table.columns) == 1:
+                for text, *_ in table.rows:
+                    row = self._line(sheet, row, text, 94)
+            else:
+                self._rows(sheet, row, table, widths)
+                row += len(table.rows) + 1
+            row += 1
+        sheet.freeze_panes(0, 1)
+        sheet.print_area(0, 0, max(row, 1), len(widths) - 1)
+
+    # --- heatmap -----------------------------------------------------------------------------------------------------
+
+    def _heatmap(self, sheet: Any) -> None:
+        sheet.set_column(0, 0, 38)
+        sheet.set_row(0, 24)
+        self.put(sheet, 0, 0, self.labels.say("sheet.heatmap.title"), bold=True, font_size=14,
+                 font_color=self.theme.primary, text_wrap=False)  # fmt: skip
+        self.put(sheet, 1, 0, self.labels.say("workbook.heat_note"), text_wrap=False)
+        cells = Cells(self.diagnosis)
+        row, widest, matrices = 3, 1, 0
+        for grouping in groupings(self.diagnosis):
+            units: list[str | None] = [None, *units_of(self.diagnosis, grouping.by)]
+            place = " ".join(str(part) for part in (grouping.by, grouping.wave) if part is not None)
+            for line in packed(panels(self.diagnosis, grouping.wave)):
+                widest = max(widest, self._matrix(sheet, row, place, units, line, (cells, grouping)))
+                row, matrices = row + len(units) + 3, matrices + 1
+        if not matrices:
+            self.put(sheet, row, 0, self.labels.say("workbook.empty"), text_wrap=False)
+        sheet.set_column(1, max(widest, 1), 13)
+        sheet.freeze_panes(5 if matrices == 1 else 0, 1)
+        sheet.print_area(0, 0, row, widest)
+
+    def _matrix(
+        self, sheet: Any, top: int, place: str, units: Sequence[str | None], columns: Sequence[Panel],
+        source: tuple[Cells, Grouping],
+    ) -> int:  # fmt: skip
+        """Two head rows and a row a unit; gives the last column."""
+        self.head(sheet, top, 0, place)
+        self.head(sheet, top + 1, 0, self.labels.column("unit"))
+        for offset, unit in enumerate(units):
+            name = self.labels.unit(unit)
+            self.put(sheet, top + 2 + offset, 0, name, bold=unit is None, valign="vcenter")
+            sheet.set_row(top + 2 + offset, max(20.0, _height((name,), (38,))))
+        left = 1
+        for panel in columns:
+            title, last = panel_title(self.frame, panel), left + len(panel.dimensions) - 1
+            if last > left:
+                sheet.merge_range(top, left, top, last, "", self.style())
+            self.head(sheet, top, left, title)
+            for position, dimension in enumerate(panel.dimensions):
+                self.head(sheet, top + 1, left + position, self.labels.dimension(panel.instrument, dimension))
+                for offset, unit in enumerate(units):
+                    self._heat_cell(sheet, top + 2 + offset, left + position, source, unit, panel, dimension)
+            left = last + 1
+        sheet.set_row(top, 30)
+        sheet.set_row(top + 1, 45)
+        self._shade(sheet, top + 2, 1, top + 1 + len(units), left - 1)
+        return left - 1
+
+    def _heat_cell(
+        self, sheet: Any, row: int, column: int, source: tuple[Cells, Grouping], unit: str | None, panel: Panel,
+        dimension: str,
+    ) -> None:  # fmt: skip
+        cells, grouping = source
+        cell = cells.get(grouping, unit, panel, dimension)
+        frame: dict[str, Any] = {"align": "center", "valign": "vcenter", "border": 1, "border_color": "#ffffff"}
+        if cell is not None and cell["health"] is not None:
+            sign = MARKS.get(f"{cell['tier']}_{cell['direction']}", "")
+            self.put(sheet, row, column, cell["health"], num_format=f'0" {sign}"' if sign else "0", **frame)
+        elif cells.is_withheld(grouping, unit, panel, dimension):
+            hatch: dict[str, Any] = {
+                "pattern": 14,
+                "fg_color": "#c9c9c9",
+                "bg_color": "#ffffff",
+                "italic": True,
+                "font_size": 8,
+            }
+            self.put(sheet, row, column, self.labels.say("withheld"), **{**frame, **hatch, "border_color": "#c9c9c9"})
+        else:
+            self.put(sheet, row, column, "–", **frame)
+
+    def _shade(self, sheet: Any, top: int, left: int, bottom: int, right: int) -> None:
+        """The absolute scale from 0 to 100, dark is low; white numbers where black ones would not stand out."""
+        dark = next(h for h in range(101) if readable_on(self.theme.health_colour(h)) == "#000000")
+        light = self.book.add_format({"font_color": "#ffffff"})
+        sheet.conditional_format(top, left, bottom, right, {
+            "type": "2_color_scale", "min_type": "num", "max_type": "num", "min_value": 0, "max_value": 100,
+            "min_color": self.theme.primary, "max_color": self.theme.pale})  # fmt: skip
+        sheet.conditional_format(top, left, bottom, right, {"type": "cell", "criteria": "between", "minimum": 0,
+                                                            "maximum": dark - 0.000001, "format": light})  # fmt: skip
+
+    # --- readiness ---------------------------------------------------------------------------------------------------
+
+    def _readiness_chart(self, sheet: Any, table: Table) -> None:
+        """Bars of know, want and can below the table; the chart holds no value that the table does not show."""
+        names = [column.name for column in table.columns]
+        if not table.rows or not {"unit", *STATES} <= set(names):
+            return
+        title, last = self.labels.say("sheet.readiness.title"), len(table.rows)
+        chart = self.book.add_chart({"type": "bar"})
+        fills = (("#9a9a9a", None), (self.theme.primary, None), (self.theme.accent, "dark_upward_diagonal"))
+        for state, (colour, pattern) in zip(STATES, fills, strict=True):
+            column = names.index(state)
+            look = {"fill": {"color": colour}}
+            if pattern:
+                look = {"pattern": {"pattern": pattern, "fg_color": colour, "bg_color": "#ffffff"}}
+            chart.add_series(
+                {
+                    "name": [title, 0, column],
+                    "categories": [title, 1, names.index("unit"), last, names.index("unit")],
+                    "values": [title, 1, column, last, column],
+                    "gap": 60,
+                    **look,
+                }
+            )
+        text = self.labels.say("workbook.readiness_chart")
+        chart.set_title({"name": text, "name_font": {"size": 12, "color": self.theme.primary}})
+        chart.set_x_axis({"min": 0, "max": 100, "major_gridlines": {"visible": True, "line": {"color": "#d9d9d9"}}})
+        chart.set_y_axis({"reverse": True})
+        chart.set_legend({"position": "bottom"})
+        chart.set_size({"width": 760, "height": 120 + 46 * min(last, 40)})
+        finding = self.labels.say("count.units", count=last)
+        sheet.insert_chart(
+            last + 2, 0, chart, {"description": self.labels.say("workbook.readiness_alt", finding=finding)}
+        )
+        sheet.print_area(0, 0, last + 8 + int(2.4 * min(last, 40)), PRINTED["readiness"] - 1)
+        if last <= 30:
+            sheet.fit_to_pages(1, 1)
+
+
+def _width(column: Column, table: Table, position: int) -> float:
+    """Wide enough for the heading's longest word and for most values; long texts wrap."""
+    longest = max((display_width(word) for word in column.label.split()), default=8)
+    if column.numeric:
+        return max(9.0, longest + 3.0)
+    values = [max((display_width(line) for line in str(row[position]).split("\n")), default=0)
+              for row in table.rows if row[position] is not None]  # fmt: skip
+    return float(min(max([longest + 3, *values]) + 3, WIDE_TEXTS.get(column.name, 30)))
+
+
+def _height(values: Sequence[Any], widths: Sequence[float]) -> float:
+    """Height of a row in points: the lines of its longest text at these column widths."""
+    lines = 1
+    for value, width in zip(values, widths, strict=False):
+        if isinstance(value, str):
+            lines = max(
+                lines,
+                sum(1 + int(0.84 * display_width(line) / (width - 1.5)) for line in value[:LONGEST_TEXT].split("\n")),
+            )
+    return min(2 + 13.0 * lines, 400.0)
+
+
+def _limited(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _header_text(text: str) -> str:
+    """Text of a page header, in which an ampersand would start a command."""
+    return text.replace("&", "&&")
