@@ -156,7 +156,7 @@ def test_condition_that_carries_a_cause_points_to_what_it_explains():
     symptom = explain(
         draft(),
         RuleSet((rule(strong=[["four-tools/feed"]]),), (ACTION,)),
-        Answers(**{"four_in_tools__feed": "yes"}),
+        Answers(four_in_tools__feed="yes"),
         frozenset(),
     )
     symptom = symptom.with_finding(title="A: 'Rulebook' is worse")

@@ -45,7 +45,7 @@ def test_wilson_interval_matches_hand_computed_values(count, n, level, low, high
 def test_wilson_interval_holds_its_share_and_stays_within_0_and_1(pair, level):
     count, n = pair
     low, high = wilson(count, n, level)
-    assert 0 <= low + 1e-12
+    assert low + 1e-12 >= 0
     assert low <= count / n <= high
     assert high <= 1 + 1e-12
 

@@ -227,7 +227,9 @@ def test_retest_matches_psych():
     assert_allclose(result.correlation, expected["pearson"]["estimate"], atol=1e-9)
     assert_allclose(result.icc_agreement, single["ICC"][1], atol=1e-9)
     assert_allclose(result.icc_consistency, single["ICC"][2], atol=1e-9)
-    assert_allclose(tuple(result.confidence_interval()), (single["lower bound"][1], single["upper bound"][1]), atol=1e-9)
+    assert_allclose(
+        tuple(result.confidence_interval()), (single["lower bound"][1], single["upper bound"][1]), atol=1e-9
+    )
     assert_allclose(tuple(result.confidence_interval(of="correlation")), expected["pearson"]["ci"], atol=1e-9)
     assert_allclose(result.sem, expected["sem_rci_base"]["SEM_within"], atol=1e-9)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,10 +17,12 @@ from servicediag.instrument.yaml_loader import did_you_mean, load_yaml, peek_tex
 if TYPE_CHECKING:
     import pandas as pd
 
-    from servicediag.instrument.documents import InstrumentDocument, PackagesDocument
+    from servicediag.instrument.documents import InstrumentDocument, PackagePartDocument, PackagesDocument
     from servicediag.instrument.loading import SourceFolder
 
 __all__ = [
+    "ITEMS_PER_MINUTE",
+    "MAXIMUM_PACKAGE_ITEMS",
     "Package",
     "PackagePart",
     "instruments_root",
@@ -28,6 +31,11 @@ __all__ = [
     "load_instrument",
     "load_package",
 ]
+
+ITEMS_PER_MINUTE = 4.5
+"""Convention of this library: the pace at which people rate items, instructions included."""
+MAXIMUM_PACKAGE_ITEMS = 45
+"""Convention of this library: what one person should be asked to rate at most, about ten minutes."""
 
 
 def instruments_root() -> Traversable:
@@ -181,20 +189,44 @@ def list_instruments(*, root: Traversable | None = None) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class PackagePart:
-    """One instrument of a package in one form; ``items`` is None where the whole form is asked."""
+    """One instrument of a package in one form; ``items`` is None where the whole form is asked.
+
+    Attributes
+    ----------
+    n_items : int
+        Number of items that the part asks.
+    """
 
     instrument: str
     form: str
+    n_items: int
     items: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Package:
-    """Instruments that are fielded together in one questionnaire."""
+    """Instruments that are fielded together in one questionnaire.
+
+    Examples
+    --------
+    >>> pulse = load_package("pulse")
+    >>> pulse.n_items, pulse.minutes
+    (29, 7)
+    """
 
     id: str
     title: str
     parts: tuple[PackagePart, ...]
+
+    @property
+    def n_items(self) -> int:
+        """Number of rated items, counted from the instruments."""
+        return sum(part.n_items for part in self.parts)
+
+    @property
+    def minutes(self) -> int:
+        """Expected time in whole minutes, rounded up, at ``ITEMS_PER_MINUTE``; background fields come on top."""
+        return math.ceil(self.n_items / ITEMS_PER_MINUTE)
 
 
 def list_packages(*, root: Traversable | None = None) -> pd.DataFrame:
@@ -203,7 +235,8 @@ def list_packages(*, root: Traversable | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a package, in the order of the file: ``id``, ``title`` and ``parts`` (tuple of ``instrument:form``).
+        A row a package, in the order of the file: ``id``, ``title``, ``parts`` (tuple of ``instrument:form``),
+        ``n_items`` and ``minutes`` (expected, at 4.5 items a minute).
 
     Raises
     ------
@@ -213,13 +246,16 @@ def list_packages(*, root: Traversable | None = None) -> pd.DataFrame:
     Examples
     --------
     >>> list_packages().columns.tolist()
-    ['id', 'title', 'parts']
+    ['id', 'title', 'parts', 'n_items', 'minutes']
     """
     import pandas as pd
 
     packages = read_packages(instruments_root() if root is None else root)
-    rows = [(p.id, p.title, tuple(f"{part.instrument}:{part.form}" for part in p.parts)) for p in packages]
-    return pd.DataFrame(rows, columns=["id", "title", "parts"])
+    rows = [
+        (p.id, p.title, tuple(f"{part.instrument}:{part.form}" for part in p.parts), p.n_items, p.minutes)
+        for p in packages
+    ]
+    return pd.DataFrame(rows, columns=["id", "title", "parts", "n_items", "minutes"])
 
 
 def load_package(package_id: str, *, root: Traversable | None = None) -> Package:
@@ -260,13 +296,23 @@ def read_packages(root: Traversable) -> tuple[Package, ...]:
         return ()
     loaded = load_yaml(source.file("_packages.yaml"), "_packages.yaml")
     document = validate_document(loaded, PackagesDocument)
-    issues = list(check_packages(document, loaded, _structures(document, root)))
+    structures = _structures(document, root)
+    issues = list(check_packages(document, loaded, structures))
     if issues:
         raise faults("_packages.yaml", issues)
     return tuple(
-        Package(package.id, package.title, tuple(PackagePart(p.instrument, p.form, p.items) for p in package.parts))
+        Package(package.id, package.title, tuple(_part(part, structures) for part in package.parts))
         for package in document.packages
     )
+
+
+def _part(part: PackagePartDocument, structures: dict[str, InstrumentDocument]) -> PackagePart:
+    from servicediag.instrument.references import form_item_codes
+
+    structure = structures[part.instrument]
+    form = next(form for form in structure.forms if form.id == part.form)
+    asked = form_item_codes(structure, form) if part.items is None else part.items
+    return PackagePart(part.instrument, part.form, len(asked), part.items)
 
 
 def _structures(document: PackagesDocument, root: Traversable) -> dict[str, InstrumentDocument]:

@@ -9,7 +9,15 @@ from importlib.resources.abc import Traversable
 from itertools import pairwise
 
 from servicediag.errors import InstrumentError, Issue
-from servicediag.instrument.catalogue import instrument_ids, instruments_root, locate, read_packages
+from servicediag.instrument.background import load_background
+from servicediag.instrument.catalogue import (
+    ITEMS_PER_MINUTE,
+    MAXIMUM_PACKAGE_ITEMS,
+    instrument_ids,
+    instruments_root,
+    locate,
+    read_packages,
+)
 from servicediag.instrument.documents import DimensionDocument, ItemDocument, ScaleDocument
 from servicediag.instrument.lint_texts import duplicate_issues, item_texts, text_issues, warning
 from servicediag.instrument.loading import SourceFolder, list_files, read_sources, sort_issues
@@ -20,6 +28,7 @@ from servicediag.instrument.references import (
     form_item_codes,
     normalised_label,
 )
+from servicediag.instrument.rollups import load_rollups
 from servicediag.instrument.yaml_loader import YamlPath, check_document, load_yaml
 
 __all__ = ["lint_catalogue", "lint_instrument"]
@@ -81,7 +90,8 @@ def lint_catalogue(*, root: Traversable | None = None) -> tuple[Issue, ...]:
     -------
     tuple of Issue
         What ``lint_instrument`` finds in each, and: item codes and prefixes used by two instruments, the same or
-        nearly the same item in two instruments, scales that share all their labels, packages that lead nowhere.
+        nearly the same item in two instruments, scales that share all their labels, faulty background fields,
+        packages and roll-ups that lead nowhere, packages that are long (a warning).
 
     Examples
     --------
@@ -104,11 +114,24 @@ def lint_catalogue(*, root: Traversable | None = None) -> tuple[Issue, ...]:
     found += issues
     own = [scale for sources in instruments for scale in sources.scales.values() if scale.path]
     found += _shared_label_sets([*scales, *own])
-    try:
-        read_packages(catalogue)
-    except InstrumentError as error:
-        found += error.issues
+    for read in (_long_packages, load_background, load_rollups):
+        try:
+            found += [issue for issue in read(root=catalogue) if isinstance(issue, Issue)]
+        except InstrumentError as error:
+            found += error.issues
     return sort_issues(found)
+
+
+def _long_packages(*, root: Traversable) -> tuple[Issue, ...]:
+    """A warning for each package that asks too much of one person; faults are raised."""
+    found = []
+    for index, package in enumerate(read_packages(root)):
+        if package.n_items > MAXIMUM_PACKAGE_ITEMS:
+            loaded = load_yaml(SourceFolder(root, "").file("_packages.yaml"), "_packages.yaml")
+            problem = f"The package {package.id!r} asks {package.n_items} items, about {package.minutes} minutes."
+            remedy = f"Ask one person for at most {MAXIMUM_PACKAGE_ITEMS}, at {ITEMS_PER_MINUTE} items a minute."
+            found.append(warning(loaded, "long_package", ("packages", index), problem, remedy))
+    return tuple(found)
 
 
 def _instrument_issues(sources: InstrumentSources) -> Iterator[Issue]:

@@ -78,11 +78,16 @@ def check_references(sources: InstrumentSources, unreadable: Container[str] = ()
 def check_packages(
     document: PackagesDocument, loaded: LoadedYaml, structures: Mapping[str, InstrumentDocument]
 ) -> Iterator[Issue]:
-    """Packages whose instrument, form or items do not exist."""
+    """Packages whose instrument, form or items do not exist, or that name an instrument twice."""
     yield from _repeated(
         loaded, ((p.id, ("packages", i, "id")) for i, p in enumerate(document.packages)), "The package id"
     )
     for index, package in enumerate(document.packages):
+        # One person answers an item once, and the answers are kept by its code.
+        members: list[tuple[str, YamlPath]] = [
+            (part.instrument, ("packages", index, "parts", position)) for position, part in enumerate(package.parts)
+        ]
+        yield from _repeated(loaded, members, f"In the package {package.id!r} the instrument")
         for position, part in enumerate(package.parts):
             path: YamlPath = ("packages", index, "parts", position)
             structure = structures.get(part.instrument)

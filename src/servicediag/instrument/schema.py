@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 from servicediag.instrument.documents import (
+    BackgroundDocument,
     Document,
     InstrumentDocument,
     LocaleDocument,
     PackagesDocument,
+    RollupsDocument,
     ScaleDocument,
 )
 
@@ -17,9 +19,11 @@ __all__ = ["json_schemas", "write_schemas"]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DOCUMENTS: dict[str, type[Document]] = {
+    "background": BackgroundDocument,
     "instrument": InstrumentDocument,
     "locale": LocaleDocument,
     "packages": PackagesDocument,
+    "rollups": RollupsDocument,
     "scale": ScaleDocument,
 }
 
@@ -30,12 +34,13 @@ def json_schemas() -> dict[str, str]:
     Returns
     -------
     dict of str -> str
-        ``instrument.schema.json``, ``locale.schema.json``, ``packages.schema.json``, ``scale.schema.json``.
+        ``background.schema.json``, ``instrument.schema.json``, ``locale.schema.json``, ``packages.schema.json``,
+        ``rollups.schema.json``, ``scale.schema.json``.
 
     Examples
     --------
-    >>> sorted(json_schemas())
-    ['instrument.schema.json', 'locale.schema.json', 'packages.schema.json', 'scale.schema.json']
+    >>> [name.removesuffix(".schema.json") for name in json_schemas()]
+    ['background', 'instrument', 'locale', 'packages', 'rollups', 'scale']
     """
     return {
         f"{name}.schema.json": json.dumps(
@@ -63,7 +68,7 @@ def write_schemas(folder: Path) -> tuple[Path, ...]:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     [path.name for path in write_schemas(Path(folder))][0]
-    'instrument.schema.json'
+    'background.schema.json'
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []

@@ -160,9 +160,7 @@ def _analysis(known: Moments, table: pd.DataFrame) -> ItemAnalysis:
     return ItemAnalysis(alpha_from_moments(known), known.n_items, known.n_respondents, known.n_dropped, table)
 
 
-def _table(
-    known: Moments, names: tuple[Hashable, ...], descriptive: Mapping[str, Sequence[float]]
-) -> pd.DataFrame:
+def _table(known: Moments, names: tuple[Hashable, ...], descriptive: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     rest, total = corrected_item_total_correlations(known)
     coefficients = {
         "item_total_correlation": total,

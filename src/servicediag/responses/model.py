@@ -110,7 +110,7 @@ class Responses:
 
     @cached_property
     def keyed(self) -> pd.DataFrame:
-        """Answers with reverse-keyed items turned by the declared bounds; items outside the score are left as they are."""
+        """Answers with reverse-keyed items turned by the declared bounds."""
         columns = {}
         for part in self.parts:
             for code in part.items:
