@@ -39,7 +39,7 @@ def write_export(path, n, seed=0):
 
     generator = np.random.default_rng(seed)
     columns = items()
-    book = xlsxwriter.Workbook(path, {"constant_memory": True})
+    book = xlsxwriter.Workbook(path)  # texts stand once in the file, as Excel writes them
     sheet = book.add_worksheet("Answers")
     for position, heading in enumerate(["Respondent", "Branch", *(text for _, text, *_ in columns)]):
         sheet.write_string(0, position, heading)
