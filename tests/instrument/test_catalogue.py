@@ -200,12 +200,30 @@ def test_package_names_its_parts(catalogue: SimpleNamespace) -> None:
     assert load_package("both", root=catalogue.root) == Package(
         "both",
         "Both instruments",
-        (PackagePart("harbour", "guest"), PackagePart("kitchen", "cook", ("kit_heat_1",))),
+        (PackagePart("harbour", "guest", 5), PackagePart("kitchen", "cook", 1, ("kit_heat_1",))),
     )
     frame = list_packages(root=catalogue.root)
     assert frame.to_dict("records") == [
-        {"id": "both", "title": "Both instruments", "parts": ("harbour:guest", "kitchen:cook")}
+        {
+            "id": "both",
+            "title": "Both instruments",
+            "parts": ("harbour:guest", "kitchen:cook"),
+            "n_items": 6,
+            "minutes": 2,
+        }
     ]
+
+
+def test_item_count_of_a_package_follows_the_form(catalogue: SimpleNamespace) -> None:
+    catalogue.edit("_packages.yaml", "form: guest", "form: guest-short")
+    assert load_package("both", root=catalogue.root).n_items == 3
+    catalogue.edit("harbour/instrument.yaml", "items: [hrb_calm_2, hrb_late_1]", "items: [hrb_calm_2]")
+    assert load_package("both", root=catalogue.root).n_items == 2
+
+
+@pytest.mark.parametrize(("n_items", "minutes"), [(1, 1), (4, 1), (5, 2), (9, 2), (10, 3), (45, 10), (46, 11)])
+def test_minutes_are_rounded_up_at_four_and_a_half_items_a_minute(n_items: int, minutes: int) -> None:
+    assert Package("x", "X", (PackagePart("harbour", "guest", n_items),)).minutes == minutes
 
 
 def test_unknown_package__error_names_choices(catalogue: SimpleNamespace) -> None:
@@ -215,7 +233,8 @@ def test_unknown_package__error_names_choices(catalogue: SimpleNamespace) -> Non
 
 def test_catalogue_without_packages(catalogue: SimpleNamespace) -> None:
     (catalogue.root / "_packages.yaml").unlink()
-    assert list_packages(root=catalogue.root).columns.tolist() == ["id", "title", "parts"]
+    frame = list_packages(root=catalogue.root)
+    assert frame.columns.tolist() == ["id", "title", "parts", "n_items", "minutes"]
     with pytest.raises(ValueError, match="empty"):
         load_package("both", root=catalogue.root)
 
@@ -228,6 +247,7 @@ def test_catalogue_without_packages(catalogue: SimpleNamespace) -> None:
         ("form: guest", "form: gest", "unknown_form", 5),
         ("items: [kit_heat_1]", "items: [kit_heat_9]", "unknown_item", 6),
         ("items: [kit_heat_1]", "items: [kit_heat_1, kit_heat_1]", "duplicate_id", 6),
+        ("instrument: kitchen, form: cook", "instrument: harbour, form: crew", "duplicate_id", 6),
         ("title: Both", "titel: Both", "unknown_key", 3),
         (
             "packages:",

@@ -282,3 +282,13 @@ def test_catalogue_lint_covers_unused_scales_packages_and_every_instrument(catal
         ("error", "invalid_value", "_scales/idle2.yaml:2"),
         ("error", "missing_provenance", catalogue.line("kitchen/instrument.yaml", "kit_heat_2")),
     ]
+
+
+def test_package_that_asks_too_much_of_one_person__warning(catalogue: SimpleNamespace) -> None:
+    codes = [f"kit_heat_{number}" for number in range(1, 48)]
+    items = "".join(f'      - {{code: {code}, facet: plates, source: "003", evidence: S}}\n' for code in codes[2:])
+    catalogue.write("kitchen/instrument.yaml", (catalogue.root / "kitchen/instrument.yaml").read_text("utf-8") + items)
+    catalogue.edit("_packages.yaml", ", items: [kit_heat_1]", "")
+    issues = [issue for issue in lint_catalogue(root=catalogue.root) if issue.code == "long_package"]
+    assert found(tuple(issues)) == [("warning", "long_package", catalogue.line("_packages.yaml", "id: both"))]
+    assert "52 items, about 12 minutes" in issues[0].problem

@@ -1,9 +1,10 @@
-"""Instruments: the catalogue, the strict loader, packages and the linter."""
+"""Instruments: the catalogue, the strict loader, packages, background fields, roll-ups and the linter."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from servicediag.instrument.background import BackgroundField, load_background
 from servicediag.instrument.catalogue import (
     Package,
     PackagePart,
@@ -14,25 +15,31 @@ from servicediag.instrument.catalogue import (
     load_package,
 )
 from servicediag.instrument.model import Dimension, Form, Instrument, Item, Scale
+from servicediag.instrument.rollups import Rollup, RollupPart, load_rollups
 
 if TYPE_CHECKING:
     from servicediag.instrument.lint import lint_catalogue, lint_instrument
 
 __all__ = [
+    "BackgroundField",
     "Dimension",
     "Form",
     "Instrument",
     "Item",
     "Package",
     "PackagePart",
+    "Rollup",
+    "RollupPart",
     "Scale",
     "instruments_root",
     "lint_catalogue",
     "lint_instrument",
     "list_instruments",
     "list_packages",
+    "load_background",
     "load_instrument",
     "load_package",
+    "load_rollups",
 ]
 
 

@@ -225,7 +225,7 @@ class Package:
 
     @property
     def minutes(self) -> int:
-        """Expected time in whole minutes, rounded up, at ``ITEMS_PER_MINUTE``; background fields come on top."""
+        """Expected time in whole minutes, rounded up, at ``ITEMS_PER_MINUTE``; looking up evidence comes on top."""
         return math.ceil(self.n_items / ITEMS_PER_MINUTE)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources.abc import Traversable
 from itertools import pairwise
 
@@ -13,6 +13,7 @@ from servicediag.instrument.background import load_background
 from servicediag.instrument.catalogue import (
     ITEMS_PER_MINUTE,
     MAXIMUM_PACKAGE_ITEMS,
+    Package,
     instrument_ids,
     instruments_root,
     locate,
@@ -114,24 +115,34 @@ def lint_catalogue(*, root: Traversable | None = None) -> tuple[Issue, ...]:
     found += issues
     own = [scale for sources in instruments for scale in sources.scales.values() if scale.path]
     found += _shared_label_sets([*scales, *own])
-    for read in (_long_packages, load_background, load_rollups):
-        try:
-            found += [issue for issue in read(root=catalogue) if isinstance(issue, Issue)]
-        except InstrumentError as error:
-            found += error.issues
+    found += _shared_file_issues(catalogue)
     return sort_issues(found)
 
 
-def _long_packages(*, root: Traversable) -> tuple[Issue, ...]:
-    """A warning for each package that asks too much of one person; faults are raised."""
-    found = []
-    for index, package in enumerate(read_packages(root)):
+def _shared_file_issues(root: Traversable) -> Iterator[Issue]:
+    """Faults of packages, background fields and roll-ups."""
+    try:
+        yield from _long_packages(read_packages(root), root)
+    except InstrumentError as error:
+        yield from error.issues
+    try:
+        load_background(root=root)
+    except InstrumentError as error:
+        yield from error.issues
+    try:
+        load_rollups(root=root)
+    except InstrumentError as error:
+        yield from error.issues
+
+
+def _long_packages(packages: Sequence[Package], root: Traversable) -> Iterator[Issue]:
+    """A warning for each package that asks too much of one person."""
+    for index, package in enumerate(packages):
         if package.n_items > MAXIMUM_PACKAGE_ITEMS:
             loaded = load_yaml(SourceFolder(root, "").file("_packages.yaml"), "_packages.yaml")
             problem = f"The package {package.id!r} asks {package.n_items} items, about {package.minutes} minutes."
             remedy = f"Ask one person for at most {MAXIMUM_PACKAGE_ITEMS}, at {ITEMS_PER_MINUTE} items a minute."
-            found.append(warning(loaded, "long_package", ("packages", index), problem, remedy))
-    return tuple(found)
+            yield warning(loaded, "long_package", ("packages", index), problem, remedy)
 
 
 def _instrument_issues(sources: InstrumentSources) -> Iterator[Issue]:

@@ -83,13 +83,14 @@ def check_packages(
         loaded, ((p.id, ("packages", i, "id")) for i, p in enumerate(document.packages)), "The package id"
     )
     for index, package in enumerate(document.packages):
-        # One person answers an item once, and the answers are kept by its code.
-        members: list[tuple[str, YamlPath]] = [
-            (part.instrument, ("packages", index, "parts", position)) for position, part in enumerate(package.parts)
-        ]
-        yield from _repeated(loaded, members, f"In the package {package.id!r} the instrument")
+        members: set[str] = set()
         for position, part in enumerate(package.parts):
             path: YamlPath = ("packages", index, "parts", position)
+            if part.instrument in members:
+                # One person answers an item once, and the answers are kept by its code.
+                problem = f"The package {package.id!r} names the instrument {part.instrument!r} twice."
+                yield loaded.issue("duplicate_id", (*path, "instrument"), problem, "Keep one of its forms.")
+            members.add(part.instrument)
             structure = structures.get(part.instrument)
             if structure is None:
                 named: list[tuple[str, YamlPath]] = [(part.instrument, (*path, "instrument"))]
