@@ -155,7 +155,7 @@ def bootstrap_interval(
     acceleration comes from leaving out one respondent at a time, or, beyond ``n_jackknife`` respondents, one of that
     many random groups. The interval is widened to hold the estimate where resampling bias would put it outside.
     """
-    n_resamples = check_count("n_resamples", n_resamples, 100)
+    n_resamples = check_count("n_resamples", n_resamples, 10)
     generator = np.random.default_rng(seed)
     values = _resampled(sums, n_resamples, generator, progress)
     kept = np.sort(values[np.isfinite(values)])

@@ -231,7 +231,7 @@ def _ratio_p(ratio: float, one: CronbachAlpha, two: CronbachAlpha) -> float:
     """
     from scipy.special import fdtr, fdtrc, fdtri
 
-    nodes, weights = np.polynomial.legendre.leggauss(400)
+    nodes, weights = np.polynomial.legendre.leggauss(128)
     angle = (nodes + 1) * math.pi / 4
     share, weights = np.sin(angle) ** 2, weights * math.pi / 4 * np.sin(2 * angle)
     df1 = ((one.n_respondents - 1) * (one.n_items - 1), one.n_respondents - 1)

@@ -167,7 +167,7 @@ def _from_moments(known: Moments, standardized: bool, seed: int) -> GuttmanLambd
     lambda1 = float(shared.sum())
     half, exact = _best_half(matrix, seed)
     signs = np.where(half, 1.0, -1.0)
-    lambda6 = _lambda6(matrix)
+    lambda6 = _lambda6(known.correlation, np.diag(matrix))
     notes = []
     if known.dropped_items:
         notes.append(f"Left out: {name_list(known.dropped_items)}.")
@@ -194,13 +194,13 @@ def _from_moments(known: Moments, standardized: bool, seed: int) -> GuttmanLambd
     )
 
 
-def _lambda6(matrix: FloatArray) -> float:
-    deviation = np.sqrt(np.diag(matrix))
-    values, vectors = np.linalg.eigh(matrix / np.outer(deviation, deviation))
+def _lambda6(correlation: FloatArray, variances: FloatArray) -> float:
+    """From the share of each item that the others leave unexplained; the total has variance 1."""
+    values, vectors = np.linalg.eigh(correlation)
     if values[0] < 1e-10:
         return math.nan
-    residual_shares = 1 / (vectors**2 / values).sum(axis=1)
-    return 1 - float((deviation**2 * residual_shares).sum())
+    unexplained = 1 / (vectors**2 / values).sum(axis=1)
+    return 1 - float(variances @ unexplained)
 
 
 def _best_half(matrix: FloatArray, seed: int) -> tuple[npt.NDArray[np.bool_], bool]:

@@ -171,7 +171,7 @@ def split_half(items: pd.DataFrame, *, split: Split = "odd_even", missing: Missi
     joint = float(covariance[np.ix_(first, second)].sum())
     if min(variances) <= 1e-12 * float(np.trace(covariance)):
         raise InsufficientDataError(f"{_STATISTIC}: the sum of a half does not vary; check the keying of its items.")
-    correlation = joint / math.sqrt(variances[0] * variances[1])
+    correlation = joint / (math.sqrt(variances[0]) * math.sqrt(variances[1]))
     if missing == "listwise":
         correlation = max(-1.0, min(1.0, correlation))  # beyond by rounding only
     stepped = _spearman_brown(correlation)

@@ -33,7 +33,8 @@ class Retest(EstimateResult):
     Attributes
     ----------
     estimate : float
-        The intraclass correlation for absolute agreement, also ``icc_agreement``.
+        The intraclass correlation for absolute agreement, also ``icc_agreement``; NaN where scores agree so badly that
+        its total variance would not be positive.
     correlation : float
         Pearson's; blind to a shift of everyone.
     icc_agreement, icc_consistency : float
@@ -97,13 +98,15 @@ class Retest(EstimateResult):
         return holding(low, high, self.correlation, level=level, method="fisher")
 
     def to_frame(self) -> pd.DataFrame:
-        """One row with every number."""
-        interval = self.confidence_interval()
+        """One row with every number; limits are those of ``icc_agreement``, NaN where it is undefined."""
+        low = high = math.nan
+        if not math.isnan(self.icc_agreement):
+            low, high = self.confidence_interval()
         row = {
             "correlation": self.correlation,
             "icc_agreement": self.icc_agreement,
-            "ci_low": interval.low,
-            "ci_high": interval.high,
+            "ci_low": low,
+            "ci_high": high,
             "icc_consistency": self.icc_consistency,
             "sem": self.sem,
             "minimal_detectable_change": self.minimal_detectable_change,
@@ -117,10 +120,11 @@ class Retest(EstimateResult):
         """One sentence in APA style."""
         row = self.to_frame().iloc[0]
         interval = ConfidenceInterval(row.ci_low, row.ci_high)
+        limits = f", {apa_interval(interval)}" if not math.isnan(row.ci_low) else ""
         return (
-            f"Scores agreed over time at ICC(A,1) = {apa_number(row.icc_agreement)}, {apa_interval(interval)} "
-            f"(r = {apa_number(row.correlation)}), with a standard error of measurement of {row['sem']:.3g} and a minimal "
-            f"detectable change of {row.minimal_detectable_change:.3g}, n = {row.n_matched:.0f}."
+            f"Scores agreed over time at ICC(A,1) = {apa_number(row.icc_agreement)}{limits} "
+            f"(r = {apa_number(row.correlation)}), with a standard error of measurement of {row['sem']:.3g} and a "
+            f"minimal detectable change of {row.minimal_detectable_change:.3g}, n = {row.n_matched:.0f}."
         )
 
 
