@@ -29,8 +29,9 @@ BEHAVIOUR_SCALES = ("frequency", "extent", "presence")
 """Response scales on which a behaviour is reported; the name of a scale begins with one of these."""
 CUT = 50.0
 """Convention: below the middle of the scale a person's score counts as low."""
-CAPABILITY_MARGIN = 5.0
-"""Borderline band around the cut of a formative score, which has no standard error of measurement."""
+BORDERLINE = 5.0
+"""Convention: points around the cut within which a person is not assigned to a side. It is fixed, so that parts of a
+study add up to the whole."""
 
 
 def item_points(part: Part, code: str, codes: np.ndarray) -> np.ndarray:
@@ -246,7 +247,7 @@ def person_indicators(responses: Responses, scored: tuple[DimensionScore, ...]) 
         if {"know", "want", "can"} <= set(mine):
             found.update({(part.instrument.id, k): v for k, v in _blocked_only_by(mine).items()})
         if {"conf", "capa"} <= set(mine):
-            found.update({(part.instrument.id, k): v for k, v in _quadrants(responses, mine).items()})
+            found.update({(part.instrument.id, k): v for k, v in _quadrants(mine).items()})
     return found
 
 
@@ -275,9 +276,8 @@ def _incidence(responses: Responses, part: Part) -> dict[str, np.ndarray]:
     incident = [column for name, column in found.items() if name.endswith("_incidence") and "_severe_" not in name]
     if len(incident) >= 3:
         table = np.vstack(incident)
-        found["three_or_more_incident"] = np.where(
-            np.isnan(table).any(axis=0), np.nan, (np.nansum(table, axis=0) >= 3).astype(float)
-        )
+        met = np.nansum(table, axis=0) >= 3
+        found["three_or_more_incident"] = np.where(met, 1.0, np.where(np.isnan(table).any(axis=0), np.nan, 0.0))
     return found
 
 
@@ -296,12 +296,11 @@ def _blocked_only_by(scored: Mapping[str, DimensionScore]) -> dict[str, np.ndarr
     return {f"blocked_only_by_{d}": np.where(known, (low[d] == 1) & (n_low == 1), np.nan) for d in low}
 
 
-def _quadrants(responses: Responses, scored: Mapping[str, DimensionScore]) -> dict[str, np.ndarray]:
-    """Confidence x capability; nearer to the cut than the score's precision is *borderline*."""
+def _quadrants(scored: Mapping[str, DimensionScore]) -> dict[str, np.ndarray]:
+    """Confidence x capability; a score near the cut makes a person *borderline*."""
     confidence, capability = scored["conf"].values, scored["capa"].values
     known = ~np.isnan(confidence) & ~np.isnan(capability)
-    margin = _standard_error(responses, scored["conf"])
-    borderline = (np.abs(confidence - CUT) <= margin) | (np.abs(capability - CUT) <= CAPABILITY_MARGIN)
+    borderline = (np.abs(confidence - CUT) <= BORDERLINE) | (np.abs(capability - CUT) <= BORDERLINE)
     sure, able = confidence > CUT, capability > CUT
     regions = {
         "ready": sure & able & ~borderline,
@@ -311,18 +310,3 @@ def _quadrants(responses: Responses, scored: Mapping[str, DimensionScore]) -> di
         "borderline": borderline,
     }
     return {f"quadrant_{name}": np.where(known, region, np.nan) for name, region in regions.items()}
-
-
-def _standard_error(responses: Responses, scored: DimensionScore) -> float:
-    """Standard error of measurement of a reflective score in points; 0 where reliability is not estimable."""
-    from servicediag.errors import InsufficientDataError
-    from servicediag.psychometrics.alpha import cronbach_alpha
-
-    codes = [i.code for i in scored.dimension.scored_items if i.code in responses.codes]
-    points = pd.DataFrame({c: item_points(scored.part, c, responses.codes[c]) for c in codes})
-    try:
-        estimate = cronbach_alpha(points).estimate
-    except InsufficientDataError:
-        return 0.0
-    spread = float(np.nanstd(scored.values, ddof=1))
-    return spread * math.sqrt(min(1.0, max(0.0, 1.0 - estimate)))

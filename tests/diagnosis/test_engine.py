@@ -203,3 +203,62 @@ def test_findings_hold_plain_values_only(planted):
             assert type(value) in plain, (finding.kind, name, type(value))
         for cause in finding.causes:
             assert all(type(value) in plain for value in vars(cause).values())
+
+
+def test_same_export_twice_is_refused(make_responses):
+    employees = make_responses([("readiness", "employee")], EMPLOYEES[:90], seed=5)
+    with pytest.raises(ValueError, match="given twice"):
+        sd.diagnose(employees, employees)
+
+
+def test_tenth_wave_is_newer_than_the_ninth(make_responses):
+    from dataclasses import replace
+
+    employees = make_responses([("readiness", "employee")], EMPLOYEES, seed=5)
+    waves = np.where(np.arange(len(employees)) % 2, "Wave 9", "Wave 10")
+    diagnosis = sd.diagnose(replace(employees, respondents=employees.respondents.assign(wave=waves)))
+    judged = diagnosis.evidence.loc[diagnosis.evidence["tier"].notna(), "wave"]
+    assert set(judged) <= {"Wave 10"}
+    assert any("newest is taken to be Wave 10" in note for note in diagnosis.study["notes"])
+
+
+@pytest.mark.parametrize("size", [{"Nowhere": 40}, {"Branch 01": 5}])
+def test_impossible_population_size_is_refused(make_responses, size):
+    employees = make_responses([("readiness", "employee")], EMPLOYEES[:90], seed=5)
+    with pytest.raises(ValueError, match="population_size"):
+        sd.diagnose(employees, population="census", population_size=size)
+
+
+def test_condition_that_is_no_worse_than_elsewhere_supports_no_cause(make_responses):
+    """A unit strong on everything but the tool, which is as elsewhere: the tool explains nothing."""
+    customers = make_responses([("seven-sins", "customer")], CUSTOMERS, seed=1, shifts=[("Branch 03", "apathy", -0.9)])
+    strong = ["know", "want", "can", "comm", "capa", "conf", "role"]
+    strong += ["know_requirements", "want_requirements", "can_requirements"]
+    employees = make_responses(
+        [("readiness", "employee"), ("four-tools", "receiver")],
+        EMPLOYEES,
+        seed=2,
+        shifts=[("Branch 03", name, 0.8) for name in strong] + [("Branch 03", "feed", 0.25)],
+    )
+    (finding,) = find(sd.diagnose(customers, employees), "unit_gap", "Branch 03", "apathy")
+    assert {c.rule: c.status for c in finding.causes}["R11"] != "supported"
+
+
+def test_unit_wide_is_rare_on_noise(make_responses):
+    found = 0
+    for seed in range(12):
+        diagnosis = sd.diagnose(make_responses([("readiness", "employee")], EMPLOYEES, seed=300 + seed))
+        found += sum(f.kind == "unit_wide" for f in diagnosis.findings)
+    assert found <= 1
+
+
+def test_watch_says_whether_chance_or_size_is_the_reason(make_responses):
+    seen = set()
+    for seed in range(6):
+        diagnosis = sd.diagnose(make_responses([("readiness", "employee")], EMPLOYEES, seed=seed, halo=0.6))
+        for finding in diagnosis.findings:
+            if finding.kind == "unit_gap" and finding.tier == "watch":
+                distinct = finding.q_value <= 0.10
+                assert ("cannot tell this from chance" in finding.text) == (not distinct)
+                seen.add(distinct)
+    assert False in seen

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from servicediag.diagnosis.draft import Draft, finding_id, name_or_none
-from servicediag.diagnosis.evidence import WHOLE, Evidence
+from servicediag.diagnosis.evidence import CROSS_SUMS, WHOLE, Evidence
 from servicediag.diagnosis.model import Finding, Tier
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.targets import Targets
@@ -20,6 +20,8 @@ __all__ = ["READINESS_COLUMNS", "bottleneck_findings", "readiness_profile"]
 
 STATES = ("know", "want", "can")
 N_DRAWS = 20_000
+WITHHELD = "\x00withheld"
+"""Name of the pool of withheld units; no unit of a file can have it, since control characters are refused there."""
 READINESS_COLUMNS = (
     "by", "unit", "wave", "form", "n", "know", "want", "can", "p_lowest_know", "p_lowest_want", "p_lowest_can",
     "bottleneck", "verdict", "shortfall",
@@ -33,6 +35,7 @@ class _Profile:
     n: np.ndarray
     means: np.ndarray
     reference: np.ndarray
+    reference_n: np.ndarray
     covariance: np.ndarray
 
 
@@ -49,7 +52,8 @@ def readiness_profile(evidence: Evidence, cells: pd.DataFrame, settings: Setting
         normal = generator.standard_normal((N_DRAWS, 3))
         uniform = generator.random(N_DRAWS)
         for by, group in scores.groupby("by", sort=True):
-            covariance, df = _pooled_covariance(evidence, str(by), form, wave)
+            withheld = set(group.loc[group["hidden"] != "", "unit"])
+            covariance, df = _pooled_covariance(evidence, str(by), form, wave, withheld)
             if covariance is None:
                 continue
             draws = normal / _chi_square(uniform, df)[:, None]
@@ -67,11 +71,19 @@ def _state_cells(cells: pd.DataFrame) -> Iterable[tuple[tuple[str, str], pd.Data
             yield (str(form), str(wave)), scores
 
 
-def _pooled_covariance(evidence: Evidence, by: str, form: str, wave: str) -> tuple[np.ndarray | None, float]:
-    """Covariance of the three scores within the groups of a grouping, and its degrees of freedom."""
+def _pooled_covariance(
+    evidence: Evidence, by: str, form: str, wave: str, withheld: set[str]
+) -> tuple[np.ndarray | None, float]:
+    """Covariance of the three scores within the groups of a grouping, and its degrees of freedom.
+
+    Withheld units count as one group, so that nothing published tells them apart.
+    """
     names = [f"readiness:{form}/{state}" for state in STATES]
     cross = evidence.cross[(evidence.cross["by"] == by) & (evidence.cross["wave"] == wave)]
-    cross = cross[cross["first"].isin(names) & cross["second"].isin(names) & (cross["n"] > 1)]
+    cross = cross[cross["first"].isin(names) & cross["second"].isin(names)]
+    cross = cross.assign(unit=cross["unit"].where(~cross["unit"].isin(withheld), WITHHELD))
+    cross = cross.groupby(["first", "second", "unit"], as_index=False)[CROSS_SUMS].sum()
+    cross = cross[cross["n"] > 1]
     covariance = np.full((3, 3), np.nan)
     df = math.inf
     for (first, second), pairs in cross.groupby(["first", "second"]):
@@ -110,19 +122,18 @@ def _profiles(group: pd.DataFrame, by: str, targets: Targets, covariance: np.nda
     for position in np.flatnonzero(shown):
         unit = str(tables["n"].index[int(position)])
         reference = np.array([targets.of("readiness", state, name_or_none(unit)) for state in STATES])
+        reference_n = np.full(3, math.inf)
         if np.isnan(reference).any():
-            reference = rest[position]
-        yield unit, _Profile(n[position], total[position] / n[position], reference, covariance)
+            reference, reference_n = rest[position], np.nansum(n, axis=0) - n[position]
+        yield unit, _Profile(n[position], total[position] / n[position], reference, reference_n, covariance)
 
 
 def _row(
     by: str, unit: str, wave: str, form: str, profile: _Profile, normal: np.ndarray, settings: Settings
 ) -> dict[str, object]:
-    of_means = profile.covariance / np.sqrt(np.outer(profile.n, profile.n))
-    # the ridge keeps two states that always agree from stopping the work
-    ridge = 1e-9 * np.trace(of_means) * np.eye(3)
-    draws = np.linalg.cholesky(of_means + ridge) @ normal.T
+    draws = _spread(profile.covariance, 1 / profile.n) @ normal.T
     raw = _lowest(profile.means[:, None] + draws, settings.minimum_effect)
+    draws = _spread(profile.covariance, 1 / profile.n + 1 / np.maximum(profile.reference_n, 1)) @ normal.T
     comparable = not np.isnan(profile.reference).any()
     distance = profile.means - profile.reference
     own = _lowest(distance[:, None] + draws, settings.minimum_effect) if comparable else raw
@@ -139,6 +150,12 @@ def _row(
         "verdict": "bottleneck" if named else ("tied" if comparable else "no target declared"),
         "shortfall": float(distance[best]) if comparable else math.nan,
     }  # fmt: skip
+
+
+def _spread(covariance: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Square root of the covariance of means; counted by pairs it may have negative roots, which are cut at 0."""
+    values, vectors = np.linalg.eigh(covariance * np.sqrt(np.outer(weight, weight)))
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def _lowest(draws: np.ndarray, margin: float) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+import re
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from servicediag.diagnosis.statistics import (
     shrinkage_weights,
     unit_contrasts,
 )
+from servicediag.diagnosis.tiers import tier_of
 from servicediag.reliability_table import RELIABILITY_COLUMNS, reliability_row
 from servicediag.responses.model import Part
 from servicediag.results import table_rows
@@ -29,7 +30,8 @@ INDEX_PARTS = frozenset({("four-tools", "blame_staff"), ("four-tools", "blame_si
 """Dimensions that are read only within an index of their own, never by themselves."""
 SCORE_KEYS = ["by", "instrument", "form", "wave", "kind", "dimension", "name"]
 CONTRAST_COLUMNS = (
-    "gap", "standard_error", "df", "gap_low", "gap_high", "gap_low_90", "gap_high_90", "keep", "shrunk_gap",
+    "gap", "standard_error", "df", "level_error", "level_df", "gap_low", "gap_high", "gap_low_90", "gap_high_90",
+    "keep", "shrunk_gap",
     "minimum_detectable_gap", "p_value", "p_minimum_effect", "icc1", "icc2",
 )  # fmt: skip
 
@@ -41,9 +43,10 @@ def judge_cells(evidence: Evidence, settings: Settings, reliability: pd.DataFram
     health with its tests (``CONTRAST_COLUMNS``), ``q_value, q_minimum_effect, tier, severity, direction``,
     ``hidden`` (the rule that withholds the cell, or empty text) and ``current`` (newest wave of its form).
     """
+    hidden = hidden_cells(evidence.cells, evidence.atoms, settings.minimum_group)
     cells = evidence.cells.drop(columns=COUNTS)
     cells["sign"] = _signs(evidence, cells)
-    cells["hidden"] = hidden_cells(cells, settings.minimum_group)
+    cells["hidden"] = hidden
     _add_levels(cells)
     _add_contrasts(cells, settings)
     newest = current_waves(evidence)
@@ -53,11 +56,17 @@ def judge_cells(evidence: Evidence, settings: Settings, reliability: pd.DataFram
 
 
 def current_waves(evidence: Evidence) -> dict[tuple[str, str], str]:
-    """The newest wave of each instrument and form: the last in the sorted order of their names."""
+    """The newest wave of each instrument and form: the last by name, numbers within names read as numbers."""
     newest: dict[tuple[str, str], str] = {}
     for instrument, form, wave in evidence.n_respondents:
-        newest[instrument, form] = max(newest.get((instrument, form), WHOLE), wave)
+        newest[instrument, form] = max(newest.get((instrument, form), WHOLE), wave, key=_natural)
     return newest
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Sorting key in which "Wave 10" comes after "Wave 9"."""
+    pieces = re.findall(r"\d+|\D+", name.casefold())
+    return [(1, int(piece), "") if piece.isdecimal() else (0, 0, piece) for piece in pieces]
 
 
 def reliability_table(evidence: Evidence) -> pd.DataFrame:
@@ -124,44 +133,61 @@ def _add_levels(cells: pd.DataFrame) -> None:
 
 
 def _add_contrasts(cells: pd.DataFrame, settings: Settings) -> None:
-    """Gap of each unit to the rest within its grouping, in points of health."""
+    """Gap of each unit that may be shown to the rest within its grouping, in points of health."""
     columns = {name: np.full(len(cells), np.nan) for name in CONTRAST_COLUMNS}
     units = cells.reset_index(drop=True)
     units = units[(units["by"] != WHOLE) & (units["kind"] != "indicator")]
     for _, group in units.groupby(SCORE_KEYS, sort=False, observed=True):
-        rows = group.index.to_numpy()
-        n, total, squares = (group[name].to_numpy(float) for name in ("n", "total", "total_squares"))
-        population = None
-        if settings.population == "census":
-            population = np.array([settings.population_size.get(u, math.nan) for u in group["unit"]], dtype=float)
-        contrast = unit_contrasts(n, total, squares, population)
-        if contrast is None:
-            continue
-        sign = group["sign"].to_numpy()
-        keep = shrinkage_weights(n, total, pooled_variance(n, total, squares)[0])
-        low, high = contrast.interval(0.95)
-        low_90, high_90 = contrast.interval(0.90)
-        icc1, icc2 = intraclass(n, total, squares)
-        values = {
-            "gap": sign * contrast.gap,
-            "standard_error": contrast.standard_error,
-            "df": contrast.df,
-            "gap_low": np.where(sign > 0, low, -high),
-            "gap_high": np.where(sign > 0, high, -low),
-            "gap_low_90": np.where(sign > 0, low_90, -high_90),
-            "gap_high_90": np.where(sign > 0, high_90, -low_90),
-            "keep": keep,
-            "shrunk_gap": sign * contrast.gap * keep,
-            "minimum_detectable_gap": contrast.minimum_detectable(),
-            "p_value": contrast.p_no_difference(),
-            "p_minimum_effect": contrast.p_minimum_effect(settings.minimum_effect),
-            "icc1": icc1,
-            "icc2": icc2,
-        }
+        shown = group[group["hidden"] == ""]
+        values = _contrast_of(shown, group[group["hidden"] != ""], settings)
         for name, value in values.items():
-            columns[name][rows] = value
+            columns[name][shown.index.to_numpy()] = value
     for name, column in columns.items():
         cells[name] = column
+
+
+def _contrast_of(shown: pd.DataFrame, withheld: pd.DataFrame, settings: Settings) -> dict[str, np.ndarray | float]:
+    """Contrasts of the units shown. Withheld units count as one group, so that nothing published tells them apart."""
+    sums = [shown[name].to_numpy(float) for name in ("n", "total", "total_squares")]
+    if len(withheld):
+        sums = [
+            np.append(s, withheld[name].sum()) for s, name in zip(sums, ("n", "total", "total_squares"), strict=True)
+        ]
+    n, total, squares = sums
+    population = None
+    if settings.population == "census":
+        population = np.full(len(n), math.nan)
+        population[: len(shown)] = [settings.population_size.get(u, math.nan) for u in shown["unit"]]
+    contrast = unit_contrasts(n, total, squares, population)
+    if contrast is None or not len(shown):
+        return {}
+    variance, df = pooled_variance(n, total, squares)
+    fraction = np.ones(len(n)) if population is None else np.where(np.isnan(population), 1.0, 1 - n / population)
+    sign = shown["sign"].to_numpy()
+    keep = shrinkage_weights(n, total, variance)
+    low, high = contrast.interval(0.95)
+    low_90, high_90 = contrast.interval(0.90)
+    icc1, icc2 = intraclass(n, total, squares)
+    first = slice(len(shown))
+    gap = sign * contrast.gap[first]
+    return {
+        "gap": gap,
+        "standard_error": contrast.standard_error[first],
+        "df": float(contrast.df),
+        "level_error": np.sqrt(variance * np.clip(fraction, 0.0, 1.0) / n)[first],
+        "level_df": float(df),
+        "gap_low": np.where(sign > 0, low[first], -high[first]),
+        "gap_high": np.where(sign > 0, high[first], -low[first]),
+        "gap_low_90": np.where(sign > 0, low_90[first], -high_90[first]),
+        "gap_high_90": np.where(sign > 0, high_90[first], -low_90[first]),
+        "keep": keep[first],
+        "shrunk_gap": gap * keep[first],
+        "minimum_detectable_gap": contrast.minimum_detectable()[first],
+        "p_value": contrast.p_no_difference()[first],
+        "p_minimum_effect": contrast.p_minimum_effect(settings.minimum_effect)[first],
+        "icc1": icc1,
+        "icc2": icc2,
+    }
 
 
 def _add_tiers(cells: pd.DataFrame, settings: Settings, reliability: pd.DataFrame) -> None:
@@ -179,25 +205,11 @@ def _add_tiers(cells: pd.DataFrame, settings: Settings, reliability: pd.DataFram
     weak = np.zeros(len(cells), dtype=bool)
     for position, row in zip(np.flatnonzero(inside), table_rows(cells[family]), strict=True):
         trust = known.get((row.instrument, row.form, row.wave, row.dimension))
-        tiers[position], weak[position] = _tier(row, settings, trust)
+        if not math.isnan(row.gap):
+            tiers[position], weak[position] = tier_of(
+                row.q_value, row.q_minimum_effect, row.shrunk_gap, row.gap, row.n, [trust], settings
+            )
     cells["tier"] = pd.array(tiers, dtype=object)
     cells["unreliable"] = weak
     cells["severity"] = [settings.severity(g) if not math.isnan(g) else "none" for g in cells["shrunk_gap"]]
     cells["direction"] = np.where(cells["gap"] < 0, "worse", np.where(cells["gap"] > 0, "better", "none"))
-
-
-def _tier(row: Any, settings: Settings, trust: float | None) -> tuple[str | None, bool]:
-    """Tier of a cell, and whether unreliability of the scale held it down. ``trust`` None: not applicable."""
-    gap, shrunk = row.gap, row.shrunk_gap
-    if math.isnan(gap):
-        return None, False
-    reliable = trust is None or trust >= settings.reliability_needed
-    likely = row.q_value <= settings.likely_error_rate and abs(shrunk) >= settings.smallest_gap
-    established = row.q_minimum_effect <= settings.established_error_rate and row.n >= settings.established_n
-    if (likely or established) and trust is not None and not trust >= settings.reliability_floor:
-        return "abstained", True
-    if established and reliable:
-        return "established", False
-    if likely or established:
-        return "likely", not reliable
-    return ("watch" if abs(gap) >= settings.smallest_gap else None), False

@@ -14,15 +14,30 @@ from scipy.special import ndtr, stdtr, stdtrit
 from servicediag.diagnosis.cells import INDEX_PARTS
 from servicediag.diagnosis.draft import Draft, Titles, finding_id, name_or_none
 from servicediag.diagnosis.evidence import Evidence
-from servicediag.diagnosis.model import Finding, FindingKind, Tier
+from servicediag.diagnosis.model import Finding, FindingKind
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import benjamini_hochberg, expected_loss, welch
+from servicediag.diagnosis.tiers import LOW_RELIABILITY, tier_of
 from servicediag.results import table_rows
 
 __all__ = ["blame_findings", "rater_findings"]
 
-CLOSENESS = ("customer", "mystery_shopper", "internal_customer", "employee", "peer", "supervisor", "hr", "leader")
+CLOSENESS = (
+    "customer",
+    "mystery_shopper",
+    "internal_customer",
+    "employee",
+    "peer",
+    "supervisor",
+    "hr",
+    "leader",
+    "auditor",
+)
 """From those who receive to those who lead; of two raters the later one is the insider whose view is compared."""
+SCALE_USE = (
+    "SCALE_USE: two groups of raters may use the answer scale differently; measurement invariance between them is "
+    "untested here."
+)
 PROVISION = frozenset({"comm", "feed", "capa"})
 
 
@@ -43,8 +58,9 @@ def rater_findings(
     for row, point, minimum in zip(rows, q, q_minimum, strict=True):
         inner, outer = row["inner"], row["outer"]
         reliabilities = [trust.get((s.instrument, s.form, s.wave, s.dimension)) for s in (inner, outer)]
-        tier = _tier(row["estimate"], point, minimum, min(inner.n, outer.n), reliabilities, settings)
-        if tier is None:
+        size, smaller = row["estimate"], min(inner.n, outer.n)
+        tier, unreliable = tier_of(point, minimum, size, size, smaller, reliabilities, settings)
+        if tier is None or (size > 0 and tier == "watch"):
             continue
         half = float(stdtrit(row["df"], 0.975)) * row["error"]
         provision = inner.instrument == "four-tools" and inner.dimension in PROVISION
@@ -73,10 +89,7 @@ def rater_findings(
                 q_value=float(point),
                 q_minimum_effect=float(minimum),
                 shrunk=row["estimate"],
-                abstentions=(
-                    "SCALE_USE: two groups of raters may use the answer scale differently; measurement invariance "
-                    "between them is untested here.",
-                ),
+                abstentions=(SCALE_USE, LOW_RELIABILITY) if unreliable else (SCALE_USE,),
             ),
             loss=expected_loss(row["estimate"], row["error"], settings.smallest_gap),
             values=(
@@ -123,17 +136,6 @@ def _parallel(evidence: Evidence, first: Any, second: Any) -> bool:
     if held[0] != held[1] or len(held[0]) < min(3, len(dimension.scored_items)):
         return False
     return all(len({instrument.scale(code, form.id).id for form in forms}) == 1 for code in held[0])
-
-
-def _tier(
-    estimate: float, q: float, q_minimum: float, n: float, reliabilities: list[float | None], settings: Settings
-) -> Tier | None:
-    trusted = all(value is None or value >= settings.reliability_needed for value in reliabilities)
-    if q_minimum <= settings.established_error_rate and n >= settings.established_n and trusted:
-        return "established"
-    if q <= settings.likely_error_rate and abs(estimate) >= settings.smallest_gap:
-        return "likely"
-    return "watch" if estimate <= -settings.smallest_gap else None
 
 
 def blame_findings(evidence: Evidence, cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:

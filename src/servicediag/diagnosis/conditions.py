@@ -47,9 +47,9 @@ class Reading:
 class ConditionReader:
     """Reads conditions of cause rules in the published part of the cells.
 
-    A unit's score is *low* when the 90 % interval of its gap to the rest, less the general level that the same raters
-    give the unit, lies below 0 and the gap is at or beyond the smallest gap of interest; it is *not low* when the
-    interval lies wholly above minus the smallest gap. With a declared target, and for the whole organisation, the
+    A unit's score is *low* when it is below the rest, and the 90 % interval of its gap less the general level that the
+    same raters give the unit lies below 0, with the gap at or beyond the smallest gap of interest; it is *not low* when
+    the interval lies wholly above minus the smallest gap. With a declared target, and for the whole organisation, the
     level itself is compared.
     """
 
@@ -62,7 +62,7 @@ class ConditionReader:
         self._catalogue: dict[str, Instrument | None] = {}
         shown = cells[(cells["kind"] != "indicator") & cells["current"] & (cells["hidden"] == "")]
         self._rows = self._index(shown)
-        self._general = self._general_levels(shown)
+        self._gaps = self._gaps_by_rater(shown)
 
     def _index(self, shown: pd.DataFrame) -> Mapping[tuple[str, str, str], Any]:
         """Rows by place and reference; where several forms measure a score, the instrument's first form counts."""
@@ -78,14 +78,21 @@ class ConditionReader:
             rows.setdefault((row.by, row.unit, reference), row)
         return rows
 
-    def _general_levels(self, shown: pd.DataFrame) -> dict[tuple[str, str, str], float]:
-        """Median gap of a unit over all scales of one group of raters: a few lows do not move it."""
+    def _gaps_by_rater(self, shown: pd.DataFrame) -> dict[tuple[str, str, str], dict[str, float]]:
+        """Gaps of a unit on all scales of one group of raters, by scale."""
         scores = shown[(shown["kind"] == "score") & (shown["by"] != WHOLE) & shown["gap"].notna()]
-        levels = {}
-        for (by, unit, rater), group in scores.groupby(["by", "unit", "rater"], sort=False):
-            if len(group) >= MINIMUM_SCALES:
-                levels[str(by), str(unit), str(rater)] = float(np.median(group["gap"]))
-        return levels
+        gaps: dict[tuple[str, str, str], dict[str, float]] = {}
+        for row in table_rows(scores):
+            scales = gaps.setdefault((row.by, row.unit, row.rater), {})
+            scales[f"{row.instrument}:{row.form}/{row.dimension}"] = float(row.gap)
+        return gaps
+
+    def _general(self, row: Any) -> float:
+        """Median gap on the raters' other scales: what they think of the unit at large, moved little by a few lows."""
+        own = f"{row.instrument}:{row.form}/{row.dimension}"
+        scales = self._gaps.get((row.by, row.unit, row.rater), {})
+        others = [gap for name, gap in scales.items() if name != own]
+        return float(np.median(others)) if len(others) >= MINIMUM_SCALES - 1 else 0.0
 
     def measured(self, place: Place, reference: str) -> bool:
         return (place.by, place.unit, reference) in self._rows
@@ -137,14 +144,18 @@ class ConditionReader:
             return self._against(row, target)
         if math.isnan(row.gap):
             return Reading("undetermined", f"{self._label(row)} cannot be compared with other units.", target=_ref(row))
-        general = self._general.get((row.by, row.unit, row.rater), 0.0)
+        general = self._general(row)
         gap, low, high = row.gap - general, row.gap_low_90 - general, row.gap_high_90 - general
-        removed = ", its general level taken out" if general else ""
+        removed = ""
+        if general:
+            removed = f"; {gap:+.1f} once the general level that the same people give the unit is taken out"
         sentence = (
-            f"{self._label(row)}: {gap:+.1f} points of health against the rest{removed} "
+            f"{self._label(row)}: {row.gap:+.1f} points of health against the rest{removed} "
             f"(90 % interval {low:+.1f} to {high:+.1f}, n = {row.n}, {self._titles.raters(row.instrument, row.form)})."
         )
-        return Reading(self._verdict(gap, low, high), sentence, gap, _ref(row))
+        # what is no worse than elsewhere explains nothing, however good the rest of the unit is
+        state = self._verdict(gap, low, high) if row.gap < 0 else "no"
+        return Reading(state, sentence, max(gap, row.gap), _ref(row))
 
     def _against(self, row: Any, target: float) -> Reading:
         gap, low, high = (v - target for v in (row.health, row.health_low_90, row.health_high_90))

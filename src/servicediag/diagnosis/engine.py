@@ -14,7 +14,7 @@ from servicediag.diagnosis.cells import judge_cells, reliability_of, reliability
 from servicediag.diagnosis.comparisons import blame_findings, rater_findings
 from servicediag.diagnosis.conditions import ConditionReader
 from servicediag.diagnosis.draft import Draft, Titles
-from servicediag.diagnosis.evidence import Evidence, build_evidence
+from servicediag.diagnosis.evidence import WHOLE, Evidence, build_evidence
 from servicediag.diagnosis.gaps import (
     level_findings,
     organisation_findings,
@@ -99,6 +99,7 @@ def diagnose(
     """
     settings = _settings(minimum_group, smallest_gap, population, population_size, seed)
     evidence = _gather(responses_or_evidence, by)
+    _check_population(evidence, settings)
     _check_size(evidence, settings)
     rule_set = rules if isinstance(rules, RuleSet) else load_rules(rules)
     aims = resolve_targets(targets, evidence)
@@ -170,6 +171,22 @@ def _gather(parts: Sequence[Responses | Evidence], by: str | Sequence[str]) -> E
     for part in evidence[1:]:
         whole = whole.merge(part)
     return whole
+
+
+def _check_population(evidence: Evidence, settings: Settings) -> None:
+    """A unit's size must be a known unit's, and no smaller than its answers."""
+    units = evidence.cells[(evidence.cells["by"] != WHOLE) & (evidence.cells["kind"] == "score")]
+    answered = units.groupby("unit")["n"].max()
+    faults = [
+        f"{unit!r} is not a unit of this study" for unit in settings.population_size if unit not in answered.index
+    ]
+    faults += [
+        f"{unit!r} has {size} people but {int(answered[unit])} answers"
+        for unit, size in settings.population_size.items()
+        if unit in answered.index and size < answered[unit]
+    ]
+    if faults:
+        raise ValueError(f"population_size: {'; '.join(faults)}; units are {', '.join(map(str, answered.index))}")
 
 
 def _check_size(evidence: Evidence, settings: Settings) -> None:

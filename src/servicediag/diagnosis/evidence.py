@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -66,6 +67,10 @@ class Evidence:
     n_respondents : mapping of (instrument, form, wave) -> int
     groupings : tuple of str
         Names of the columns that were grouped by.
+    atoms : mapping of (instrument, form, wave) -> DataFrame
+        With several groupings: how many people share each combination of groups. Only the privacy gate reads it.
+    fingerprints : frozenset of str
+        Hashes of the exports that were added up, so that none is added twice.
     notes : tuple of str
     """
 
@@ -75,6 +80,8 @@ class Evidence:
     instruments: Mapping[str, Instrument]
     n_respondents: Mapping[tuple[str, str, str], int]
     groupings: tuple[str, ...]
+    atoms: Mapping[tuple[str, str, str], pd.DataFrame] = field(default_factory=dict)
+    fingerprints: frozenset[str] = frozenset()
     notes: tuple[str, ...] = field(default=())
 
     def __repr__(self) -> str:
@@ -101,10 +108,12 @@ class Evidence:
         Raises
         ------
         ValueError
-            The two were grouped by different columns, or hold different versions of an instrument.
+            The two were grouped by different columns, hold different versions of an instrument, or share an export.
         """
         if self.groupings != other.groupings:
             raise ValueError(f"other was grouped by {other.groupings}, this by {self.groupings}")
+        if self.fingerprints & other.fingerprints:
+            raise ValueError("other holds answers that are already here: the same export was given twice")
         for name in self.instruments.keys() & other.instruments.keys():
             if self.instruments[name].content_hash != other.instruments[name].content_hash:
                 raise ValueError(f"other holds a different version of instrument {name!r}")
@@ -124,6 +133,8 @@ class Evidence:
             {**self.instruments, **other.instruments},
             people,
             self.groupings,
+            _add_atoms(self.atoms, other.atoms),
+            self.fingerprints | other.fingerprints,
             tuple(dict.fromkeys((*self.notes, *other.notes))),
         )
 
@@ -146,7 +157,8 @@ def build_evidence(*responses: Responses, by: str | Sequence[str] = "unit") -> E
     Raises
     ------
     ValueError
-        No export holds one of the columns; the default ``"unit"`` may be absent, then only the whole is diagnosed.
+        No export holds one of the columns (the default ``"unit"`` may be absent, then only the whole is diagnosed),
+        or the same export was given twice.
     """
     if not responses:
         raise ValueError("responses is empty; give at least one")
@@ -208,8 +220,53 @@ def _evidence_of(responses: Responses, groupings: tuple[str, ...], notes: tuple[
         instruments,
         people,
         groupings,
+        _atoms(responses, groupings, waves, wave_names) if len(groupings) > 1 else {},
+        frozenset({_fingerprint(responses)}),
         notes,
     )
+
+
+def _fingerprint(responses: Responses) -> str:
+    """Hash of who answered what, in which unit and wave."""
+    digest = hashlib.sha256()
+    for part in responses.parts:
+        digest.update(f"{part.instrument.id}:{part.form.id}".encode())
+    for code, column in responses.codes.items():
+        digest.update(code.encode() + column.tobytes())
+    places = responses.respondents[[c for c in ("unit", "wave") if c in responses.respondents.columns]]
+    digest.update(pd.util.hash_pandas_object(places.astype(str), index=True).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _atoms(
+    responses: Responses, groupings: tuple[str, ...], waves: np.ndarray, wave_names: np.ndarray
+) -> dict[tuple[str, str, str], pd.DataFrame]:
+    columns = {}
+    for grouping in groupings:
+        if grouping in responses.respondents.columns:
+            codes, names = _unit_codes(responses.respondents[grouping])
+            columns[grouping] = np.append(names, WHOLE)[codes]
+    table = pd.DataFrame(columns, dtype=object)
+    found = {}
+    for code, wave in enumerate(wave_names):
+        members = table[waves == code].groupby(list(columns), sort=True).size().rename("n").reset_index()
+        for part in responses.parts:
+            found[part.instrument.id, part.form.id, str(wave)] = members
+    return found
+
+
+def _add_atoms(
+    first: Mapping[tuple[str, str, str], pd.DataFrame], second: Mapping[tuple[str, str, str], pd.DataFrame]
+) -> dict[tuple[str, str, str], pd.DataFrame]:
+    added = dict(first)
+    for key, members in second.items():
+        if key in added:
+            both = pd.concat([added[key], members])
+            columns = [name for name in both.columns if name != "n"]
+            added[key] = both.groupby(columns, sort=True)["n"].sum().reset_index()
+        else:
+            added[key] = members
+    return added
 
 
 def _unit_codes(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr
+from scipy.special import stdtr, stdtrit
 
 from servicediag.diagnosis.cells import INDEX_PARTS
 from servicediag.diagnosis.draft import Draft, finding_id, name_or_none, share_tiers
@@ -17,6 +17,7 @@ from servicediag.diagnosis.model import Finding, FindingKind, Tier
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import benjamini_hochberg, expected_loss, minimum_effect_p, wilson
 from servicediag.diagnosis.targets import Targets
+from servicediag.diagnosis.tiers import LOW_RELIABILITY, tier_of
 from servicediag.results import table_rows
 
 __all__ = ["level_findings", "organisation_findings", "share_findings", "unit_findings", "unit_wide_findings"]
@@ -29,17 +30,10 @@ def unit_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
         if better and row.tier not in ("established", "likely"):
             continue
         spread = row.standard_error * math.sqrt(row.keep)
-        abstentions: tuple[str, ...] = ()
-        if row.unreliable:
-            abstentions = (
-                "LOW_RELIABILITY: this scale measures too imprecisely here for a firmer statement; add items or "
-                "respondents.",
-            )
+        abstentions = (LOW_RELIABILITY,) if row.unreliable else ()
+        distinct = row.q_value <= settings.likely_error_rate
         if row.tier == "watch":
-            abstentions = (
-                f"UNDETERMINED: with {row.n} respondents only a gap of {row.minimum_detectable_gap:.0f} points or "
-                "more could have been found; more answers would settle it.",
-            )
+            abstentions = (_watch_note(row, distinct),)
         yield Draft(
             Finding(
                 id=finding_id("strength" if better else "unit_gap", *_about(row)),
@@ -67,26 +61,46 @@ def unit_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
                 abstentions=abstentions,
             ),
             loss=expected_loss(-abs(row.shrunk_gap), spread, settings.smallest_gap),
-            values=(("mean", float(row.mean)),),
+            values=(("mean", float(row.mean)), ("distinct", bool(distinct))),
         )
+
+
+def _watch_note(row: Any, distinct: bool) -> str:
+    if distinct:
+        return (
+            "SMALL: the unit differs from the rest, but the best estimate of how much is below the smallest gap of "
+            "interest; more answers would settle it."
+        )
+    return (
+        f"UNDETERMINED: with {row.n} respondents only a gap of {row.minimum_detectable_gap:.0f} points or more would "
+        "have been found four times in five; more answers would settle it."
+    )
 
 
 def unit_wide_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
     """A unit that one group of raters puts lower on nearly everything: one finding instead of many causes."""
     family = cells[(cells["kind"] == "score") & (cells["by"] != WHOLE) & cells["current"] & (cells["hidden"] == "")]
     family = family[family["gap"].notna() & ~_index_part(family)]
-    for (by, unit, rater), group in family.groupby(["by", "unit", "rater"], sort=False):
-        if len(group) < settings.unit_wide_dimensions:
+    groups = [
+        (key, group)
+        for key, group in family.groupby(["by", "unit", "rater"], sort=False)
+        if len(group) >= settings.unit_wide_dimensions
+    ]
+    if not groups:
+        return
+    estimates = np.array([group["gap"].mean() for _, group in groups])
+    # perfect correlation between the scales is the widest that their mean's interval can be
+    errors = np.array([group["standard_error"].mean() for _, group in groups])
+    df = np.array([group["df"].min() for _, group in groups])
+    q = benjamini_hochberg(minimum_effect_p(estimates, errors, df, 0.0))
+    q_minimum = benjamini_hochberg(minimum_effect_p(estimates, errors, df, settings.minimum_effect))
+    for position, ((by, unit, rater), group) in enumerate(groups):
+        low = int((group["gap"] <= -settings.smallest_gap).sum())
+        estimate, n = float(estimates[position]), int(group["n"].min())
+        tier, _ = tier_of(q[position], q_minimum[position], estimate, estimate, n, [], settings)
+        if estimate >= 0 or low < settings.unit_wide_share * len(group) or tier not in ("established", "likely"):
             continue
-        low = float((group["gap"] <= -settings.smallest_gap).mean())
-        estimate = float(group["gap"].mean())
-        # perfect correlation between the scales is the widest that their mean's interval can be
-        error = float(group["standard_error"].mean())
-        half = 1.96 * error
-        if low < settings.unit_wide_share or estimate + half >= 0:
-            continue
-        p = minimum_effect_p(np.array([estimate]), np.array([error]), float(group["df"].min()), settings.minimum_effect)
-        sure = p[0] <= settings.established_error_rate and group["n"].min() >= settings.established_n
+        half = float(stdtrit(df[position], 0.975) * errors[position])
         yield Draft(
             Finding(
                 id=finding_id("unit_wide", by, unit, rater),
@@ -101,22 +115,27 @@ def unit_wide_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draf
                 estimate=estimate,
                 ci_low=estimate - half,
                 ci_high=estimate + half,
-                n=int(group["n"].min()),
+                n=n,
                 comparator="the rest of the organisation",
                 direction="worse",
                 severity=settings.severity(estimate),
-                tier="established" if sure else "likely",
-                q_minimum_effect=float(p[0]),
+                tier=tier,
+                q_value=float(q[position]),
+                q_minimum_effect=float(q_minimum[position]),
+                shrunk=estimate,
             ),
-            loss=expected_loss(estimate, error, settings.smallest_gap),
-            values=(("n_low", int((group["gap"] <= -settings.smallest_gap).sum())), ("n_scales", len(group))),
+            loss=expected_loss(estimate, float(errors[position]), settings.smallest_gap),
+            values=(("n_low", low), ("n_scales", len(group))),
         )
 
 
 def organisation_findings(
     cells: pd.DataFrame, settings: Settings, targets: Targets, trust: dict[tuple[str, str, str, str], float | None]
 ) -> Iterable[Draft]:
-    """Scores of the whole organisation that lie below the conventional border of a low level."""
+    """Scores of the whole organisation that lie below the conventional border of a low level.
+
+    Being there at all is a trouble, so the severity is at least *minor*; its size is the distance from the border.
+    """
     whole = cells[(cells["kind"] == "score") & (cells["by"] == WHOLE) & cells["current"] & (cells["hidden"] == "")]
     whole = whole[[not targets.declared(i, d) for i, d in zip(whole["instrument"], whole["dimension"], strict=True)]]
     whole = whole[whole["error"].notna() & ~_index_part(whole)]
@@ -132,7 +151,8 @@ def organisation_findings(
             tier = "likely"
         if adjusted <= settings.established_error_rate and _firm(row.n, reliability, settings):
             tier = "established"
-        estimate = row.health - settings.good_level
+        estimate = float(row.health - settings.low_level)
+        severity = settings.severity(estimate)
         half = (row.ci_high - row.ci_low) / 2
         yield Draft(
             Finding(
@@ -150,15 +170,15 @@ def organisation_findings(
                 ci_low=estimate - half,
                 ci_high=estimate + half,
                 n=int(row.n),
-                comparator=f"the convention of {settings.good_level:g} points for a good level",
+                comparator=f"the convention of {settings.low_level:g} points for a low level",
                 direction="worse",
-                severity=settings.severity(estimate),
+                severity="minor" if severity == "none" else severity,
                 tier=tier,
                 q_value=float(adjusted),
                 shrunk=estimate,
             ),
             loss=expected_loss(float(estimate), float(row.error), settings.smallest_gap),
-            values=(("health", float(row.health)), ("low_level", float(settings.low_level))),
+            values=(("health", float(row.health)),),
         )
 
 
@@ -171,21 +191,20 @@ def level_findings(
     scores = scores.assign(target=wanted)[~np.isnan(wanted)]
     if scores.empty:
         return
-    error, df = scores["error"].to_numpy(float), np.maximum(scores["n"].to_numpy(float) - 1, 1)
+    pooled = scores["level_error"].notna()
+    error = scores["level_error"].where(pooled, scores["error"]).to_numpy(float)
+    df = scores["level_df"].where(pooled, scores["n"] - 1).to_numpy(float)
     gap = (scores["health"] - scores["target"]).to_numpy(float)
     with np.errstate(divide="ignore", invalid="ignore"):
-        q = benjamini_hochberg(stdtr(df, gap / error))
-        q_minimum = benjamini_hochberg(stdtr(df, (gap + settings.minimum_effect) / error))
-    for row, estimate, point, minimum in zip(table_rows(scores), gap, q, q_minimum, strict=True):
-        if estimate > -settings.smallest_gap and not (minimum <= settings.established_error_rate):
+        q = benjamini_hochberg(minimum_effect_p(gap, error, df, 0.0))
+        q_minimum = benjamini_hochberg(minimum_effect_p(gap, error, df, settings.minimum_effect))
+    half = stdtrit(df, 0.975) * error
+    for position, row in enumerate(table_rows(scores)):
+        estimate = float(gap[position])
+        known = trust.get((row.instrument, row.form, row.wave, row.dimension))
+        tier, unreliable = tier_of(q[position], q_minimum[position], estimate, estimate, row.n, [known], settings)
+        if estimate >= 0 or tier is None:
             continue
-        half = (row.ci_high - row.ci_low) / 2
-        reliability = trust.get((row.instrument, row.form, row.wave, row.dimension))
-        tier: Tier = "watch"
-        if point <= settings.likely_error_rate and abs(estimate) >= settings.smallest_gap:
-            tier = "likely"
-        if minimum <= settings.established_error_rate and _firm(row.n, reliability, settings):
-            tier = "established"
         yield Draft(
             Finding(
                 id=finding_id("level", *_about(row)),
@@ -198,19 +217,20 @@ def level_findings(
                 item=None,
                 rater=row.rater,
                 form=row.form,
-                estimate=float(estimate),
-                ci_low=float(estimate - half),
-                ci_high=float(estimate + half),
+                estimate=estimate,
+                ci_low=estimate - float(half[position]),
+                ci_high=estimate + float(half[position]),
                 n=int(row.n),
                 comparator=f"the target of {row.target:g} points of health ({targets.origin})",
                 direction="worse",
                 severity=settings.severity(estimate),
                 tier=tier,
-                q_value=float(point),
-                q_minimum_effect=float(minimum),
-                shrunk=float(estimate),
+                q_value=float(q[position]),
+                q_minimum_effect=float(q_minimum[position]),
+                shrunk=estimate,
+                abstentions=(LOW_RELIABILITY,) if unreliable else (),
             ),
-            loss=expected_loss(float(estimate), float(row.error), settings.smallest_gap),
+            loss=expected_loss(estimate, float(error[position]), settings.smallest_gap),
             values=(("mean", float(row.mean)),),
         )
 

@@ -121,6 +121,11 @@ class Finding:
     form: str | None = None
     metric: Metric = "points"
 
+    @property
+    def is_trouble(self) -> bool:
+        """Worse than its comparator, established or likely, and of a size that matters."""
+        return self.direction == "worse" and self.tier in ("established", "likely") and self.severity != "none"
+
     def __repr__(self) -> str:
         where = self.unit if self.unit is not None else "whole organisation"
         return f"Finding({self.kind}, {where!r}, {self.instrument}/{self.dimension}, {self.tier}, {self.severity})"
@@ -173,14 +178,16 @@ class Diagnosis:
         return f"Diagnosis(n_findings={len(self.findings)}, {counts}, n_withheld={len(self.withheld)})"
 
     def top(self, n: int = 5) -> tuple[Finding, ...]:
-        """The ``n`` most important troubles: established or likely, worse than their comparator."""
+        """The ``n`` most important troubles: established or likely, worse than their comparator.
+
+        Raises
+        ------
+        ValueError
+            ``n`` is below 1.
+        """
         if n < 1:
             raise ValueError(f"n={n!r} must be at least 1")
-        troubles = [
-            f
-            for f in self.findings
-            if f.tier in ("established", "likely") and f.direction == "worse" and f.severity != "none"
-        ]
+        troubles = [finding for finding in self.findings if finding.is_trouble]
         return tuple(troubles[:n])
 
     def to_frame(self) -> pd.DataFrame:

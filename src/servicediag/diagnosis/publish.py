@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from servicediag.diagnosis.cells import current_waves
 from servicediag.diagnosis.draft import Draft, Titles
 from servicediag.diagnosis.evidence import WHOLE, Evidence
 from servicediag.diagnosis.model import Diagnosis, Finding
@@ -34,7 +35,7 @@ INDICATOR_COLUMNS = [
     "by", "unit", "rater", "form", "wave", "instrument", "dimension", "indicator", "title", "n", "count", "share",
     "ci_low", "ci_high",
 ]  # fmt: skip
-WITHHELD_COLUMNS = ["by", "unit", "rater", "form", "wave", "instrument", "dimension", "rule"]
+WITHHELD_COLUMNS = ["by", "unit", "rater", "form", "wave", "instrument", "dimension", "measure", "rule"]
 
 
 def publish(
@@ -64,11 +65,10 @@ def publish(
 
 def _rank(draft: Draft) -> tuple[Any, ...]:
     finding: Finding = draft.finding
-    trouble = finding.direction == "worse"
-    sure = finding.tier in ("established", "likely")
+    sure = finding.tier in ("established", "likely") and finding.direction == "worse"
     return (
-        not (trouble and sure and finding.severity != "none"),
-        TIER_ORDER.index(finding.tier) if not sure or not trouble else 0,
+        not finding.is_trouble,
+        0 if sure else TIER_ORDER.index(finding.tier),
         -round(draft.loss, 6),
         TIER_ORDER.index(finding.tier),
         SEVERITY_ORDER.index(finding.severity),
@@ -135,9 +135,15 @@ def _readiness_frame(readiness: pd.DataFrame) -> pd.DataFrame:
 
 
 def _withheld_frame(cells: pd.DataFrame) -> pd.DataFrame:
-    """Hidden scores with their rule; items and indicators of the same score follow it and are not listed again."""
-    hidden = cells[(cells["hidden"] != "") & (cells["kind"] == "score")].rename(columns={"hidden": "rule"})
-    return _named(hidden[WITHHELD_COLUMNS])
+    """Hidden scores, and hidden items and indicators whose score is shown, each with its rule.
+
+    ``measure`` is empty for a score, else the item code or the indicator's name.
+    """
+    hidden = cells[cells["hidden"] != ""].rename(columns={"hidden": "rule", "name": "measure"})
+    place = ["by", "unit", "form", "wave", "instrument", "dimension"]
+    scores = set(hidden.loc[hidden["kind"] == "score", place].itertuples(index=False, name=None))
+    extra = np.array([key not in scores for key in hidden[place].itertuples(index=False, name=None)], dtype=bool)
+    return _named(hidden[(hidden["kind"] == "score") | (extra & (hidden["rule"] == "unanimity"))][WITHHELD_COLUMNS])
 
 
 def _visible_reliability(reliability: pd.DataFrame, settings: Settings) -> pd.DataFrame:
@@ -161,7 +167,7 @@ def _study(evidence: Evidence, cells: pd.DataFrame, settings: Settings) -> dict[
             }
         )
     units = cells[cells["by"] != WHOLE].groupby("by")["unit"].nunique()
-    notes = list(evidence.notes)
+    notes = [*evidence.notes, *_wave_notes(evidence)]
     sources: Sequence[str] = [line for value in evidence.instruments.values() for line in value.sources]
     return {
         "parts": tuple(parts),
@@ -170,6 +176,14 @@ def _study(evidence: Evidence, cells: pd.DataFrame, settings: Settings) -> dict[
         "notes": tuple(notes),
         "sources": tuple(dict.fromkeys(sources)),
     }
+
+
+def _wave_notes(evidence: Evidence) -> Iterable[str]:
+    newest = current_waves(evidence)
+    waves = sorted({wave for *_, wave in evidence.n_respondents if wave != WHOLE})
+    if len(waves) > 1:
+        latest = ", ".join(sorted({wave for wave in newest.values() if wave != WHOLE}))
+        yield f"Of the waves {', '.join(waves)} the newest is taken to be {latest}, by the order of their names."
 
 
 def _method(settings: Settings, targets: Targets) -> dict[str, Any]:

@@ -35,8 +35,8 @@ def _keys(draft: Draft) -> tuple[str, str]:
         side = "worse" if finding.direction == "worse" else "better"
         title = "provision_gap" if finding.kind == "provision_gap" and side == "worse" else f"perception_gap_{side}"
         return title, f"rater_{side}"
-    if finding.kind == "unit_gap" and finding.tier in ("watch", "abstained"):
-        return "unit_gap", "watch"
+    if finding.kind == "unit_gap" and finding.tier == "watch":
+        return "unit_gap", "watch_small" if extra.get("distinct") else "watch"
     return finding.kind, finding.kind
 
 
@@ -75,7 +75,7 @@ def _numbers(draft: Draft) -> dict[str, str]:
     if finding.estimate is not None:
         found["size"] = f"{abs(finding.estimate):.1f}"
         found["percent"] = f"{100 * finding.estimate:.0f}"
-        found["probability"] = f"{finding.estimate:.2f}"
+        found["probability"] = f"{finding.estimate:.2f}" if finding.estimate < 0.995 else "more than 0.99"
     for name, value in (("low", finding.ci_low), ("high", finding.ci_high)):
         if value is not None:
             found[name] = f"{value:+.1f}"
@@ -141,7 +141,21 @@ def method_statements(settings: Settings) -> tuple[str, ...]:
             minimum=f"{s.minimum_effect:g}",
             probability=f"{100 * s.bottleneck_probability:g}",
         ),
+        text("finding.method.reliability", floor=f"{s.reliability_floor:.2f}"),
+        text(
+            "finding.method.unit_wide",
+            share=f"{100 * s.unit_wide_share:g}",
+            dimensions=s.unit_wide_dimensions,
+            gap=f"{s.smallest_gap:g}",
+        ),
+        text("finding.method.whole"),
         text("finding.method.causes"),
+        text(
+            "finding.method.conditions",
+            gap=f"{s.smallest_gap:g}",
+            low=f"{s.low_level:g}",
+            good=f"{s.good_level:g}",
+        ),
         text("finding.method.privacy", group=s.minimum_group),
         text(f"finding.method.population_{s.population}"),
     )

@@ -93,7 +93,7 @@ class Contrast:
         return np.asarray(factor * self.standard_error)
 
 
-def minimum_effect_p(gap: np.ndarray, standard_error: np.ndarray, df: float, minimum: float) -> np.ndarray:
+def minimum_effect_p(gap: np.ndarray, standard_error: np.ndarray, df: float | np.ndarray, minimum: float) -> np.ndarray:
     """p of |true difference| <= minimum: the larger tail area at the border of that interval, both tails counted."""
     with np.errstate(divide="ignore", invalid="ignore"):
         near = (np.abs(gap) - minimum) / standard_error

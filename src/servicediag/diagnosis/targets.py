@@ -63,12 +63,20 @@ def resolve_targets(targets: TargetsLike, evidence: Evidence) -> Targets:
             raise ValueError(f"targets lacks the columns {sorted(missing)}; it needs dimension and target")
         units = targets["unit"] if "unit" in targets.columns else pd.Series([None] * len(targets), index=targets.index)
         rows = [
-            (str(d), None if pd.isna(u) or str(u).strip() == "" else str(u).strip(), float(str(t)))
+            (str(d), None if pd.isna(u) or str(u).strip() == "" else str(u).strip(), _number(t))
             for d, u, t in zip(targets["dimension"], units, targets["target"], strict=True)
         ]
     else:
-        rows = [(str(name), None, float(value)) for name, value in targets.items()]
+        rows = [(str(name), None, _number(value)) for name, value in targets.items()]
     return Targets(_located(rows, evidence), "declared for this study")
+
+
+def _number(value: object) -> float:
+    """NaN for what is no number; the check of the range then names it."""
+    try:
+        return float(str(value))
+    except ValueError:
+        return math.nan
 
 
 def _located(rows: list[tuple[str, str | None, float]], evidence: Evidence) -> dict[tuple[str, str, str | None], float]:
@@ -77,6 +85,7 @@ def _located(rows: list[tuple[str, str | None, float]], evidence: Evidence) -> d
         for dimension in instrument.dimensions:
             for name in (dimension.id, f"{instrument.id}/{dimension.id}"):
                 places.setdefault(name, []).append((instrument.id, dimension.id))
+    units = set(evidence.cells["unit"])
     found: dict[tuple[str, str, str | None], float] = {}
     faults = []
     for name, unit, value in rows:
@@ -86,6 +95,8 @@ def _located(rows: list[tuple[str, str | None, float]], evidence: Evidence) -> d
             faults.append(f"{name!r} {reason}")
         elif not 0 <= value <= 100:
             faults.append(f"the target of {name!r} is {value:g}, not between 0 and 100")
+        elif unit is not None and unit not in units:
+            faults.append(f"{unit!r} is not a unit of this study")
         else:
             found[(*where[0], unit)] = value
     if faults:
