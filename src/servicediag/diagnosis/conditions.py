@@ -22,6 +22,10 @@ from servicediag.results import table_rows
 __all__ = ["ConditionReader", "Place", "Reading"]
 
 State = Literal["yes", "no", "undetermined", "unmeasured"]
+READ_COLUMNS = [
+    "by", "unit", "instrument", "form", "rater", "kind", "dimension", "name", "n", "gap", "gap_low_90", "gap_high_90",
+    "health", "health_low_90", "health_high_90",
+]  # fmt: skip
 MINIMUM_SCALES = 4
 """A general factor of a group of raters is taken out where at least this many of its scales are known."""
 
@@ -73,7 +77,8 @@ class ConditionReader:
         }
         position = [order[key] for key in zip(shown["instrument"], shown["form"], strict=True)]
         rows: dict[tuple[str, str, str], Any] = {}
-        for row in table_rows(shown.assign(position=position).sort_values("position", kind="stable")):
+        table = shown[READ_COLUMNS].assign(position=position).sort_values("position", kind="stable")
+        for row in table_rows(table):
             reference = row.name if row.kind == "item" else f"{row.instrument}/{row.dimension}"
             rows.setdefault((row.by, row.unit, reference), row)
         return rows

@@ -64,10 +64,11 @@ def _unanimous(table: pd.DataFrame) -> np.ndarray:
     of_score = (kind == "score") & (squares - total**2 / np.maximum(n, 1) < 1e-9)
     masked = (n < UNANIMITY_BELOW) & (of_indicator | of_item | of_score)
     # quadrants add up to everybody: one masked quadrant would follow from the four others
-    quadrant = (kind == "indicator") & table["name"].str.startswith("quadrant_").to_numpy()
-    places = table[["by", "unit", *SOURCE]].astype(str).agg("|".join, axis=1).to_numpy()
-    caught = set(places[masked & quadrant])
-    return np.asarray(masked | (quadrant & np.array([place in caught for place in places], dtype=bool)))
+    quadrant = np.flatnonzero((kind == "indicator") & table["name"].str.startswith("quadrant_").to_numpy())
+    places = list(table.loc[quadrant, ["by", "unit", *SOURCE]].itertuples(index=False, name=None))
+    caught = {place for place, position in zip(places, quadrant, strict=True) if masked[position]}
+    masked[quadrant] = [place in caught for place in places]
+    return np.asarray(masked)
 
 
 def _hide_complements(hidden: np.ndarray, group: pd.DataFrame, sizes: pd.Series, nowhere: float, minimum: int) -> None:

@@ -97,10 +97,10 @@ def _evidence_frame(shown: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
 def _item_frame(shown: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
     items = shown[shown["kind"] == "item"].rename(columns={"name": "item"})
     titles = Titles(evidence)
-    keys = zip(items["instrument"], items["item"], items["form"], strict=True)
-    items = items.assign(text=[titles.item(*key) for key in keys])
-    pairs = zip(items["instrument"], items["item"], strict=True)
-    items["scored"] = [evidence.instruments[i].item(code).in_score for i, code in pairs]
+    keys = list(zip(items["instrument"], items["item"], items["form"], strict=True))
+    texts = {key: titles.item(*key) for key in set(keys)}
+    scored = {key: evidence.instruments[key[0]].item(key[1]).in_score for key in texts}
+    items = items.assign(text=[texts[key] for key in keys], scored=[scored[key] for key in keys])
     return _named(items[ITEM_COLUMNS])
 
 
