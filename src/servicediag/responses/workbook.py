@@ -15,10 +15,10 @@ import numpy as np
 
 from servicediag.responses.safety import Limits, check_directory, refuse, too_large, unsafe
 
-__all__ = ["SheetInfo", "inspect_workbook"]
+__all__ = ["DAMAGED", "SheetInfo", "inspect_workbook", "pieces"]
 
 _CHUNK = 1 << 20
-_DAMAGED = (
+DAMAGED = (
     zipfile.BadZipFile, zlib.error, ElementTree.ParseError, EOFError, NotImplementedError, OSError, RuntimeError,
     ValueError, LookupError,
 )  # fmt: skip
@@ -33,7 +33,8 @@ _RELATION_IDS = (
 )
 _LARGEST_UNUSUAL = 30_000_000
 _EQUALS, _LESS, _GREATER, _COLON, _SLASH, _SPACE = b"=<>:/ "
-_LOWER_C, _LOWER_O, _LOWER_R, _LOWER_W = b"corw"
+_LOWER_C, _LOWER_O, _LOWER_R, _LOWER_V, _LOWER_W = b"corvw"
+_ZERO, _NINE = b"09"
 
 
 @dataclass(frozen=True)
@@ -96,16 +97,16 @@ def inspect_workbook(path: Path, limits: Limits) -> tuple[SheetInfo, ...]:
             measured_parts = {sheet.part for sheet in sheets} | {"xl/sharedStrings.xml"}
             for entry in archive.infolist():
                 if entry.filename.endswith((".xml", ".rels")) and entry.filename not in measured_parts:
-                    for _ in _pieces(archive, entry.filename, where):
+                    for _ in pieces(archive, entry.filename, where):
                         pass
             lengths = _text_lengths(archive, where, limits)
             return tuple(_measure(archive, sheet, where, limits, lengths) for sheet in sheets)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         problem = f"The workbook is damaged ({type(error).__name__})."
         raise refuse("unreadable_file", where, problem, "Repair it in Excel and save it anew.") from error
 
 
-def _pieces(archive: zipfile.ZipFile, part: str, where: str) -> Iterator[bytes]:
+def pieces(archive: zipfile.ZipFile, part: str, where: str) -> Iterator[bytes]:
     """The unpacked part in pieces that never cut a tag; a part that does not unpack to its declared size is damaged."""
     with archive.open(part) as file:
         rest = b""
@@ -145,7 +146,7 @@ def _listed(archive: zipfile.ZipFile, where: str) -> tuple[SheetInfo, ...]:
 
 
 def _xml(archive: zipfile.ZipFile, part: str, where: str) -> ElementTree.Element:
-    return ElementTree.fromstring(b"".join(_pieces(archive, part, where)))
+    return ElementTree.fromstring(b"".join(pieces(archive, part, where)))
 
 
 def _text_lengths(archive: zipfile.ZipFile, where: str, limits: Limits) -> np.ndarray:
@@ -154,7 +155,7 @@ def _text_lengths(archive: zipfile.ZipFile, where: str, limits: Limits) -> np.nd
         return np.zeros(1, np.int64)
     starts: list[int] = []
     base = 0
-    for piece in _pieces(archive, "xl/sharedStrings.xml", where):
+    for piece in pieces(archive, "xl/sharedStrings.xml", where):
         starts.extend(base + match.start() for match in _TEXT_START.finditer(piece))
         base += len(piece)
         if len(starts) > _MOST_TEXTS:
@@ -164,17 +165,17 @@ def _text_lengths(archive: zipfile.ZipFile, where: str, limits: Limits) -> np.nd
 
 def _measure(archive: zipfile.ZipFile, sheet: SheetInfo, where: str, limits: Limits, lengths: np.ndarray) -> SheetInfo:
     """The sheet with its extent, after the limits of rows, columns, cells and repeated texts."""
-    extent = _count(_pieces(archive, sheet.part, where))
+    extent = _count(pieces(archive, sheet.part, where))
     if not extent.plain:
         if archive.getinfo(sheet.part).file_size > _LARGEST_UNUSUAL:
             raise unsafe(where, f"The cells of sheet {sheet.name!r} are written in an unusual way")
-        extent = _count_one_by_one(_pieces(archive, sheet.part, where))
+        extent = _count_one_by_one(pieces(archive, sheet.part, where))
     elif _excess(extent, limits):
-        extent = _count(_pieces(archive, sheet.part, where), without_blank=True)
+        extent = _count(pieces(archive, sheet.part, where), without_blank=True)
     if excess := _excess(extent, limits):
         raise too_large(f"{where}, sheet {sheet.name!r}", *excess, limits)
     if extent.n_cells * int(lengths.max()) > limits.inflated_bytes:
-        total = _repeated_text(_pieces(archive, sheet.part, where), lengths)
+        total = _repeated_text(pieces(archive, sheet.part, where), lengths)
         if total > limits.inflated_bytes:
             what = "Bytes of text, repeated in every cell that refers to it"
             raise too_large(f"{where}, sheet {sheet.name!r}", what, total, "inflated_bytes", limits)
@@ -294,7 +295,38 @@ def _repeated_text(pieces: Iterator[bytes], lengths: np.ndarray) -> int:
     total = 0
     longest = int(lengths.max())
     for piece in pieces:
-        values = _VALUE.findall(piece)
-        indices = np.array([int(value) for value in values if value and value != b"&"], np.int64)
-        total += int(lengths[indices[indices < len(lengths)]].sum()) + longest * values.count(b"&")
+        indices = _values(piece)
+        if indices is None:  # values written in an unusual way are read one by one
+            values = _VALUE.findall(piece)
+            indices = np.array([int(value) for value in values if value and value != b"&"], np.int64)
+            total += longest * values.count(b"&")
+        total += int(lengths[indices[indices < len(lengths)]].sum())
     return total
+
+
+def _values(piece: bytes) -> np.ndarray | None:
+    """The numbers of all ``<v>123</v>``; None where a value does not look like that."""
+    data = np.frombuffer(piece + b" " * 16, np.uint8)
+    tags = np.flatnonzero(data == _LESS)
+    opens = tags[(data[tags + 1] == _LOWER_V) & ~_is_name(data[tags + 2])]
+    prefixed = np.flatnonzero(data == _COLON)
+    if (data[opens + 2] != _GREATER).any() or (data[prefixed + 1] == _LOWER_V).any():
+        return None
+    position = opens + 3
+    digit = (data[position] >= _ZERO) & (data[position] <= _NINE)
+    if not digit.all():
+        return None
+    values = np.zeros(len(position), np.int64)
+    for _ in range(10):
+        character = data[position]
+        digit = (character >= _ZERO) & (character <= _NINE)
+        values = np.where(digit, values * 10 + (character - _ZERO), values)
+        position = position + digit
+    return values
+
+
+def _is_name(character: np.ndarray) -> np.ndarray:
+    """Whether a tag's name goes on, so that it is not ``v`` but another one."""
+    name: np.ndarray = (character >= ord("A")) | ((character >= _ZERO) & (character <= _NINE))
+    name = name | (character == ord("-")) | (character == ord(".")) | (character == _COLON)
+    return name
