@@ -368,15 +368,35 @@ def _sum_column(places: _Places, column: _Column, group: np.ndarray) -> _Block:
 
 def _sum_products(places: _Places, scored: Sequence[DimensionScore], group: np.ndarray) -> Iterable[_Block]:
     """Cross-products of every pair of scores that the same people gave."""
+    if len(scored) < 2:
+        return
+    sums = _group_products(np.column_stack([s.values for s in scored]), group, len(places))
     source = "+".join(dict.fromkeys(f"{s.part.instrument.id}:{s.part.form.id}" for s in scored))
-    for position, first in enumerate(scored):
-        for second in scored[position + 1 :]:
-            known = ~np.isnan(first.values) & ~np.isnan(second.values) & (group >= 0)
-            where, a, b = group[known], first.values[known], second.values[known]
-            weights = (None, a, b, a * a, b * b, a * b)
-            totals = [np.bincount(where, weight, minlength=len(places)) for weight in weights]
-            keys = {"source": source, "first": _reference(first), "second": _reference(second)}
-            yield _Block(places, keys, dict(zip(CROSS_SUMS, totals, strict=True)))
+    for a, first in enumerate(scored):
+        for b in range(a + 1, len(scored)):
+            n, totals, squares, products = (table[:, a, b] for table in sums)
+            # totals and squares of a column are over the people who have the other one too
+            values = (n.astype(np.int64), totals, sums[1][:, b, a], squares, sums[2][:, b, a], products)
+            keys = {"source": source, "first": _reference(first), "second": _reference(scored[b])}
+            yield _Block(places, keys, dict(zip(CROSS_SUMS, values, strict=True)))
+
+
+def _group_products(values: np.ndarray, group: np.ndarray, n_groups: int) -> tuple[np.ndarray, ...]:
+    """Counts, totals, squares and products per group and pair of columns, each n_groups x columns x columns."""
+    order = np.argsort(group, kind="stable")
+    order = order[np.searchsorted(group[order], 0) :]
+    known = ~np.isnan(values[order])
+    filled = np.where(known, values[order], 0.0)
+    known = known.astype(np.float64)
+    borders = np.searchsorted(group[order], np.arange(n_groups + 1))
+    width = values.shape[1]
+    n, totals, squares, products = (np.zeros((n_groups, width, width)) for _ in range(4))
+    for position in range(n_groups):
+        rows = slice(borders[position], borders[position + 1])
+        x, m = filled[rows], known[rows]
+        n[position], totals[position] = m.T @ m, x.T @ m
+        squares[position], products[position] = (x * x).T @ m, x.T @ x
+    return n, totals, squares, products
 
 
 def _table(blocks: Sequence[_Block], keys: list[str], sums: list[str]) -> pd.DataFrame:

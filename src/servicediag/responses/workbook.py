@@ -70,6 +70,7 @@ class _Extent:
     last_column: int = 0
     last_row: int = 0
     n_cells: int = 0
+    text_bytes: int = 0
     has_errors: bool = False
     plain: bool = True
 
@@ -165,20 +166,18 @@ def _text_lengths(archive: zipfile.ZipFile, where: str, limits: Limits) -> np.nd
 
 def _measure(archive: zipfile.ZipFile, sheet: SheetInfo, where: str, limits: Limits, lengths: np.ndarray) -> SheetInfo:
     """The sheet with its extent, after the limits of rows, columns, cells and repeated texts."""
-    extent = _count(pieces(archive, sheet.part, where))
+    extent = _count(pieces(archive, sheet.part, where), lengths)
     if not extent.plain:
         if archive.getinfo(sheet.part).file_size > _LARGEST_UNUSUAL:
             raise unsafe(where, f"The cells of sheet {sheet.name!r} are written in an unusual way")
-        extent = _count_one_by_one(pieces(archive, sheet.part, where))
+        extent = _count_one_by_one(pieces(archive, sheet.part, where), lengths)
     elif _excess(extent, limits):
-        extent = _count(pieces(archive, sheet.part, where), without_blank=True)
+        extent = _count(pieces(archive, sheet.part, where), lengths, without_blank=True)
     if excess := _excess(extent, limits):
         raise too_large(f"{where}, sheet {sheet.name!r}", *excess, limits)
-    if extent.n_cells * int(lengths.max()) > limits.inflated_bytes:
-        total = _repeated_text(pieces(archive, sheet.part, where), lengths)
-        if total > limits.inflated_bytes:
-            what = "Bytes of text, repeated in every cell that refers to it"
-            raise too_large(f"{where}, sheet {sheet.name!r}", what, total, "inflated_bytes", limits)
+    if extent.text_bytes > limits.inflated_bytes:
+        what = "Bytes of text, repeated in every cell that refers to it"
+        raise too_large(f"{where}, sheet {sheet.name!r}", what, extent.text_bytes, "inflated_bytes", limits)
     return replace(
         sheet,
         first_column=extent.first_column if extent.last_column else 0,
@@ -199,10 +198,11 @@ def _excess(extent: _Extent, limits: Limits) -> tuple[str, int, str] | None:
     return None
 
 
-def _count(pieces: Iterator[bytes], *, without_blank: bool = False) -> _Extent:
+def _count(pieces: Iterator[bytes], lengths: np.ndarray, *, without_blank: bool = False) -> _Extent:
     """Bounds of every ``r="A1"``, with or without cells that are only formatted, and whether every tag has one."""
     extent = _Extent()
     for piece in pieces:
+        extent.text_bytes += _text_bytes(piece, lengths)
         data = np.frombuffer(piece + b" " * 16, np.uint8)
         references = _references(data, extent)
         if without_blank and len(references):
@@ -262,11 +262,12 @@ def _decode(data: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndar
     return column, row
 
 
-def _count_one_by_one(pieces: Iterator[bytes]) -> _Extent:
+def _count_one_by_one(pieces: Iterator[bytes], lengths: np.ndarray) -> _Extent:
     """Bounds of the cells that are not self-closing, for sheets whose cells or rows leave their place unsaid."""
     extent = _Extent(has_errors=True)
     row = column = 0
     for piece in pieces:
+        extent.text_bytes += _text_bytes(piece, lengths)
         for match in _TAG.finditer(piece):
             reference = _REFERENCE.search(match[2])
             letters, digits = (reference[1], reference[2]) if reference else (b"", b"")
@@ -290,18 +291,15 @@ def _column_number(letters: bytes) -> int:
     return number
 
 
-def _repeated_text(pieces: Iterator[bytes], lengths: np.ndarray) -> int:
+def _text_bytes(piece: bytes, lengths: np.ndarray) -> int:
     """Upper bound of the bytes that shared texts take once every cell holds its own copy."""
     total = 0
-    longest = int(lengths.max())
-    for piece in pieces:
-        indices = _values(piece)
-        if indices is None:  # values written in an unusual way are read one by one
-            values = _VALUE.findall(piece)
-            indices = np.array([int(value) for value in values if value and value != b"&"], np.int64)
-            total += longest * values.count(b"&")
-        total += int(lengths[indices[indices < len(lengths)]].sum())
-    return total
+    indices = _values(piece)
+    if indices is None:  # values written in an unusual way are read one by one
+        values = _VALUE.findall(piece)
+        indices = np.array([int(value) for value in values if value and value != b"&"], np.int64)
+        total = int(lengths.max()) * values.count(b"&")
+    return total + int(lengths[indices[indices < len(lengths)]].sum())
 
 
 def _values(piece: bytes) -> np.ndarray | None:
@@ -327,6 +325,6 @@ def _values(piece: bytes) -> np.ndarray | None:
 
 def _is_name(character: np.ndarray) -> np.ndarray:
     """Whether a tag's name goes on, so that it is not ``v`` but another one."""
-    name: np.ndarray = (character >= ord("A")) | ((character >= _ZERO) & (character <= _NINE))
-    name = name | (character == ord("-")) | (character == ord(".")) | (character == _COLON)
+    letter = (character >= ord("A")) | ((character >= _ZERO) & (character <= _NINE))
+    name: np.ndarray = letter | (character == ord("-")) | (character == ord(".")) | (character == _COLON)
     return name
