@@ -177,7 +177,7 @@ def make_evidence() -> pd.DataFrame:
             for index, unit in enumerate(UNITS, start=1):
                 if not hidden(unit, part, dimension):
                     rows.append(evidence_row(unit, index, part, position, dimension))
-    return pd.DataFrame(rows, columns=EVIDENCE_COLUMNS)
+    return pd.DataFrame(rows, columns=EVIDENCE_COLUMNS).assign(icc1=0.06, icc2=0.58)
 
 
 def make_withheld() -> pd.DataFrame:
@@ -296,11 +296,12 @@ def make_readiness(evidence: pd.DataFrame) -> pd.DataFrame:
         "bottleneck",
         "verdict",
     )
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).assign(form="employee", shortfall=None)
 
 
 def make_reliability() -> pd.DataFrame:
     rows = []
+    forms = [form for (_, form, _), dimensions in PARTS.items() for _ in dimensions]
     for (instrument, _, rater), dimensions in PARTS.items():
         for position, dimension in enumerate(dimensions):
             formative = dimension in ("can_requirements", "comm", "feed", "capa")
@@ -328,7 +329,7 @@ def make_reliability() -> pd.DataFrame:
         "sem",
         "note",
     )
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).assign(form=forms, wave=None)
 
 
 def gap_finding(evidence: pd.DataFrame, unit: str, dimension: str, rater: str, **changes: Any) -> Finding:
@@ -437,6 +438,7 @@ def make_findings(evidence: pd.DataFrame) -> tuple[Finding, ...]:
         "employee",
         id="f-bottleneck",
         kind="bottleneck",
+        metric="probability",
         estimate=0.97,
         ci_low=None,
         ci_high=None,
@@ -517,7 +519,9 @@ def make_findings(evidence: pd.DataFrame) -> tuple[Finding, ...]:
 STUDY: dict[str, Any] = {
     "title": "Service culture survey, spring",
     "groupings": ("department",),
-    "n_units": 12,
+    "n_units": {"department": 12},
+    "notes": ("The questionnaires were answered in the same month.",),
+    "sources": ("Names of the seven sins: Karl Albrecht, At America's Service (1988).",),
     "parts": (
         {"instrument": "seven-sins", "title": "Seven service sins", "version": "1.0.0", "form": "customer",
          "rater": "customer", "n_respondents": 361, "status": "not yet validated"},
@@ -530,10 +534,8 @@ STUDY: dict[str, Any] = {
     ),
 }  # fmt: skip
 METHOD: dict[str, Any] = {
-    "thresholds": {"smallest_gap": 5.0, "minimum_effect": 2.5, "minimum_group": 5, "severity_major": 10.0,
-                   "severity_critical": 20.0, "bottleneck_probability": 0.9},
-    "family_size": 221,
-    "population": "process",
+    "smallest_gap": 5.0, "minimum_effect": 2.5, "minimum_group": 5, "population": "process", "targets": "none declared",
+    "low_level": 50.0, "good_level": 70.0, "share_criterion": 0.25, "bottleneck_probability": 0.9,
     "seed": 0,
     "references": ("Benjamini, Y., & Hochberg, Y. (1995). Journal of the Royal Statistical Society B, 57, 289-300.",
                    "Wilson, E. B. (1927). Journal of the American Statistical Association, 22, 209-212."),

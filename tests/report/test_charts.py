@@ -87,7 +87,12 @@ def test_withheld_entry_without_dimension_hides_the_whole_unit(diagnosis: Diagno
 
 def test_triangles_mark_what_is_established_or_likely(diagnosis: Diagnosis) -> None:
     chart = charts.heatmap(frame_of(diagnosis), BY)
-    marked = [layer for layer in layers(chart) if layer["mark"].get("shape", "").startswith("triangle") and "row" in layer["encoding"].get("y", {}).get("field", "")]  # noqa: E501
+    marked = [
+        layer
+        for layer in layers(chart)
+        if layer["mark"].get("shape", "").startswith("triangle")
+        and "row" in layer["encoding"].get("y", {}).get("field", "")
+    ]
     evidence = diagnosis.evidence[diagnosis.evidence["tier"].isin(["established", "likely"])]
     found = {
         (layer["mark"]["shape"], layer["mark"]["fill"]): found
@@ -95,7 +100,10 @@ def test_triangles_mark_what_is_established_or_likely(diagnosis: Diagnosis) -> N
         if (found := sum(len(other["data"]["values"]) for other in marked if other["mark"] == layer["mark"]))
     }
     expected = {
-        ({"worse": "triangle-down", "better": "triangle-up"}[direction], {"established": "black", "likely": "white"}[tier]): n
+        (
+            {"worse": "triangle-down", "better": "triangle-up"}[direction],
+            {"established": "black", "likely": "white"}[tier],
+        ): n
         for (direction, tier), n in evidence.groupby(["direction", "tier"]).size().items()
     }
     assert found == expected
@@ -103,7 +111,7 @@ def test_triangles_mark_what_is_established_or_likely(diagnosis: Diagnosis) -> N
 
 def test_gap_plot_shows_the_gaps_sorted_with_their_intervals(diagnosis: Diagnosis) -> None:
     chart = charts.gaps(frame_of(diagnosis))
-    lines = [record for record in records(chart, "rule", "gap", "tier")]
+    lines = list(records(chart, "rule", "gap", "tier"))
     known = printable(diagnosis).evidence
     known = known[known["tier"].notna()].sort_values("gap")
     assert [(r["gap"], r["low"], r["high"]) for r in lines] == list(
@@ -113,15 +121,19 @@ def test_gap_plot_shows_the_gaps_sorted_with_their_intervals(diagnosis: Diagnosi
 
 def test_tier_is_told_by_shape_and_not_only_by_colour(diagnosis: Diagnosis) -> None:
     points = [layer for layer in layers(charts.gaps(frame_of(diagnosis))) if layer["mark"]["type"] == "point"]
-    shapes = {record["tier"]: layer["mark"]["shape"] for layer in points for record in layer["data"]["values"] if "tier" in record}
+    shapes = {
+        record["tier"]: layer["mark"]["shape"]
+        for layer in points
+        for record in layer["data"]["values"]
+        if "tier" in record
+    }
     assert len(set(shapes.values())) == len(shapes) == 3
 
 
 @pytest.mark.parametrize("smallest", [5.0, 8.0])
 def test_band_is_the_smallest_gap_of_the_method(diagnosis: Diagnosis, smallest: float) -> None:
-    thresholds = {**diagnosis.method["thresholds"], "smallest_gap": smallest}
-    changed = replace(diagnosis, method={**diagnosis.method, "thresholds": thresholds})
-    (band,) = [r for r in records(charts.gaps(frame_of(changed)), "rect", "low")]
+    changed = replace(diagnosis, method={**diagnosis.method, "smallest_gap": smallest})
+    (band,) = list(records(charts.gaps(frame_of(changed)), "rect", "low"))
     assert (band["low"], band["high"]) == (-smallest, smallest)
 
 
@@ -144,7 +156,9 @@ def test_readiness_intervals_are_those_of_the_evidence(diagnosis: Diagnosis) -> 
 
 
 def test_only_a_named_bottleneck_is_framed(diagnosis: Diagnosis) -> None:
-    framed = [layer for layer in layers(charts.bottleneck(frame_of(diagnosis), BY)) if layer["mark"].get("strokeWidth") == 3]
+    framed = [
+        layer for layer in layers(charts.bottleneck(frame_of(diagnosis), BY)) if layer["mark"].get("strokeWidth") == 3
+    ]
     (record,) = [record for layer in framed for record in layer["data"]["values"]]
     assert (record["row"], record["column"]) == ("Customer contact centre", "Can")
 
@@ -272,3 +286,15 @@ def test_plot_of_an_unknown_kind_names_the_choices(diagnosis: Diagnosis) -> None
 def test_plot_of_nothing_says_so(empty_diagnosis: Diagnosis, kind: str) -> None:
     with pytest.raises(InsufficientDataError, match=kind):
         plot(empty_diagnosis, kind)
+
+
+def test_questionnaire_of_which_no_unit_may_be_shown_takes_one_row(diagnosis: Diagnosis) -> None:
+    evidence = diagnosis.evidence
+    side = (evidence["rater"] == "supervisor") & evidence["unit"].notna()
+    hidden = evidence.loc[side, ["by", "unit", "rater", "form", "wave", "instrument", "dimension"]].assign(
+        rule="minimum_group"
+    )
+    chart = charts.heatmap(frame_of(replace(diagnosis, evidence=evidence[~side], withheld=hidden)), BY)
+    rows = [record for record in records(chart, "rect", "state") if record["state"] == "withheld"]
+    assert {record["row"] for record in rows} == {"Every unit"}
+    assert len(rows) == 3

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from servicediag.diagnosis.model import Diagnosis
-from servicediag.report.publication import blank_to_none, estimate_scale, printable, rounded
+from servicediag.report.publication import blank_to_none, printable, rounded
 
 POINTS = ["mean", "sd", "ci_low", "ci_high", "health", "gap", "gap_low", "gap_high", "shrunk_gap"]
 
@@ -45,7 +45,7 @@ def test_error_rates_keep_four_significant_digits(diagnosis: Diagnosis) -> None:
 def test_finding_of_a_small_group_is_rounded_as_its_cell(diagnosis: Diagnosis) -> None:
     published = rounded(diagnosis)
     for before, after in zip(diagnosis.findings, published.findings, strict=True):
-        if before.estimate is not None and before.n < 30 and estimate_scale(before) == "points":
+        if before.estimate is not None and before.n < 30 and before.metric == "points":
             assert after.estimate == round(before.estimate, 1)
 
 
@@ -85,13 +85,24 @@ def test_numbers_hidden_in_columns_of_objects_are_found(diagnosis: Diagnosis) ->
     assert list(after.loc[few, "gap"]) == [round(value, 1) for value in diagnosis.evidence.loc[few, "gap"]]
 
 
-@pytest.mark.parametrize("value", [float("nan"), np.nan, pd.NA, pd.NaT, None, "", math.inf, -math.inf, np.float64("nan")])
+@pytest.mark.parametrize(
+    "value", [float("nan"), np.nan, pd.NA, pd.NaT, None, "", math.inf, -math.inf, np.float64("nan")]
+)
 def test_nothing_is_none(value: object) -> None:
     assert blank_to_none(value) is None
 
 
-@pytest.mark.parametrize(("value", "plain"), [(np.int64(3), 3), (0.0, 0.0), (False, False), (np.bool_(True), True), ("x", "x")])
+@pytest.mark.parametrize(
+    ("value", "plain"), [(np.int64(3), 3), (0.0, 0.0), (False, False), (np.bool_(True), True), ("x", "x")]
+)
 def test_something_stays_as_a_plain_value(value: object, plain: object) -> None:
     found = blank_to_none(value)
     assert found == plain
     assert type(found) is type(plain)
+
+
+def test_rows_follow_the_study_and_the_questionnaires(diagnosis: Diagnosis) -> None:
+    shuffled = replace(diagnosis, evidence=diagnosis.evidence.iloc[::-1].reset_index(drop=True))
+    pairs = printable(shuffled).evidence[["instrument", "form", "dimension"]].drop_duplicates()
+    expected = diagnosis.evidence[["instrument", "form", "dimension"]].drop_duplicates()
+    assert pairs.to_numpy().tolist() == expected.to_numpy().tolist()

@@ -10,7 +10,9 @@ import pytest
 from servicediag.wording import languages, text
 from servicediag.wording.catalogue import has_text, keys, parse
 
-AREAS = sorted(entry.name[:-5] for entry in (files("servicediag.wording") / "en").iterdir() if entry.name.endswith(".yaml"))
+AREAS = sorted(
+    entry.name[:-5] for entry in (files("servicediag.wording") / "en").iterdir() if entry.name.endswith(".yaml")
+)
 
 
 def test_missing_key_raises_and_names_the_key() -> None:
@@ -59,7 +61,18 @@ def test_every_scalar_of_a_file_is_text() -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["a: x\na: y", "a: [x]", "a:", "- x", "a: ''", "a: '{0}'", "a: '{x.y}'", "a: '{x[0]}'", "a: '{x!r}'", "a: '{x:{y}}'"],
+    [
+        "a: x\na: y",
+        "a: [x]",
+        "a:",
+        "- x",
+        "a: ''",
+        "a: '{0}'",
+        "a: '{x.y}'",
+        "a: '{x[0]}'",
+        "a: '{x!r}'",
+        "a: '{x:{y}}'",
+    ],
 )
 def test_faulty_file_is_refused(source: str) -> None:
     with pytest.raises(ValueError, match="area|duplicate"):

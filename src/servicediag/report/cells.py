@@ -87,6 +87,10 @@ class Cells:
         """The evidence of a cell, or None where nothing is published."""
         return self._shown.get(_place(grouping, unit, panel, dimension))
 
+    def has_units(self, grouping: Grouping, units: Iterable[str], panel: Panel) -> bool:
+        """Whether any unit has a published cell in that questionnaire."""
+        return any(self.get(grouping, unit, panel, dimension) for unit in units for dimension in panel.dimensions)
+
     def is_withheld(self, grouping: Grouping, unit: str | None, panel: Panel, dimension: str) -> bool:
         """Whether the privacy gate took that cell; an entry that leaves a column open stands for all of it."""
         place = _place(grouping, unit, panel, dimension)

@@ -51,17 +51,14 @@ def heatmap(frame: Frame, grouping: Grouping) -> Spec | None:
     columns = panels(frame.diagnosis, grouping.wave)
     if not units or not columns:
         return None
-    rows: list[str | None] = [None, *units]
-    names = distinct(wrap(frame.labels.unit(unit), UNIT_COLUMNS) for unit in rows)
+    names = distinct(wrap(frame.labels.unit(unit), UNIT_COLUMNS) for unit in (None, *units))
+    rows: dict[str, str | None] = dict(zip(names, (None, *units), strict=True))
     cells = Cells(frame.diagnosis)
-    lines: list[Spec] = []
-    for line in packed(columns):
-        lift = max(head.count("\n") for panel in line for head in _heads(frame, panel)) * LINE
-        drawn = []
-        for position, panel in enumerate(line):
-            records = _heat_records(frame, cells, grouping, dict(zip(names, rows, strict=True)), panel)
-            drawn.append(_heat_panel(frame, panel, records, names if position == 0 else (), list(names), lift))
-        lines.append({"hconcat": drawn, "spacing": 12})
+    told = [panel for panel in columns if cells.has_units(grouping, units, panel)]
+    silent = [panel for panel in columns if panel not in told]
+    # where no unit may be shown, one row stands for all of them
+    every: dict[str, str | None] = {names[0]: None, frame.labels.say("every_unit"): units[0]}
+    lines = [*_heat_lines(frame, cells, grouping, told, rows), *_heat_lines(frame, cells, grouping, silent, every)]
     shades = [frame.theme.health_colour(health) for health in range(0, 101, 2)]
     ticks = {health // 2: str(health) for health in (0, 20, 40, 60, 80, 100)}
     keys = [
@@ -128,8 +125,7 @@ def dumbbell(frame: Frame, kind: str = "provision_gap") -> Spec | None:
 
 def smallest_gap(diagnosis: Diagnosis) -> float:
     """Half-width of the band within which a gap counts as no gap, in points."""
-    thresholds = diagnosis.method.get("thresholds") or {}
-    return float(thresholds.get("smallest_gap") or 5.0)
+    return float(diagnosis.method.get("smallest_gap") or 5.0)
 
 
 def panel_title(frame: Frame, panel: Panel) -> str:
@@ -166,6 +162,20 @@ def packed(columns: Sequence[Panel]) -> list[list[Panel]]:
                 used = 0
             lines[-1].append(Panel(panel.instrument, panel.form, panel.rater, dimensions))
             used += len(dimensions)
+    return lines
+
+
+def _heat_lines(
+    frame: Frame, cells: Cells, grouping: Grouping, columns: Sequence[Panel], rows: Mapping[str, str | None]
+) -> list[Spec]:
+    lines: list[Spec] = []
+    for line in packed(columns):
+        lift = max(head.count("\n") for panel in line for head in _heads(frame, panel)) * LINE
+        drawn = []
+        for position, panel in enumerate(line):
+            records = _heat_records(frame, cells, grouping, rows, panel)
+            drawn.append(_heat_panel(frame, panel, records, tuple(rows) if position == 0 else (), list(rows), lift))
+        lines.append({"hconcat": drawn, "spacing": 12})
     return lines
 
 
@@ -292,6 +302,8 @@ def _forest(frame: Frame, records: list[Spec]) -> Spec:
 
 def _readiness_rows(frame: Frame, grouping: Grouping) -> list[Spec]:
     table = frame.diagnosis.readiness
+    if "form" in table and table["form"].notna().any():
+        table = table[table["form"] == table["form"].dropna().iloc[0]]
     known = {row["unit"]: row for row in table.to_dict("records")
              if row["wave"] == grouping.wave and (row["unit"] is None or row["by"] == grouping.by)}  # fmt: skip
     order = [None, *units_of(frame.diagnosis, grouping.by)]

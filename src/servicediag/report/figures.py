@@ -71,7 +71,7 @@ def gap_figures(frame: Frame) -> list[Figure]:
     counts = {tier: int((known["tier"] == tier).sum()) for tier in charts.TIER_SHAPES}
     worst = known.iloc[0]
     heading = frame.labels.say(
-        "figure.gaps.heading", **counts, unit=frame.labels.unit(worst["unit"]), gap=signed(worst["gap"]),
+        "figure.gaps.heading", **counts, unit=frame.labels.within(worst["unit"]), gap=signed(worst["gap"]),
         dimension=frame.labels.dimension(worst["instrument"], worst["dimension"]))  # fmt: skip
     smallest = number(charts.smallest_gap(frame.diagnosis), 0)
     reading = [frame.labels.say("figure.gaps.reading", gap=smallest), *_cut(frame, len(known))]
@@ -110,7 +110,7 @@ def dumbbell_figures(frame: Frame) -> list[Figure]:
         chosen = [f for f in frame.diagnosis.findings if f.kind == kind and f.estimate is not None]
         widest = max(chosen, key=lambda f: abs(f.estimate or 0.0))
         heading = frame.labels.say(f"figure.{kind}.heading", estimate=frame.labels.size(widest),
-                                   unit=frame.labels.unit(widest.unit),
+                                   unit=frame.labels.within(widest.unit),
                                    dimension=frame.labels.dimension(widest.instrument, widest.dimension))  # fmt: skip
         places = {(f.by, f.unit, f.instrument, f.dimension) for f in chosen}
         evidence = frame.diagnosis.evidence
@@ -160,7 +160,7 @@ def _lowest(frame: Frame, grouping: Grouping) -> str:
     row = known.sort_values("health", kind="stable").iloc[0]
     return frame.labels.say(
         "figure.heatmap.heading",
-        unit=frame.labels.unit(row["unit"]),
+        unit=frame.labels.within(row["unit"]),
         value=number(row["health"], 0),
         dimension=frame.labels.dimension(row["instrument"], row["dimension"]),
     )
@@ -171,7 +171,7 @@ def _bottlenecks(frame: Frame, known: Any) -> str:
     if named.empty:
         return frame.labels.say("figure.readiness.tied")
     entries = [
-        frame.labels.say("figure.readiness.named", unit=frame.labels.unit(row["unit"]),
+        frame.labels.say("figure.readiness.named", unit=frame.labels.within(row["unit"]),
                          state=frame.labels.say(f"readiness.{row['bottleneck']}"))
         for row in named.head(3).to_dict("records")
     ]  # fmt: skip

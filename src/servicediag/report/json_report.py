@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from servicediag.diagnosis.model import Diagnosis, Finding
+from servicediag.files import atomic_path
 from servicediag.report.publication import blank_to_none, rounded
 from servicediag.report.version import package_version
-from servicediag.report.writing import atomic_path
 
 __all__ = ["SCHEMA_VERSION", "document", "write_json"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from servicediag.diagnosis.model import Diagnosis, Finding
-from servicediag.report.publication import blank_to_none, estimate_scale
+from servicediag.report.publication import blank_to_none
 from servicediag.wording.catalogue import has_text, text
 
 __all__ = ["Labels", "number", "percent", "probability", "signed"]
@@ -45,6 +45,10 @@ class Labels:
     def unit(self, unit: str | None) -> str:
         return self.say("whole_organisation") if unit is None else str(unit)
 
+    def within(self, unit: str | None) -> str:
+        """The unit as it reads within a sentence."""
+        return self.say("within_whole_organisation") if unit is None else str(unit)
+
     def dimension(self, instrument: str | None, dimension: str | None) -> str:
         if dimension is None:
             return ""
@@ -67,7 +71,7 @@ class Labels:
 
     def estimate(self, finding: Finding) -> str:
         """The estimate with its unit and interval, e.g. ``−18.2 points (−24.1 to −12.0)``."""
-        main, show = self.size(finding), _SHOW[estimate_scale(finding)]
+        main, show = self.size(finding), _SHOW[finding.metric]
         if finding.estimate is None or finding.ci_low is None or finding.ci_high is None:
             return main
         return self.say("estimate.with_interval", estimate=main, low=show(finding.ci_low), high=show(finding.ci_high))
@@ -76,8 +80,7 @@ class Labels:
         """The estimate with its unit, without the interval."""
         if finding.estimate is None:
             return self.say("no_estimate")
-        scale = estimate_scale(finding)
-        return self.say(f"estimate.{scale}", value=_SHOW[scale](finding.estimate))
+        return self.say(f"estimate.{finding.metric}", value=_SHOW[finding.metric](finding.estimate))
 
     def place(self, finding: Finding) -> str:
         """Where and on what: unit, dimension, who rated, wave."""

@@ -10,7 +10,16 @@ from servicediag.report.labels import Labels
 from servicediag.report.tables import Column, Table, columns_of, without_empty
 from servicediag.wording.catalogue import has_text, keys, text
 
-__all__ = ["facts", "glossary", "parts_table", "references", "settings_table", "statements", "thresholds_table"]
+__all__ = [
+    "cautions",
+    "facts",
+    "glossary",
+    "parts_table",
+    "references",
+    "settings_table",
+    "statements",
+    "thresholds_table",
+]
 
 _PART = ("instrument", "title", "version", "form", "rater", "wave", "n_respondents", "status")
 _STATEMENTS = ("not_validated", "conventions", "consistent", "missing", "rounding", "privacy")
@@ -26,9 +35,11 @@ def facts(diagnosis: Diagnosis, labels: Labels) -> str:
         if part["n_respondents"] is not None:
             piece += f": {labels.say('count.respondents', count=part['n_respondents'])}"
         pieces.append(piece)
-    count = diagnosis.study.get("n_units")
-    if isinstance(count, int):
-        pieces.append(labels.say("count.units", count=count))
+    counts = diagnosis.study.get("n_units")
+    if isinstance(counts, Mapping):
+        for grouping, count in counts.items():
+            units = labels.say("count.units", count=count)
+            pieces.append(units if len(counts) == 1 else f"{units} ({grouping})")
     return " · ".join(pieces)
 
 
@@ -48,32 +59,38 @@ def parts_table(diagnosis: Diagnosis, labels: Labels) -> Table:
 
 def thresholds_table(diagnosis: Diagnosis, labels: Labels) -> Table:
     """The conventions that judged the findings."""
-    thresholds = diagnosis.method.get("thresholds")
-    given = thresholds if isinstance(thresholds, Mapping) else {}
+    given = {name: value for name, value in diagnosis.method.items() if _is_threshold(name, labels)}
     rows = [(_named("threshold", name, labels), value_text(value, labels)) for name, value in given.items()]
     return Table(labels.say("method.thresholds"), _two_columns(labels), tuple(rows))
 
 
 def settings_table(diagnosis: Diagnosis, labels: Labels) -> Table:
     """Everything else that study and method say, so that nothing is left out of the report."""
-    shown = {"parts", "thresholds", "references", "statements"}
-    entries = [(n, v) for source in (diagnosis.study, diagnosis.method) for n, v in source.items() if n not in shown]
+    shown = {"parts", "references", "sources", "statements", "notes"}
+    entries = [(n, v) for source in (diagnosis.study, diagnosis.method) for n, v in source.items()
+               if n not in shown and not _is_threshold(n, labels)]  # fmt: skip
     rows = [(_named("study_key", name, labels), value_text(value, labels, name)) for name, value in entries]
     return Table(labels.say("method.further"), _two_columns(labels), tuple(row for row in rows if row[1]))
 
 
-def statements(diagnosis: Diagnosis, labels: Labels) -> list[str]:
-    """The cautions that every report prints, then those of the diagnosis itself."""
+def cautions(diagnosis: Diagnosis, labels: Labels) -> list[str]:
+    """The cautions that every report prints, and the status of the questionnaires."""
     statuses = dict.fromkeys(str(part["status"]) for part in _parts(diagnosis) if part["status"] is not None)
     fixed = [labels.say(f"method.{name}") for name in _STATEMENTS]
     if statuses:
         fixed.insert(1, labels.say("method.statuses", status="; ".join(statuses)))
-    return [*fixed, *_sentences(diagnosis.method.get("statements"))]
+    return fixed
+
+
+def statements(diagnosis: Diagnosis, labels: Labels) -> list[str]:
+    """The cautions, then the statements of the diagnosis itself and notes about its data."""
+    own = [*_sentences(diagnosis.method.get("statements")), *_sentences(diagnosis.study.get("notes"))]
+    return [*cautions(diagnosis, labels), *own]
 
 
 def references(diagnosis: Diagnosis) -> list[str]:
-    """The sources that the diagnosis names."""
-    return _sentences(diagnosis.method.get("references"))
+    """The sources of the methods and of the questionnaires that the diagnosis names."""
+    return [*_sentences(diagnosis.method.get("references")), *_sentences(diagnosis.study.get("sources"))]
 
 
 def glossary(labels: Labels) -> list[tuple[str, str]]:
@@ -121,6 +138,10 @@ def _named(area: str, name: str, labels: Labels) -> str:
         return text(key, labels.language)
     words = name.replace("_", " ")
     return words[:1].upper() + words[1:]
+
+
+def _is_threshold(name: str, labels: Labels) -> bool:
+    return has_text(f"report.threshold.{name}", labels.language)
 
 
 def _two_columns(labels: Labels) -> tuple[Column, Column]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,16 @@ from typing import Any
 import jinja2
 
 from servicediag.diagnosis.model import Diagnosis
+from servicediag.files import atomic_path
 from servicediag.report import figures, method
 from servicediag.report.cells import groupings, units_of
 from servicediag.report.charts import Frame
 from servicediag.report.labels import Labels, number
 from servicediag.report.publication import blank_to_none, printable
 from servicediag.report.story import Story, cannot_tell, headline, stories, strengths
-from servicediag.report.tables import Table, findings_table, frame_table, without_column, without_empty
+from servicediag.report.tables import Table, frame_table, watch_table, without_column, without_empty
 from servicediag.report.theme import FONT_STACK, Theme
 from servicediag.report.version import package_version
-from servicediag.report.writing import atomic_path
 
 __all__ = ["MAXIMUM_UNITS", "render_page", "write_page"]
 
@@ -49,7 +49,7 @@ RELIABILITY = (
     "sem",
     "note",
 )
-WITHHELD = ("unit", "dimension", "instrument", "rater", "rule", "by", "wave", "form")
+WITHHELD = ("unit", "instrument", "rater", "dimension", "rule", "by", "wave")
 SHARE_KINDS = {"ci_low": "share", "ci_high": "share"}
 
 
@@ -93,13 +93,14 @@ def _story_sections(diagnosis: Diagnosis, labels: Labels) -> dict[str, Any]:
     left_open = cannot_tell(diagnosis, labels)
     return {
         "title": str(diagnosis.study.get("title") or labels.say("title.page")),
+        "named": bool(diagnosis.study.get("title")),
         "facts": method.facts(diagnosis, labels),
         "headline": headline(diagnosis, labels),
         "top": stories(top, labels),
         "more": len(troubles) - len(top),
         "strengths": stories(strengths(diagnosis), labels),
         "cannot": left_open,
-        "watch_table": findings_table(left_open.watch, labels, labels.say("cannot.watch")),
+        "watch_table": watch_table(stories(left_open.watch, labels), labels, labels.say("cannot.watch")),
         "statements": method.statements(diagnosis, labels),
         "references": method.references(diagnosis),
         "glossary": method.glossary(labels),
@@ -132,8 +133,23 @@ def _table_sections(diagnosis: Diagnosis, labels: Labels) -> dict[str, Any]:
         "parts": method.parts_table(diagnosis, labels),
         "thresholds": method.thresholds_table(diagnosis, labels),
         "settings": method.settings_table(diagnosis, labels),
-        "withheld": table(diagnosis.withheld, WITHHELD, "withheld_section.table"),
+        "withheld": _withheld_table(diagnosis, labels),
+        "n_withheld": len(diagnosis.withheld),
     }
+
+
+def _withheld_table(diagnosis: Diagnosis, labels: Labels) -> Table:
+    """A row a unit, questionnaire and rule, with the dimensions in one cell."""
+    table = frame_table(diagnosis.withheld, WITHHELD, labels, caption=labels.say("withheld_section.table"))
+    names = [column.name for column in table.columns]
+    at = names.index("dimension")
+    found: dict[tuple[Any, ...], list[str]] = {}
+    for row in table.rows:
+        dimensions = found.setdefault((*row[:at], None, *row[at + 1 :]), [])
+        if row[at] is not None and row[at] not in dimensions:
+            dimensions.append(row[at])
+    rows = [(*key[:at], ", ".join(dimensions) or None, *key[at + 1 :]) for key, dimensions in found.items()]
+    return without_empty(replace(table, rows=tuple(rows)))
 
 
 def _item_tables(diagnosis: Diagnosis, labels: Labels) -> tuple[list[Table], list[Table]]:

@@ -42,7 +42,7 @@ def display_width(text: str) -> int:
     >>> display_width("desk"), display_width("客服")
     (4, 4)
     """
-    return sum(_columns(character) for character in text)
+    return len(text) if text.isascii() else sum(_columns(character) for character in text)
 
 
 def shorten(text: str, width: int) -> str:

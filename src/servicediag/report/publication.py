@@ -14,7 +14,7 @@ from servicediag.diagnosis.model import Cause, Diagnosis, Finding
 from servicediag.report.plain_text import clean, clean_tree, distinct, encodable
 from servicediag.results import plain
 
-__all__ = ["FRAMES", "RARE", "TEXT_COLUMNS", "blank_to_none", "estimate_scale", "printable", "rounded"]
+__all__ = ["FRAMES", "RARE", "TEXT_COLUMNS", "blank_to_none", "printable", "rounded"]
 
 RARE = 30
 """Values of fewer respondents are published with one decimal, which makes single answers harder to work out."""
@@ -22,11 +22,12 @@ _FULL = 6
 FRAMES = ("evidence", "items", "indicators", "readiness", "withheld", "reliability")
 POINTS = (
     "mean", "sd", "ci_low", "ci_high", "health", "gap", "gap_low", "gap_high", "shrunk_gap", "minimum_detectable_gap",
-    "know", "want", "can",
+    "know", "want", "can", "shortfall",
 )  # fmt: skip
 COUNTS = ("n", "count", "n_items", "n_respondents")
 COEFFICIENTS = (
     "alpha", "alpha_low", "alpha_high", "omega", "omega_low", "omega_high", "mean_inter_item_correlation", "sem",
+    "icc1", "icc2",
 )  # fmt: skip
 SHARES = ("share", "p_lowest_know", "p_lowest_want", "p_lowest_can")
 TEXT_COLUMNS = (
@@ -34,18 +35,6 @@ TEXT_COLUMNS = (
     "direction", "item", "text", "indicator", "bottleneck", "verdict", "rule", "note",
 )  # fmt: skip
 _NUMBERS = frozenset((*POINTS, *SHARES, *COUNTS, *COEFFICIENTS, "q_value", "q_minimum_effect"))
-_SHARE_KINDS = frozenset({"confidence_capability", "attribution", "silent_loss"})
-_MIXED_KINDS = frozenset({"promise_gap", "data_quality"})
-
-
-def estimate_scale(finding: Finding) -> str:
-    """What a finding's estimate counts: ``"points"``, ``"probability"`` or ``"share"``."""
-    if finding.kind == "bottleneck":
-        return "probability"
-    if finding.kind in _SHARE_KINDS:
-        return "share"
-    values = [v for v in (finding.estimate, finding.ci_low, finding.ci_high) if v is not None]
-    return "share" if finding.kind in _MIXED_KINDS and values and max(map(abs, values)) <= 1 else "points"
 
 
 def rounded(diagnosis: Diagnosis) -> Diagnosis:
@@ -63,11 +52,13 @@ def rounded(diagnosis: Diagnosis) -> Diagnosis:
 def printable(diagnosis: Diagnosis) -> Diagnosis:
     """The rounded diagnosis with control characters and direction overrides taken out of every text.
 
-    Two units whose names then read alike get a number, so that no reader takes one for the other.
+    Two units whose names then read alike get a number, so that no reader takes one for the other. Rows follow the
+    order of the questionnaires in the study and of the dimensions in the questionnaires.
     """
     diagnosis = rounded(diagnosis)
     names = _unit_names(diagnosis)
-    frames = {name: _printable_frame(getattr(diagnosis, name), names) for name in FRAMES}
+    places = _places(diagnosis)
+    frames = {name: _printable_frame(_in_order(getattr(diagnosis, name), places), names) for name in FRAMES}
     findings = []
     for finding in diagnosis.findings:
         unit = None if finding.unit is None else names[finding.by, finding.unit]
@@ -123,7 +114,7 @@ def _rounded_frame(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def _rounded_finding(finding: Finding) -> Finding:
     rare = finding.n < RARE
-    decimals = (1 if estimate_scale(finding) == "points" else 3) if rare else _FULL
+    decimals = (1 if finding.metric == "points" else 3) if rare else _FULL
     changes: dict[str, Any] = {}
     for name in ("estimate", "ci_low", "ci_high", "shrunk", "minimum_detectable_gap", "q_value", "q_minimum_effect"):
         value = blank_to_none(getattr(finding, name))
@@ -178,6 +169,29 @@ def _unit_names(diagnosis: Diagnosis) -> dict[tuple[Any, Any], str]:
         inside = [key for key in known if key[0] == by]
         names.update(zip(inside, distinct(clean(str(key[1])) or "?" for key in inside), strict=True))
     return names
+
+
+def _places(diagnosis: Diagnosis) -> dict[tuple[Any, ...], int]:
+    """Position of every questionnaire and form, and of every dimension, as study and reliability list them."""
+    parts = diagnosis.study.get("parts") or ()
+    forms = [(part.get("instrument"), part.get("form")) for part in parts if isinstance(part, Mapping)]
+    known = diagnosis.reliability.reindex(columns=["instrument", "dimension"])
+    dimensions = known.itertuples(index=False, name=None)
+    places: dict[tuple[Any, ...], int] = {}
+    for key in (*(("form", *form) for form in forms), *(("dimension", *pair) for pair in dimensions)):
+        places.setdefault(key, len(places))
+    return places
+
+
+def _in_order(frame: pd.DataFrame, places: Mapping[tuple[Any, ...], int]) -> pd.DataFrame:
+    """Rows by questionnaire, form and dimension; what the study does not list comes last, in its own order."""
+    if not {"instrument", "form", "dimension"} <= set(frame.columns):
+        return frame
+    last = len(places)
+    rows = zip(frame["instrument"], frame["form"], frame["dimension"], strict=True)
+    keys = [(places.get(("form", i, f), last), places.get(("dimension", i, d), last)) for i, f, d in rows]
+    order = sorted(range(len(frame)), key=keys.__getitem__)
+    return frame.iloc[order].reset_index(drop=True)
 
 
 def _printable_frame(frame: pd.DataFrame, names: Mapping[tuple[Any, Any], str]) -> pd.DataFrame:

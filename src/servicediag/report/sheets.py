@@ -8,7 +8,6 @@ from typing import Any
 from servicediag.diagnosis.model import Cause, Diagnosis, Finding
 from servicediag.report import method
 from servicediag.report.labels import Labels
-from servicediag.report.publication import estimate_scale
 from servicediag.report.story import Reason, stories
 from servicediag.report.tables import Column, Table, all_columns, columns_of, frame_table, without_empty
 from servicediag.results import COLUMN_GLOSSARY
@@ -118,7 +117,7 @@ CAUSES = (
 )
 PRINTED = {"findings": 11, "causes": 9, "scales": 11, "items": 9, "indicators": 9, "readiness": 10, "reliability": 14}
 _NUMBERS = {"number": "count", "estimate": "points", "estimate_low": "points", "estimate_high": "points",
-            "shrunk": "signed", "shortfall": "points"}  # fmt: skip
+            "shrunk": "signed"}  # fmt: skip
 _SHARES = {"ci_low": "share", "ci_high": "share"}
 
 
@@ -149,14 +148,14 @@ def findings_table(diagnosis: Diagnosis, labels: Labels) -> Table:
         values = {
             **_identity(finding, labels), "number": number, "title": story.title, "n": finding.n, "id": finding.id,
             "estimate": finding.estimate, "estimate_low": finding.ci_low, "estimate_high": finding.ci_high,
-            "estimate_unit": "" if finding.estimate is None else labels.say(f"workbook.unit_{estimate_scale(finding)}"),
+            "estimate_unit": "" if finding.estimate is None else labels.say(f"workbook.unit_{finding.metric}"),
             "comparator": finding.comparator,
             "tier": story.tier_label, "severity": story.severity_label,
             "direction": labels.value("direction", finding.direction), "shrunk": finding.shrunk,
             "minimum_detectable_gap": finding.minimum_detectable_gap, "q_value": finding.q_value,
             "q_minimum_effect": finding.q_minimum_effect, "consistent": _lines(r.cause for r in story.consistent),
             "against": _reasons(story.against), "untested": _lines(dict.fromkeys(r.cause for r in story.untested)),
-            "first_action": story.first_action, "open": _lines(finding.abstentions), "explanation": finding.text,
+            "first_action": story.first_action, "open": _lines(story.open), "explanation": finding.text,
         }  # fmt: skip
         rows.append(tuple(_filled(values[column.name]) for column in columns))
     return Table(labels.say("sheet.findings.title"), columns, tuple(rows))

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from servicediag.diagnosis.model import Cause, Diagnosis, Finding
 from servicediag.report.labels import Labels
 
-__all__ = ["CannotTell", "Reason", "Story", "cannot_tell", "first_action", "headline", "stories", "strengths"]
+__all__ = [
+    "CannotTell",
+    "Reason",
+    "Story",
+    "cannot_tell",
+    "first_action",
+    "headline",
+    "open_questions",
+    "stories",
+    "strengths",
+]
+
+_CODE = re.compile(r"^[A-Z][A-Z_]+: ")
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,8 @@ class Story:
         Evidence against a cause, whatever became of the cause.
     untested : tuple of Reason
         Causes, or parts of them, that nobody measured.
+    open : tuple of str
+        What cannot be said, without the codes that only machines need.
     """
 
     finding: Finding
@@ -50,6 +65,7 @@ class Story:
     possible: tuple[Reason, ...]
     against: tuple[Reason, ...]
     untested: tuple[Reason, ...]
+    open: tuple[str, ...]
     first_action: str
 
 
@@ -78,16 +94,17 @@ def strengths(diagnosis: Diagnosis) -> tuple[Finding, ...]:
 def cannot_tell(diagnosis: Diagnosis, labels: Labels) -> CannotTell:
     """Everything that the diagnosis leaves open, each sentence once."""
     abstentions: dict[tuple[str, str], None] = {}
-    untested: dict[str, Reason] = {}
+    untested: dict[tuple[str, str], Reason] = {}
     for finding in diagnosis.findings:
         what = finding.title or labels.place(finding)
-        sentences = finding.abstentions
+        # what would settle a gap to watch is told beside it
+        sentences = () if finding.tier == "watch" else open_questions(finding)
         if finding.tier == "abstained" and not sentences:
             sentences = (finding.text,)
         abstentions.update(((what, sentence), None) for sentence in sentences if sentence)
         for cause in finding.causes:
             if cause.status == "untested":
-                untested.setdefault(cause.rule, _reason(cause, cause.untested, labels))
+                untested.setdefault((cause.rule, cause.cause), _reason(cause, cause.untested, labels))
     watch = tuple(finding for finding in diagnosis.findings if finding.tier == "watch")
     return CannotTell(tuple(abstentions), tuple(untested.values()), watch)
 
@@ -103,6 +120,11 @@ def headline(diagnosis: Diagnosis, labels: Labels) -> str:
     return f"{counted} {labels.say('headline.first', title=troubles[0].title or labels.place(troubles[0]))}"
 
 
+def open_questions(finding: Finding) -> tuple[str, ...]:
+    """The finding's abstentions as sentences, without the code before the colon."""
+    return tuple(sentence[:1].upper() + sentence[1:] for sentence in map(_without_code, finding.abstentions))
+
+
 def first_action(finding: Finding) -> str:
     """The first action of the finding, or of its first supported cause; empty where there is none."""
     candidates = [
@@ -110,6 +132,10 @@ def first_action(finding: Finding) -> str:
         *(a for cause in finding.causes if cause.status == "supported" for a in cause.actions),
     ]
     return candidates[0] if candidates else ""
+
+
+def _without_code(sentence: str) -> str:
+    return _CODE.sub("", sentence)
 
 
 def _story(finding: Finding, labels: Labels) -> Story:
@@ -126,6 +152,7 @@ def _story(finding: Finding, labels: Labels) -> Story:
         possible=tuple(_reason(c, (*c.confirming, *c.undetermined), labels) for c in causes if c.status in open_states),
         against=tuple(_reason(c, c.refuting, labels) for c in causes if c.refuting or c.status == "not_supported"),
         untested=tuple(_reason(c, c.untested, labels) for c in causes if c.untested or c.status == "untested"),
+        open=open_questions(finding),
         first_action=first_action(finding),
     )
 

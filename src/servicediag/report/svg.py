@@ -34,11 +34,8 @@ def to_svg(chart: Mapping[str, Any], *, figure: str, title: str, description: st
         What the figure shows, in plain text; both are cleaned and escaped here.
     """
     root = ElementTree.fromstring(vl_convert.vegalite_to_svg(dict(chart), allowed_base_urls=[]))
-    # the renderer counts its identifiers over the life of the process; here they count within the figure
-    found = (element.attrib["id"] for element in root.iter() if "id" in element.attrib)
-    names = {name: f"{figure}-{position}" for position, name in enumerate(found, start=1)}
     for element in root.iter():
-        _simplify(element, figure, names)
+        _simplify(element, figure)
     _drop_invisible(root)
     size = {name: root.attrib[name] for name in ("width", "height", "viewBox")}
     root.attrib.clear()
@@ -52,19 +49,15 @@ def to_svg(chart: Mapping[str, Any], *, figure: str, title: str, description: st
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
 
 
-def _simplify(element: Any, figure: str, names: Mapping[str, str]) -> None:
-    """Without namespaces, accessible names of single marks and handlers; identifiers belong to the figure."""
+def _simplify(element: Any, figure: str) -> None:
+    """Without namespaces, accessible names of single marks and handlers; withheld cells get the figure's hatch."""
     element.tag = element.tag.rpartition("}")[2]
     for name, value in list(element.attrib.items()):
         idle = name == "opacity" and value == "1"
         if idle or "}" in name or name in _DROPPED or name.startswith(("aria-", "on")):
             del element.attrib[name]
-        elif name == "id":
-            element.attrib[name] = names[value]
         elif value == WITHHELD_FILL:
             element.attrib[name] = f"url(#{figure}-hatch)"
-        elif value.startswith("url(#"):
-            element.attrib[name] = f"url(#{names[value[5:-1]]})"
 
 
 def _drop_invisible(root: Any) -> None:

@@ -8,32 +8,24 @@ from typing import Any
 
 import pandas as pd
 
-from servicediag.diagnosis.model import Finding
 from servicediag.report.cells import Cells, Grouping, Panel
 from servicediag.report.labels import Labels, number, percent, probability, signed
-from servicediag.report.publication import blank_to_none
+from servicediag.report.publication import COEFFICIENTS, COUNTS, blank_to_none
+from servicediag.report.story import Story
 
 __all__ = [
-    "CODED", "KIND_OF", "Column", "Table", "all_columns", "columns_of", "findings_table", "frame_table", "health_table",
-    "shown", "without_column", "without_empty",
+    "CODED", "KIND_OF", "Column", "Table", "all_columns", "columns_of", "frame_table", "health_table",
+    "shown", "watch_table", "without_column", "without_empty",
 ]  # fmt: skip
 
 _KINDS = {
-    "count": ("n", "count", "n_items", "n_respondents"),
+    "count": COUNTS,
     "points": ("mean", "sd", "ci_low", "ci_high", "health", "minimum_detectable_gap", "know", "want", "can", "sem"),
-    "signed": ("gap", "gap_low", "gap_high", "shrunk_gap"),
+    "signed": ("gap", "gap_low", "gap_high", "shrunk_gap", "shortfall"),
     "share": ("share",),
     "probability": ("p_lowest_know", "p_lowest_want", "p_lowest_can"),
     "p": ("q_value", "q_minimum_effect"),
-    "coefficient": (
-        "alpha",
-        "alpha_low",
-        "alpha_high",
-        "omega",
-        "omega_low",
-        "omega_high",
-        "mean_inter_item_correlation",
-    ),
+    "coefficient": tuple(name for name in COEFFICIENTS if name != "sem"),
 }
 KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names}
 CODED = (
@@ -154,20 +146,10 @@ def without_column(table: Table, name: str) -> Table:
                    rows=tuple(tuple(row[i] for i in kept) for row in table.rows))  # fmt: skip
 
 
-def findings_table(findings: Iterable[Finding], labels: Labels, caption: str) -> Table:
-    """A row a finding, for a quick look."""
-    columns = columns_of(("title", "place", "estimate_text", "n", "tier", "severity"), labels)
-    rows = [
-        (
-            f.title,
-            labels.place(f),
-            labels.estimate(f),
-            f.n,
-            labels.value("tier", f.tier),
-            labels.value("severity", f.severity),
-        )
-        for f in findings
-    ]
+def watch_table(stories: Iterable[Story], labels: Labels, caption: str) -> Table:
+    """A row a gap to watch, with what would settle it."""
+    columns = columns_of(("place", "estimate_text", "n", "settle"), labels)
+    rows = [(story.place, story.estimate, story.finding.n, " ".join(story.open)) for story in stories]
     return Table(caption, columns, tuple(rows))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import xlsxwriter
 
 from servicediag.diagnosis.model import Diagnosis
+from servicediag.files import atomic_path
 from servicediag.report import method
 from servicediag.report.cells import Cells, Grouping, Panel, groupings, panels, units_of
 from servicediag.report.charts import STATES, Frame, packed, panel_title
@@ -29,7 +30,6 @@ from servicediag.report.story import headline, stories, strengths
 from servicediag.report.tables import Column, Table
 from servicediag.report.theme import Theme, readable_on
 from servicediag.report.version import package_version
-from servicediag.report.writing import atomic_path
 
 __all__ = ["SHEETS", "write_workbook"]
 
@@ -37,17 +37,19 @@ SHEETS = ("readme", "findings", "causes", "heatmap", "scales", "items", "indicat
           "withheld", "method", "dictionary")  # fmt: skip
 CREATED = datetime(2000, 1, 1)
 LONGEST_TEXT = 32_767
-FORMATS = {"count": "0", "points": "0.0", "signed": "+0.0;-0.0;0.0", "share": "0%", "probability": "0.00", "p": "0.000",
-           "coefficient": "0.00"}  # fmt: skip
+FORMATS = {
+    "count": "0", "points": "0.0", "signed": "+0.0;-0.0;0.0", "share": "0%", "p": "0.000", "coefficient": "0.00",
+    "probability": '[>0.99]"> 0.99";[<0.01]"< 0.01";0.00',
+}  # fmt: skip
 WIDE_TEXTS = {
-    "explanation": 60,
+    "explanation": 110,
     "text": 50,
     "note": 50,
     "meaning": 80,
     "sheet": 40,
     "value": 60,
-    "against": 46,
-    "open": 46,
+    "against": 60,
+    "open": 60,
     "title": 40,
     "finding": 32,
     "consistent": 36,
@@ -57,7 +59,7 @@ WIDE_TEXTS = {
     "confirming": 36,
     "refuting": 30,
     "undetermined": 30,
-    "untested": 30,
+    "untested": 46,
     "actions": 32,
 }
 MARKS = {"established_worse": "▼", "likely_worse": "▽", "established_better": "▲", "likely_better": "△"}
@@ -115,7 +117,7 @@ class _Writer:
     # --- cells and formats -------------------------------------------------------------------------------------------
 
     def style(self, **properties: Any) -> Any:
-        key = tuple(sorted(properties.items()))
+        key = tuple(properties.items())
         if key not in self._formats:
             self._formats[key] = self.book.add_format(
                 {"font_name": "Arial", "font_size": 10, "valign": "top", **properties}
@@ -214,7 +216,7 @@ class _Writer:
         for story in stories(good[:5], labels):
             row = self._pair(sheet, row, story.tier_label, f"{story.title}: {story.estimate}.")
         row = self._section(sheet, row + 1, labels.say("workbook.before"))
-        for sentence in method.statements(self.diagnosis, labels):
+        for sentence in method.cautions(self.diagnosis, labels):
             row = self._pair(sheet, row, "", sentence)
         row = self._section(sheet, row + 1, labels.say("workbook.sheets"))
         for key in SHEETS[1:]:
