@@ -59,6 +59,11 @@ def plain(value: Any) -> Any:
     >>> plain(np.float64(0.5)), plain(float("nan")), plain([np.int64(1), 2])
     (0.5, None, (1, 2))
     """
+    kind = type(value)
+    if value is None or kind is str or kind is int or kind is bool:
+        return value
+    if kind is float:
+        return None if value != value else value
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         value = value.item()
     if isinstance(value, float) and math.isnan(value):

@@ -271,9 +271,12 @@ def _add_atoms(
 
 def _unit_codes(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Codes and names of units; blank names are -1: such people count for the organisation only."""
-    text = column.astype(object).where(column.notna(), "").map(lambda value: str(value).strip())
-    codes, names = pd.factorize(text.where(text != "", None), sort=True)
-    return codes.astype(np.int64), np.asarray(names, dtype=object)
+    raw, values = pd.factorize(column)
+    text = np.array([str(value).strip() for value in values] + [""], dtype=object)
+    names = np.array(sorted(set(text) - {""}), dtype=object)
+    place = {name: position for position, name in enumerate(names)}
+    codes = np.array([place.get(name, -1) for name in text], dtype=np.int64)
+    return codes[raw], names
 
 
 def _wave_codes(responses: Responses) -> tuple[np.ndarray, np.ndarray]:
