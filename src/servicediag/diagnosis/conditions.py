@@ -15,6 +15,7 @@ from servicediag.diagnosis.evidence import WHOLE, Evidence
 from servicediag.diagnosis.rules import Condition
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.targets import Targets
+from servicediag.errors import InstrumentError
 from servicediag.instrument.catalogue import instrument_ids, instruments_root, load_instrument
 from servicediag.instrument.model import Instrument
 from servicediag.results import table_rows
@@ -123,12 +124,19 @@ class ConditionReader:
         if name in self._evidence.instruments:
             return f"Not answered by enough people here: {_label_in(self._evidence.instruments[name], condition)}."
         if name not in self._catalogue:
-            self._catalogue[name] = load_instrument(name) if name in self._known else None
+            self._catalogue[name] = self._load(name)
         instrument = self._catalogue[name]
         if instrument is None:
             return f"Not measured: {condition.target}; the instrument '{name}' would test it."
         label = _label_in(instrument, condition)
         return f"Not measured: {label}; the instrument '{instrument.title}' ({name}) would test it."
+
+    def _load(self, name: str) -> Instrument | None:
+        """An instrument that nobody answered, for its titles only: a faulty one must not stop a diagnosis."""
+        try:
+            return load_instrument(name) if name in self._known else None
+        except InstrumentError:
+            return None
 
     def _read_presence(self, condition: Condition, row: Any) -> Reading:
         low = self._level(row) if row.by == WHOLE else self._contrast(row)

@@ -175,6 +175,8 @@ def _check_groupings(responses: Sequence[Responses], groupings: tuple[str, ...])
     notes = []
     for column in groupings:
         if any(column in one.respondents.columns for one in responses):
+            if not any(one.respondents[column].notna().any() for one in responses if column in one.respondents):
+                notes.append(f"The column {column!r} is empty, so only the organisation as a whole is diagnosed.")
             continue
         if groupings == ("unit",):
             notes.append("No unit column was named, so only the organisation as a whole is diagnosed.")

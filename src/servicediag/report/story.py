@@ -111,7 +111,7 @@ def cannot_tell(diagnosis: Diagnosis, labels: Labels) -> CannotTell:
 
 def headline(diagnosis: Diagnosis, labels: Labels) -> str:
     """One or two sentences: how many troubles, how sure, and which comes first."""
-    troubles = [f for f in diagnosis.findings if f.tier in ("established", "likely") and f.direction == "worse"]
+    troubles = [finding for finding in diagnosis.findings if finding.is_trouble]
     if not troubles:
         return labels.say("headline.none")
     sure = sum(finding.tier == "established" for finding in troubles)
