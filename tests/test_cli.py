@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -11,8 +13,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
+from xlsxwriter.exceptions import FileCreateError
 
 from servicediag.cli import app
+from servicediag.errors import InstrumentError, Issue
 from servicediag.simulation import AnswerProcess, Effect, simulate
 from servicediag.tables import write_workbook
 
@@ -111,6 +115,15 @@ def test_answer_sheet_is_written_once_and_replaced_only_by_force(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_answer_sheet_says_which_form_was_written_and_names_the_others(tmp_path):
+    chosen = run("answer-sheet", "readiness", tmp_path / "a.xlsx").stdout
+    assert "Form written: employee\n" in chosen
+    assert re.search(r"Other forms: supervisor.*readiness:FORM", chosen)
+    asked = run("answer-sheet", "readiness:supervisor", tmp_path / "b.xlsx").stdout
+    assert "Form written: supervisor\n" in asked
+    assert "Other forms" not in asked
+
+
 def test_answer_sheet_of_another_type_is_wrong_usage(tmp_path):
     assert run("answer-sheet", "seven-sins", tmp_path / "sheet.docx").exit_code == 2
     assert not list(tmp_path.iterdir())
@@ -177,6 +190,48 @@ def test_advice_is_given_in_the_words_of_the_command_line(tmp_path, sins):
 )
 def test_wrong_reading_options_are_wrong_usage(sins, arguments):
     assert run("check", sins, *SINS, *arguments).exit_code == 2
+
+
+def test_folder_given_as_export_is_called_a_folder(tmp_path):
+    for command in (["check"], ["score", "-o", tmp_path / "out.xlsx"], ["diagnose"]):
+        result = run(command[0], tmp_path, *SINS, *command[1:])
+        assert result.exit_code == 1
+        assert "is a folder" in result.stderr
+        assert "no file" not in result.stderr
+
+
+def test_constant_item_is_told_with_its_value(tmp_path, customers):
+    source = export(tmp_path / "e.xlsx", customers.assign(**{customers.columns[2]: "Never"}))
+    result = run("check", source, *SINS)
+    assert result.exit_code == 0, result.output
+    assert "constant_item" in result.stdout
+    assert "1 Never" in result.stdout
+
+
+def test_packages_stand_for_their_instruments_and_forms(tmp_path, staff):
+    source = export(tmp_path / "staff.xlsx", staff)
+    result = run("check", source, "-i", "core-employee", "--unit", "Branch")
+    assert result.exit_code == 0, result.output
+    assert "readiness:employee" in result.stdout
+    assert "four-tools:receiver" in result.stdout
+    twice = run("check", source, "-i", "core-employee+readiness")
+    assert twice.exit_code == 2
+    assert "readiness" in twice.stderr
+
+
+def test_faulty_catalogue_stops_only_what_needs_it(tmp_path, monkeypatch, sins):
+    def faulty(root):
+        raise InstrumentError(
+            "_packages.yaml: 1 problem", [Issue("invalid_value", "error", "_packages.yaml:3", "Bad.")]
+        )
+
+    monkeypatch.setattr("servicediag.instrument.catalogue.read_packages", faulty)
+    for command in (["check"], ["score", "-o", tmp_path / "s.xlsx"], ["diagnose", "-o", tmp_path / "d.json"]):
+        result = run(command[0], sins, *SINS, "--unit", "Branch", *command[1:])
+        assert result.exit_code == 0, result.output
+    stopped = run("check", sins, "-i", "pulse")
+    assert stopped.exit_code == 1
+    assert "_packages.yaml:3" in stopped.stderr
 
 
 def test_declared_missing_codes_are_no_fault(tmp_path, customers):
@@ -255,6 +310,96 @@ def test_diagnose_reads_several_instruments_of_one_export(tmp_path, sins, staff)
     assert "four-tools:receiver" in split.stdout
 
 
+def test_study_without_units_is_diagnosed_as_a_whole_and_says_so(tmp_path, customers):
+    source = export(tmp_path / "e.xlsx", customers.drop(columns="Branch"))
+    out = tmp_path / "report.json"
+    result = run("diagnose", source, *SINS, "-o", out)
+    assert result.exit_code == 0, result.output
+    assert "only the organisation as a whole is diagnosed" in result.stdout
+    content = json.loads(out.read_text(encoding="utf-8"))
+    assert {row["unit"] for row in content["evidence"]} == {None}
+    with_units = run("diagnose", export(tmp_path / "u.xlsx", customers), *SINS, "--unit", "Branch")
+    assert "as a whole is diagnosed" not in with_units.stdout
+
+
+def test_waves_given_per_export_are_told_apart_and_the_newest_is_named(tmp_path, customers):
+    first = export(tmp_path / "first.xlsx", customers.assign(Branch=customers["Branch"].to_numpy()[::-1]))
+    second = export(tmp_path / "second.xlsx", customers)
+    out = tmp_path / "report.json"
+    result = run(
+        "diagnose", first, second, *SINS, "--unit", "Branch", "--wave", "Wave 9", "--wave", "Wave 10", "-o", out
+    )
+    assert result.exit_code == 0, result.output
+    assert re.search(r"Wave 9\b", result.stdout)
+    assert re.search(r"newest is taken to be Wave 10\b", result.stdout)
+    content = json.loads(out.read_text(encoding="utf-8"))
+    assert {row["wave"]: row["n_respondents"] for row in content["study"]["parts"]}.keys() == {"Wave 9", "Wave 10"}
+    assert {row["wave"] for row in content["evidence"]} == {"Wave 9", "Wave 10"}
+    assert {finding["wave"] for finding in content["findings"]} == {"Wave 10"}
+    assert ("Unit 02", "rule") in {
+        (f["unit"], f["dimension"]) for f in content["findings"] if f["direction"] == "worse"
+    }
+
+
+def test_one_wave_is_not_called_the_newest(tmp_path, sins):
+    result = run("diagnose", sins, *SINS, "--unit", "Branch", "--wave", "2024")
+    assert result.exit_code == 0, result.output
+    assert "newest" not in result.stdout
+
+
+@pytest.mark.parametrize("copy", ["same path", "same bytes", "saved anew"])
+def test_export_given_twice_is_refused(tmp_path, sins, customers, copy):
+    second = tmp_path / "copy.xlsx"
+    if copy == "same path":
+        second = sins
+    elif copy == "same bytes":
+        second.write_bytes(sins.read_bytes())
+    else:
+        write_workbook(second, {"Copy": customers})
+    out = tmp_path / "report.json"
+    result = run("diagnose", sins, second, *SINS, "--unit", "Branch", "-o", out)
+    assert result.exit_code == 1
+    assert "duplicate_export" in result.stderr
+    assert f"seven-sins:customer as {sins}" in result.stderr
+    assert not out.exists()
+
+
+def test_same_file_may_hold_several_instruments_or_waves(tmp_path, staff, customers):
+    both = export(tmp_path / "staff.xlsx", staff)
+    each = ["-i", "readiness:employee", "-i", "four-tools:receiver"]
+    assert run("diagnose", both, both, *each, "--unit", "Branch").exit_code == 0
+    book = write_workbook(tmp_path / "waves.xlsx", {"2023": customers[::-1], "2024": customers})
+    waves = ["--sheet", "2023", "--sheet", "2024", "--wave", "first", "--wave", "second"]
+    result = run("diagnose", book, book, *SINS, "--unit", "Branch", *waves)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe of Windows closes otherwise")
+def test_reader_that_leaves_early_costs_no_report(tmp_path, sins):
+    out = tmp_path / "report.html"
+    arguments = ["diagnose", str(sins), *SINS, "--unit", "Branch", "-o", str(out)]
+    command = subprocess.Popen(
+        [sys.executable, "-m", "servicediag", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    command.stdout.close()
+    with command.stderr:
+        complaint = command.stderr.read()
+    assert (command.wait(), complaint) == (0, "")
+    assert out.read_text(encoding="utf-8").rstrip().endswith("</html>")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["customers.xlsx", "report.html"]
+
+
+def test_reports_are_written_before_anything_is_printed(tmp_path, monkeypatch, sins):
+    def leave(*arguments, **options):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("servicediag.report.print_diagnosis", leave)
+    out = tmp_path / "report.json"
+    result = run("diagnose", sins, *SINS, "--unit", "Branch", "-o", out)
+    assert (result.exit_code, result.output) == (0, "")
+    assert json.loads(out.read_text(encoding="utf-8"))["findings"]
+
+
 @pytest.mark.parametrize("suffix", [".yaml", ".json", ".csv", ".xlsx"])
 def test_targets_come_from_any_of_the_file_types(tmp_path, sins, suffix):
     path = tmp_path / f"targets{suffix}"
@@ -328,6 +473,35 @@ def test_a_folder_that_does_not_exist_is_1(tmp_path, sins):
     result = run("score", sins, *SINS, "-o", tmp_path / "nowhere" / "out.xlsx")
     assert result.exit_code == 1
     assert "nowhere" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="the system has no /proc")
+@pytest.mark.parametrize(
+    "arguments",
+    [["diagnose", "-o", "/proc/x.html"], ["score", "-o", "/proc/x.xlsx"], ["check", "--save-mapping", "/proc/x.csv"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_folder_that_cannot_be_written_is_1_and_named(sins, arguments):
+    result = run(arguments[0], sins, *SINS, *arguments[1:])
+    assert result.exit_code == 1
+    assert re.fullmatch(r"cannot write into /proc \(.*\); choose another folder\n", result.stderr)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="the system has no /proc")
+def test_demo_names_the_folder_that_it_cannot_make():
+    result = run("demo", "--out", "/proc/demo")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("cannot write into /proc ")
+
+
+def test_full_disk_is_a_fault_of_the_file_and_no_internal_error(tmp_path, monkeypatch, sins):
+    def full(*arguments, **options):
+        raise FileCreateError(OSError(errno.ENOSPC, "No space left on device"))
+
+    monkeypatch.setattr("servicediag.tables.write_workbook", full)
+    result = run("score", sins, *SINS, "-o", tmp_path / "out.xlsx")
+    assert (result.exit_code, result.stderr) == (1, "No space left on device\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["customers.xlsx"]
 
 
 def test_lint_passes_the_catalogue_and_fails_a_faulty_instrument(tmp_path):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from servicediag.instrument import Instrument
+    from servicediag.instrument import Instrument, Package
     from servicediag.responses import Responses
     from servicediag.terminal import Steps
 
@@ -186,7 +188,11 @@ def answer_sheet(
         _known_language(loaded, language)
         with _outputs([out], (".xlsx",), force=force) as (target,):
             write_answer_sheet(loaded, target, form=form, language=language, overwrite=True)
-        say(console(), "written", path=out)
+        _say_written([out])
+        say(console(), "form.written", form=form)
+        others = ", ".join(other.id for other in loaded.forms if other.id != form)
+        if others and _name_and_form(instrument)[1] is None:
+            say(console(), "form.others", instrument=instrument, forms=others)
 
 
 @app.command()
@@ -206,7 +212,8 @@ def check(
 ) -> None:
     """Say how an export is read: what was matched, what was set aside, what is doubtful."""
     with _reporting(debug):
-        from servicediag.terminal import console, show_intake
+        from servicediag.responses import screen
+        from servicediag.terminal import console, show_intake, show_screening
 
         wanted = [path for path in (annotate, save_mapping) if path is not None]
         _check_suffix(annotate, (".xlsx",))
@@ -221,6 +228,7 @@ def check(
             if save_mapping is not None:
                 responses.intake.save_mapping(next(waiting), overwrite=True)
         show_intake(console(), responses)
+        show_screening(console(), screen(responses))
         _say_written(wanted)
 
 
@@ -315,27 +323,27 @@ def diagnose(
     """Find the gaps and their probable causes, and write the report."""
     with _reporting(debug):
         from servicediag.diagnosis.engine import diagnose as diagnose_responses
+        from servicediag.report import print_diagnosis
         from servicediag.target_file import read_targets
-        from servicediag.terminal import console, progress
+        from servicediag.terminal import console, line, progress
 
         _known_report_language(language)
-        if not reading["unit"]:
-            raise typer.BadParameter("name the column that holds the unit", param_hint="--unit")
         specifications = _one_for_each(instrument, exports, "-i")
         wanted = list(out or ())
-        with _outputs(wanted, tuple(_REPORTS), force=force, inputs=exports) as files:
-            with progress([*(f"reading {path.name}" for path in exports), "diagnosing", "writing"]) as steps:
-                responses = _read(exports, specifications, reading, steps)
-                goals = None if targets is None else read_targets(targets, responses)
-                steps()
-                diagnosis = diagnose_responses(*responses, by="unit", targets=goals, minimum_group=minimum_group)
-                steps()
-                for path in files:
-                    extra = {} if path.suffix == ".json" else {"language": language}
-                    getattr(diagnosis, _REPORTS[path.suffix])(path, overwrite=True, **extra)
-            from servicediag.report import print_diagnosis
-
-            print_diagnosis(diagnosis, console(), language=language)
+        names = [*(f"reading {path.name}" for path in exports), "diagnosing", "writing"]
+        with _outputs(wanted, tuple(_REPORTS), force=force, inputs=exports) as files, progress(names) as steps:
+            responses = _read(exports, specifications, reading, steps)
+            _refuse_doubles(exports, responses)
+            goals = None if targets is None else read_targets(targets, responses)
+            steps()
+            diagnosis = diagnose_responses(*responses, by="unit", targets=goals, minimum_group=minimum_group)
+            steps()
+            for path in files:
+                extra = {} if path.suffix == ".json" else {"language": language}
+                getattr(diagnosis, _REPORTS[path.suffix])(path, overwrite=True, **extra)
+        print_diagnosis(diagnosis, console(), language=language)
+        for note in diagnosis.study["notes"]:
+            line(console(), note)
         _say_written(wanted)
 
 
@@ -369,7 +377,7 @@ def _reporting(debug: bool) -> Iterator[None]:
     import warnings
 
     from servicediag.errors import ServicediagError, ServicediagWarning
-    from servicediag.terminal import console, line, say, show_issues
+    from servicediag.terminal import console, discard, line, say, show_issues
 
     errors = console(stderr=True)
     try:
@@ -382,10 +390,13 @@ def _reporting(debug: bool) -> Iterator[None]:
         headline = getattr(error, "headline", str(error))
         show_issues(errors, headline, getattr(error, "issues", ()))
         raise typer.Exit(1) from None
-    except OSError as error:
-        say(errors, "file_error", style="bold red", problem=_file_problem(error))
-        raise typer.Exit(1) from None
+    except BrokenPipeError:
+        # Older versions of rich do not ask the console what to do when the reader of the output has left.
+        discard(sys.stdout)
     except Exception as error:
+        if (fault := _fault_of_a_file(error)) is not None:
+            say(errors, "file_error", style="bold red", problem=_file_problem(fault))
+            raise typer.Exit(1) from None
         if debug:
             import traceback
 
@@ -397,11 +408,16 @@ def _reporting(debug: bool) -> Iterator[None]:
             line(errors, warning.message, style="yellow")
 
 
+def _fault_of_a_file(error: Exception) -> OSError | None:
+    """The error itself, or what a writer of workbooks wraps."""
+    return next((fault for fault in (error, *error.args) if isinstance(fault, OSError)), None)
+
+
 def _file_problem(error: OSError) -> str:
     """The path and what the system says of it."""
     if error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return str(error) or type(error).__name__
+    return error.strerror or str(error) or type(error).__name__
 
 
 @contextmanager
@@ -431,7 +447,7 @@ def _outputs(
         _check_suffix(path, suffixes)
         if any(path.resolve() == other.resolve() for other in inputs):
             raise typer.BadParameter(f"{path} is the export itself; give another name")
-        if path.exists() and not force:
+        if os.path.exists(path) and not force:
             raise FileExistsError(f"{path} already exists; give another name, or --force to replace it")
     if len({path.resolve() for path in paths}) != len(paths):
         raise typer.BadParameter("the same file is named twice")
@@ -453,7 +469,7 @@ def _instrument(specification: str) -> tuple[Instrument, str]:
         loaded = load_instrument(name)
         return loaded, loaded.form(form).id
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+        raise typer.BadParameter(str(error).removeprefix("id_or_path=")) from None
 
 
 def _name_and_form(specification: str) -> tuple[str, str | None]:
@@ -515,24 +531,49 @@ def _read(
     return found
 
 
-def _sources(specification: str) -> tuple[list[Instrument], dict[str, str]]:
-    """Instruments of one export, and the forms that were named; a package stands for its parts."""
-    from servicediag.instrument import list_packages, load_package
+def _refuse_doubles(exports: Sequence[Path], read: Sequence[Responses]) -> None:
+    from servicediag.doubles import doubled_exports
+    from servicediag.errors import ResponsesError
 
+    issues = list(doubled_exports(exports, read))
+    if issues:
+        raise ResponsesError("The same export is given twice; nothing was diagnosed.", issues)
+
+
+def _sources(specification: str) -> tuple[list[Instrument | str], dict[str, str]]:
+    """Instruments and packages of one export, and the forms that were named."""
     parts = [specification] if Path(specification).exists() else specification.split("+")
-    packages = set(list_packages()["id"])
-    named = [f"{p.instrument}:{p.form}" for part in parts if part in packages for p in load_package(part).parts]
-    named += [part for part in parts if part not in packages]
-    members: list[Instrument] = []
+    members: list[Instrument | str] = []
     forms: dict[str, str] = {}
-    for part in named:
+    ids: list[str] = []
+    for part in parts:
+        package = _package(part)
+        if package is not None:
+            members.append(part)
+            ids.extend(held.instrument for held in package.parts)
+            continue
         loaded, form = _instrument(part)
-        if any(loaded.id == member.id for member in members):
-            raise typer.BadParameter(f"{loaded.id} is named twice for one export")
         members.append(loaded)
+        ids.append(loaded.id)
         if _name_and_form(part)[1] is not None:
             forms[loaded.id] = form
+    if doubled := sorted({name for name in ids if ids.count(name) > 1}):
+        raise typer.BadParameter(f"{', '.join(doubled)}: named twice for one export")
     return members, forms
+
+
+def _package(name: str) -> Package | None:
+    """The package of that name; packages are read only for a name that is nothing else."""
+    from servicediag.instrument import load_instrument, load_package
+
+    try:
+        load_instrument(_name_and_form(name)[0])
+    except ValueError:
+        try:
+            return load_package(name)
+        except ValueError:
+            return None
+    return None
 
 
 def _known_language(instrument: Instrument, language: str) -> str:

@@ -208,10 +208,10 @@ def write_study(folder: Path, *, overwrite: bool = False) -> tuple[Path, ...]:
     FileExistsError
         As for ``run_demo``.
     """
-    from servicediag.files import atomic_path
+    from servicediag.files import atomic_path, make_folder
     from servicediag.tables import write_workbook
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     about = folder / ABOUT
     ours = about.is_file() and about.read_text(encoding="utf-8", errors="replace").startswith(_MARK)
     foreign = [name for name in (ABOUT, *FILES) if (folder / name).exists()]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["atomic_path"]
+__all__ = ["atomic_path", "make_folder"]
 
 
 @contextmanager
@@ -37,6 +37,8 @@ def atomic_path(path: str | os.PathLike[str], overwrite: bool = False) -> Iterat
         The folder does not exist.
     IsADirectoryError
         The path is a folder.
+    OSError
+        The folder cannot be written into; the message names the folder, never the temporary file.
 
     Examples
     --------
@@ -53,19 +55,51 @@ def atomic_path(path: str | os.PathLike[str], overwrite: bool = False) -> Iterat
     try:
         yield temporary
         _refuse(target, overwrite)
-        os.replace(temporary, target)
+        _replace(temporary, target)
+    except OSError as error:
+        if str(error.filename) != str(temporary):
+            raise
+        raise _cannot_write(target.parent, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises
+    ------
+    NotADirectoryError
+        The path is a file.
+    OSError
+        The folder cannot be made.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     make_folder(Path(folder) / "study" / "reports").is_dir()
+    True
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(f"{folder} is a file; give the name of a folder") from None
+    except OSError as error:
+        raise _cannot_write(folder.parent, error) from error
+    return folder
+
+
 def _refuse(target: Path, overwrite: bool) -> None:
-    if target.is_symlink():
+    # os.path answers "no" where the system does not let one look; writing then says why.
+    if os.path.islink(target):
         raise FileExistsError(f"{target} is a symbolic link, which is never followed; give the real path")
-    if target.is_dir():
+    if os.path.isdir(target):
         raise IsADirectoryError(f"{target} is a folder; give the name of a file in it")
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):
         raise FileNotFoundError(f"{target}: the folder {target.parent} does not exist; create it first")
-    if target.exists() and not overwrite:
+    if not overwrite and os.path.exists(target):
         raise FileExistsError(f"{target} already exists; give another name, or overwrite=True to replace it")
 
 
@@ -77,4 +111,24 @@ def _create_beside(target: Path) -> Path:
             os.close(os.open(candidate, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except FileExistsError:
             continue
+        except OSError as error:
+            raise _cannot_write(target.parent, error) from error
         return candidate
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    try:
+        os.replace(temporary, target)
+    except OSError as error:
+        # Windows does not let a file be replaced that a program has open.
+        remedy = "close it where it is open, or give another name"
+        raise type(error)(f"cannot replace {target}{_reason(error)}; {remedy}") from error
+
+
+def _cannot_write(folder: Path, error: OSError) -> OSError:
+    """The same kind of error in words that help: which folder, what the system says, and what to do."""
+    return type(error)(f"cannot write into {folder.absolute()}{_reason(error)}; choose another folder")
+
+
+def _reason(error: OSError) -> str:
+    return f" ({error.strerror})" if error.strerror else ""

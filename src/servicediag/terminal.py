@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -20,13 +22,14 @@ if TYPE_CHECKING:
 
     from servicediag.errors import Issue
     from servicediag.instrument import Instrument
-    from servicediag.responses import Responses
+    from servicediag.responses import Responses, Screening
 
 __all__ = [
     "Steps",
     "as_options",
     "clean",
     "console",
+    "discard",
     "line",
     "progress",
     "say",
@@ -35,6 +38,7 @@ __all__ = [
     "show_intake",
     "show_issues",
     "show_reliability",
+    "show_screening",
 ]
 
 _PIPED_WIDTH = 120
@@ -50,10 +54,27 @@ _OPTIONS = {"instrument": "-i", "language": "--export-language", "missing_codes"
 _SEVERITIES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
+class _Console(Console):
+    """A console whose reader may leave: ``servicediag ... | head`` is no fault, and the command does its work."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        discard(self.file)
+
+
+def discard(stream: IO[str]) -> None:
+    """Let what is still written to a stream, of which the other end is closed, lead nowhere."""
+    with contextlib.suppress(OSError, ValueError):  # a stream without a file of the system has no such end
+        place = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, place)
+        os.close(nowhere)
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console that parses nothing: no markup, no emoji codes, no highlighting."""
-    target = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
-    return target if target.is_terminal else Console(
+    target = _Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    return target if target.is_terminal else _Console(
         stderr=stderr, markup=False, highlight=False, emoji=False, width=_PIPED_WIDTH
     )  # fmt: skip
 
@@ -170,6 +191,18 @@ def show_intake(target: Console, responses: Responses) -> None:
     say(target, "intake.matched", methods=", ".join(f"{name} {count}" for name, count in sorted(methods.items())))
     say(target, "intake.fields", fields=", ".join(str(name) for name in responses.respondents.columns))
     show_issues(target, "", intake.issues)
+
+
+def show_screening(target: Console, screening: Screening) -> None:
+    """Print how many respondents are flagged, and by which rules."""
+    table = screening.to_frame()
+    flagged = table[table["flagged"]]
+    if flagged.empty:
+        say(target, "screening.none")
+        return
+    counts = {rule: int(flagged[f"flag_{rule}"].sum()) for rule in screening.rules["rule"]}
+    signs = ", ".join(f"{rule} {count}" for rule, count in counts.items() if count)
+    say(target, "screening.flagged", count=len(flagged), n=len(table), signs=signs)
 
 
 def show_reliability(target: Console, table: pd.DataFrame) -> None:

@@ -221,6 +221,17 @@ def test_empty_file_is_none() -> None:
     assert load_yaml("").data is None
 
 
+@pytest.mark.parametrize("text", ["", "---", "---\n", "--- ", "\n\n--- \n", "# nothing\n---\n# here", "---\n\n  "])
+def test_document_without_a_value_stands_in_line_1_with_either_parser(text: str) -> None:
+    loaded = load_yaml(text, "x.yaml")
+    assert (loaded.data, loaded.lines, loaded.where(("key",))) == (None, {(): 1}, "x.yaml:1")
+
+
+@pytest.mark.parametrize("text", ["\n\nnull\n", "---\n\ntext\n", "\n\n''\n"])
+def test_document_of_a_single_value_has_its_line(text: str) -> None:
+    assert load_yaml(text).lines == {(): 3}
+
+
 def test_duplicate_keys__all_listed_with_both_lines() -> None:
     found = issues_of("a: 1\nb: {c: 1, d: 2, c: 3}\na: 2\n1: x\n1: y\n")
     assert [(issue.code, issue.where) for issue in found] == [

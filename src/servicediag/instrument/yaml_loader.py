@@ -327,6 +327,9 @@ class _Builder:
         if _UNSAFE_TEXT.search(text):
             self.fault("unsafe_file", line, "The text holds an invisible control character.", "Delete it.")
         value = text if event.style else self.plain_scalar(text, line)
+        if not self.stack and not text and not event.style:
+            # A document without a value has no line to point at, and the two parsers place it differently.
+            line = 1
         if not self.waits_for_key():
             self.add(value, line)
         elif value is None:
