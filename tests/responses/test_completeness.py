@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from servicediag.errors import ResponsesError
 from servicediag.responses import read_responses
 
 
@@ -103,3 +104,34 @@ def test_rows_without_any_content_are_not_respondents(harbour, answered):
     responses = read_responses(frame, harbour, form="guest", minimum_completed=0)
     assert responses.answers.index.tolist() == [0, 2]
     assert responses.intake.n_rows == 2
+
+
+@pytest.mark.parametrize("blank", [None, "", "-99"])
+def test_answers_that_are_all_blank__error_that_asks_for_the_right_sheet(blank, harbour, answered):
+    frame = answered(12, shift=["day"] * 12)
+    frame.iloc[:, :6] = blank
+    with pytest.raises(ResponsesError, match="right sheet or export") as error:
+        read_responses(frame, harbour, form="guest", missing_codes=(-99,))
+    assert [issue.code for issue in error.value.issues] == ["empty_sheet"]
+    kept = read_responses(frame, harbour, form="guest", missing_codes=(-99,), minimum_completed=0)
+    assert (len(kept), severities(kept)) == (12, [("empty_sheet", "warning")])
+
+
+def test_item_that_ten_answered_alike__warning_with_its_value(harbour, answered):
+    frame = answered(12, hrb_calm_2=["Often"] * 10 + [None, "Did not apply"])
+    issues = read_responses(frame, harbour, form="guest").intake.issues
+    assert [(issue.code, issue.severity) for issue in issues] == [("constant_item", "warning")]
+    assert "All 10 answers to hrb_calm_2 are the same: 4 Often." in issues[0].problem
+    assert "hrb_calm_2" in issues[0].where
+
+
+@pytest.mark.parametrize("column", [["Often"] * 9 + [None] * 3, ["Often"] * 11 + ["Rarely"], [None] * 12])
+def test_item_that_fewer_answered_or_that_varies_is_no_constant(column, harbour, answered):
+    assert read_responses(answered(12, hrb_calm_2=column), harbour, form="guest").intake.issues == ()
+
+
+def test_constant_is_judged_by_the_respondents_that_are_kept(harbour, answered):
+    frame = answered(12, hrb_calm_2=["Often"] * 11 + ["Rarely"])
+    frame.loc[11, [code for code in frame.columns if code != "hrb_calm_2"]] = None
+    codes = [issue.code for issue in read_responses(frame, harbour, form="guest").intake.issues]
+    assert codes == ["removed_partial", "constant_item"]

@@ -14,7 +14,12 @@ from servicediag.responses.intake import mark_cells
 def labelled(workbook, codes):
     """A workbook whose first column mixes labels and bare codes, below headings that need a mapping."""
     headings = ["=1+1", *codes[1:], "Contact"]
-    rows = [["Often", 2, 3, 4, 5, 1, "a@b.org"], [4, 2, 3, 4, 5, 1, ""], *[[4, 1, 1, 1, 1, 1, ""]] * 8]
+    rows = [
+        ["Rarely", 2, 3, 4, 5, 1, "a@b.org"],
+        [4, 2, 3, 4, 5, 1, ""],
+        *[[4, 1, 1, 1, 1, 1, ""]] * 7,
+        [4, 1, 1, 1, 1, 2, ""],
+    ]
     path = workbook(Data=[headings, *rows])
     book = openpyxl.load_workbook(path)
     book["Data"]["A1"].data_type = "s"
@@ -91,7 +96,7 @@ def test_annotated_copy_marks_every_doubtful_cell(intake, labelled, tmp_path):
     assert marked == [f"A{row}" for row in range(3, 12)]
     assert sheet["A3"].fill.start_color.rgb.endswith("FFEB9C")
     assert "labels in some rows" in sheet["A3"].comment.text
-    assert [cell.value for cell in sheet["A"]] == ["=1+1", "Often", *[4] * 9]
+    assert [cell.value for cell in sheet["A"]] == ["=1+1", "Rarely", *[4] * 9]
     assert labelled.read_bytes() == before
 
 

@@ -52,6 +52,24 @@ def test_respondent_twice_in_a_wave__error_names_ids_and_rows(harbour, answered)
     assert [issue.code for issue in error.value.issues] == ["duplicate_respondent"]
 
 
+def test_respondents_that_occur_very_often__five_places_and_how_many_more(harbour, answered):
+    def problem(ids, **options):
+        with pytest.raises(ResponsesError) as error:
+            read_responses(
+                answered(len(ids), id=ids, round=[1] * len(ids)), harbour, form="guest", respondent="id", **options
+            )
+        (issue,) = error.value.issues
+        return issue.problem
+
+    assert problem(["p1"] * 300) == "1 respondent id occurs more than once: 'p1' (rows 0, 1, 2, 3, 4 and 295 more)."
+    assert problem(["p1"] * 5, wave="round") == (
+        "1 respondent id occurs more than once in a wave: 'p1' (rows 0, 1, 2, 3, 4)."
+    )
+    many = problem([f"p{i // 2}" for i in range(2400)])
+    assert many.startswith("1,200 respondent ids occur more than once: 'p0' (rows 0, 1), ")
+    assert many.endswith("'p4' (rows 8, 9) and 1,195 more.")
+
+
 def test_respondent_once_in_each_wave_is_no_fault(harbour, answered):
     frame = answered(id=["p1", "p2", "p1", "p2"], round=[1, 1, 2, 2])
     responses = read_responses(frame, harbour, form="guest", respondent="id", wave="round")

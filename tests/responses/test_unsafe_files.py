@@ -186,6 +186,10 @@ def test_other_zip_formats__unreadable(part, tmp_path, harbour, faults):
 def test_missing_file_and_folder__unreadable(tmp_path, harbour, faults):
     assert faults(tmp_path / "nowhere.xlsx", harbour) == ["unreadable_file"]
     assert faults(tmp_path, harbour) == ["unreadable_file"]
+    with pytest.raises(ResponsesError, match="is a folder"):
+        read_responses(tmp_path, harbour)
+    with pytest.raises(ResponsesError, match="There is no file"):
+        read_responses(tmp_path / "nowhere.xlsx", harbour)
 
 
 def test_macros_are_not_needed_to_read_the_answers(tmp_path, workbook, codes, harbour):

@@ -4,5 +4,6 @@ from servicediag.responses.intake import Intake
 from servicediag.responses.model import Part, Responses
 from servicediag.responses.reading import read_responses
 from servicediag.responses.safety import Limits
+from servicediag.responses.screening import Screening, screen
 
-__all__ = ["Intake", "Limits", "Part", "Responses", "read_responses"]
+__all__ = ["Intake", "Limits", "Part", "Responses", "Screening", "read_responses", "screen"]

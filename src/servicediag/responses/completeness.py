@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 
 from servicediag.errors import Issue
-from servicediag.instrument.model import Instrument
-from servicediag.responses.model import Part, missing_code
+from servicediag.instrument.model import MISSING_REASONS, Instrument
+from servicediag.responses.model import FIRST_MISSING, Part, missing_code
 from servicediag.responses.readers import Table
 
-__all__ = ["absent_items", "doubled_respondents", "share_completed"]
+__all__ = ["absent_items", "constant_items", "doubled_respondents", "share_completed"]
 
 _NOT_ANSWERED = tuple(missing_code(reason) for reason in ("blank", "declared", "unreadable"))
-_MOST_NAMED = 8
+_MOST_NAMED = 5
+_FEWEST_FOR_CONSTANT = 10
+_LAST_MISSING = FIRST_MISSING + len(MISSING_REASONS) - 1
 
 
 def absent_items(
@@ -84,12 +86,43 @@ def doubled_respondents(ids: pd.Index, waves: pd.Series | None, table: Table, ke
     doubled = frame[frame.duplicated(["wave", "respondent"], keep=False)]
     if doubled.empty:
         return
-    groups = doubled.groupby(["wave", "respondent"], sort=False)["position"]
-    named = [
-        f"{respondent!r} (rows {', '.join(str(table.rows[p]) for p in positions)})"
-        for (_, respondent), positions in list(groups)[:_MOST_NAMED]
-    ]
-    more = f" and {groups.ngroups - _MOST_NAMED} more" if groups.ngroups > _MOST_NAMED else ""
-    problem = f"{groups.ngroups} respondent ids occur more than once in a wave: {', '.join(named)}{more}."
+    places = doubled.groupby(["wave", "respondent"], sort=False)["position"]
+    groups = [(respondent, list(positions)) for (_, respondent), positions in places]
+    named = [f"{respondent!r} ({_rows(positions, table)})" for respondent, positions in groups[:_MOST_NAMED]]
+    who = "1 respondent id occurs" if len(groups) == 1 else f"{len(groups):,} respondent ids occur"
+    within = "" if waves is None else " in a wave"
+    problem = f"{who} more than once{within}: {', '.join(named)}{_more(len(groups))}."
     remedy = "Keep one row for each, or say which column holds the wave: wave=."
     yield Issue("duplicate_respondent", "error", table.where(), problem, remedy)
+
+
+def _rows(positions: Sequence[int], table: Table) -> str:
+    return f"rows {', '.join(str(table.rows[p]) for p in positions[:_MOST_NAMED])}{_more(len(positions))}"
+
+
+def _more(count: int) -> str:
+    return f" and {count - _MOST_NAMED:,} more" if count > _MOST_NAMED else ""
+
+
+def constant_items(
+    parts: Sequence[Part], codes: Mapping[str, np.ndarray], columns: Mapping[str, int], table: Table
+) -> Iterator[Issue]:
+    """A warning for every item to which all who answered, ten or more, gave the same answer.
+
+    Parameters
+    ----------
+    codes : mapping of item code -> int8 array
+        Of the respondents that were kept.
+    columns : mapping of item code -> int
+        The column of the table that holds each item.
+    """
+    for part in parts:
+        for code in part.items:
+            answers = codes[code][codes[code] > _LAST_MISSING]
+            if len(answers) >= _FEWEST_FOR_CONSTANT and answers.min() == answers.max():
+                value = int(answers[0])
+                label = next(iter(part.instrument.scale(code, part.form.id).labels.values()), {}).get(value, "")
+                shown = f"{value} {label}".strip()
+                problem = f"All {len(answers):,} answers to {code} are the same: {shown}."
+                remedy = "Check that the column holds the answers; an item that does not vary tells nobody apart."
+                yield Issue("constant_item", "warning", table.where(columns[code]), problem, remedy)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import html
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import yaml
 
 from servicediag.errors import Issue, ResponsesError
 from servicediag.files import atomic_path
+from servicediag.responses.intake_text import intake_dict, intake_text
+from servicediag.responses.mapping_file import write_mapping
 from servicediag.results import short_repr
 
 if TYPE_CHECKING:
     from openpyxl.cell.cell import Cell
     from openpyxl.worksheet.worksheet import Worksheet
 
-__all__ = ["Intake", "mark_cells", "read_mapping"]
+__all__ = ["Intake", "mark_cells"]
 
 _CELL = re.compile(r"([A-Z]{1,3})([0-9]{1,7})\b")
 _REFUSALS = ("unreadable_file", "unsafe_file", "too_large")
 _MORE = re.compile(r" and [0-9]+ more$")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _FILLS = {"error": "FFC7CE", "warning": "FFEB9C", "note": "DDEBF7"}
 _COMMENT_WIDTH = 320
@@ -53,6 +53,12 @@ class Intake:
         Where the source has them.
     path : Path or None
         The file itself.
+    why : str
+        What in the file shows which platform made it; empty for a plain sheet.
+    n_items : int
+        Items that the forms ask, whether found or not.
+    reversed_columns : tuple of str
+        Columns whose numbers were turned because the mapping said so.
     """
 
     platform: str
@@ -65,6 +71,9 @@ class Intake:
     delimiter: str | None = None
     encoding: str | None = None
     path: Path | None = None
+    why: str = ""
+    n_items: int = 0
+    reversed_columns: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         pairs = [
@@ -72,10 +81,15 @@ class Intake:
             ("platform", self.platform),
             ("n_rows", self.n_rows),
             ("n_kept", self.n_kept),
-            ("n_items", len(self.matches)),
+            ("n_items", self.n_matched),
             ("n_issues", len(self.issues)),
         ]
         return short_repr("Intake", pairs)
+
+    @property
+    def n_matched(self) -> int:
+        """Items that were found."""
+        return int(self.matches["item"].nunique())
 
     def _repr_html_(self) -> str:
         lines = [f"<p><code>{html.escape(repr(self))}</code></p>"]
@@ -93,13 +107,35 @@ class Intake:
         columns = list(Issue.__dataclass_fields__)
         return pd.DataFrame([asdict(issue) for issue in self.issues], columns=columns)
 
+    def to_text(self) -> str:
+        """The report in plain text: platform, rows, items, then errors, warnings and notes with their places."""
+        return intake_text(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain values, for JSON."""
+        return intake_dict(self)
+
+    def to_json(self, path: str | Path | None = None, *, overwrite: bool = False) -> str:
+        """The report as JSON text, also written to a file where a path is given.
+
+        Raises
+        ------
+        FileExistsError
+            The file exists and ``overwrite`` is False.
+        """
+        text = json.dumps(self.to_dict(), ensure_ascii=False, indent=2)
+        if path is not None:
+            with atomic_path(Path(path), overwrite) as temporary:
+                temporary.write_text(text + "\n", encoding="utf-8")
+        return text
+
     def save_mapping(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write which column holds which item, as a file that ``read_responses(..., columns=path)`` takes.
 
         Parameters
         ----------
         path : path
-            ``.csv`` (columns ``source_column, item_code``), or ``.yaml``.
+            ``.csv`` (columns ``source_column, item_code, direction``), or ``.yaml``.
 
         Raises
         ------
@@ -108,19 +144,9 @@ class Intake:
         FileExistsError
             The file exists and ``overwrite`` is False.
         """
-        target = Path(path)
-        pairs = list(zip(self.matches["column"], self.matches["item"], strict=True))
-        suffix = target.suffix.lower()
-        if suffix not in (".csv", ".yaml", ".yml"):
-            raise ValueError(f"path={str(path)!r} must end in .csv or .yaml")
-        with atomic_path(target, overwrite) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            if suffix == ".csv":
-                writer = csv.writer(file, quoting=csv.QUOTE_ALL)
-                writer.writerow(["source_column", "item_code"])
-                writer.writerows((_escape(column), item) for column, item in pairs)
-            else:
-                yaml.safe_dump(dict(pairs), file, allow_unicode=True, sort_keys=False, width=4_000)
-        return target
+        turned = set(self.reversed_columns)
+        pairs = zip(self.matches["column"], self.matches["item"], strict=True)
+        return write_mapping([(column, item, column in turned) for column, item in pairs], path, overwrite)
 
     def annotate(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write a copy of the workbook in which the cells that the issues name are coloured and commented.
@@ -202,34 +228,3 @@ def _mark(cell: Cell, issue: Issue) -> None:
     text = _CONTROL.sub(" ", f"{before}{issue.problem} {issue.remedy}")[:_LONGEST_COMMENT]
     cell.fill = PatternFill("solid", start_color=_FILLS[issue.severity])
     cell.comment = Comment(text, "servicediag", width=_COMMENT_WIDTH)
-
-
-def _escape(text: str) -> str:
-    """A heading that a spreadsheet would take for a formula gets an apostrophe; ``read_mapping`` takes it off."""
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) or text.startswith("'") else text
-
-
-def read_mapping(path: Path) -> dict[str, str | None]:
-    """A mapping file as ``{source column: item code}``; an empty item code says that the column is no item.
-
-    Raises
-    ------
-    ValueError
-        The file cannot be read as a mapping.
-    """
-    if path.suffix.lower() == ".csv":
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            records = list(csv.DictReader(file))
-        if not records or not {"source_column", "item_code"} <= records[0].keys():
-            raise ValueError(f"columns={str(path)!r} must have the columns source_column and item_code")
-        return {_unescape(record["source_column"] or ""): record["item_code"] or None for record in records}
-    from servicediag.instrument.yaml_loader import load_yaml
-
-    data: Any = load_yaml(path).data
-    if not isinstance(data, dict):
-        raise ValueError(f"columns={str(path)!r} must be a mapping of source column to item code")
-    return {str(column): None if code is None else str(code) for column, code in data.items()}
-
-
-def _unescape(text: str) -> str:
-    return text[1:] if text.startswith("'") else text

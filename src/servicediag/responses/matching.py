@@ -1,10 +1,11 @@
-"""Finds the column of every item: by mapping, by item code, or by the exact text of the question; never by position."""
+"""Finds the column of every item: by mapping, item code, exact text or cut-off text; never by position."""
 
 from __future__ import annotations
 
 import difflib
+import html
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,7 +14,10 @@ from servicediag.instrument.model import Instrument
 from servicediag.responses.normalise import normal_code, normal_text
 from servicediag.responses.readers import Table
 
-__all__ = ["ItemTexts", "Match", "MatchMethod", "close_names", "find_column", "match_columns"]
+__all__ = [
+    "Columns", "ItemKey", "ItemTexts", "MappedItem", "Match", "MatchMethod", "close_names", "find_column",
+    "match_columns", "question_parts",
+]  # fmt: skip
 
 MatchMethod = Literal["mapping", "code", "text", "prefix", "suggested"]
 ItemKey = tuple[str, str]
@@ -23,7 +27,13 @@ _SEPARATOR = re.compile(r"\s[-\u2010-\u2015|/]\s|>>|\u2014|\s?::\s?")
 _BRACKETS = re.compile(r"\[([^\[\]]{1,2000})\]")
 _LEADING_NUMBER = re.compile(r"[(\[]?(?:q|question|item)?\s?[0-9]{1,3}(?:[._-][0-9]{1,3})?\s?[)\].:,、-]{0,3}\s?")
 _LEADING_CODE = re.compile(r"[(\[]?([A-Za-z][\w.]{2,60}[0-9])(?=[\s.:)\]-]|$)")
+_HALVES = re.compile(r"\s[/|]\s")
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
+_CUT_OFF = re.compile(r".*(?:\.\.+|\u2026)\s*", re.DOTALL)
 _LONGEST_HEADING = 2_000
+_SHORTEST_CODE = 3
+_CUT_LENGTHS = (15, *range(95, 106), 255, 256)
+"""Lengths at which platforms and statistics programmes cut texts off without a sign."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,10 @@ class Match:
     ----------
     readings : frozenset of (wording, language)
         In which wordings and languages the heading is the item's text; empty where only the code was seen.
+    twins : tuple of int
+        Further columns of the same item, which were merged into the first.
+    reverse : bool
+        Whether a mapping says that the numbers of the column run against the codes of the scale.
     """
 
     column: int
@@ -41,6 +55,16 @@ class Match:
     item: str
     method: MatchMethod
     readings: frozenset[Reading] = frozenset()
+    twins: tuple[int, ...] = ()
+    reverse: bool = False
+
+
+@dataclass(frozen=True)
+class MappedItem:
+    """What a mapping says of a column: its item, and whether its numbers run against the codes of the scale."""
+
+    code: str
+    reverse: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +107,24 @@ class ItemTexts:
                 return found
         return {}
 
-    def count(self, headings: Sequence[str]) -> int:
+    def by_prefix(self, heading: str, shortest: int) -> Mapping[ItemKey, frozenset[Reading]]:
+        """The items of which the text begins as a heading that was visibly cut off, where it is a single one."""
+        for part in question_parts(heading):
+            if not (_CUT_OFF.fullmatch(part) or len(part) in _CUT_LENGTHS):
+                continue
+            prefix = normal_text(part).rstrip("\u2026. ")
+            if len(prefix) < shortest:
+                continue
+            found: dict[ItemKey, frozenset[Reading]] = {}
+            for text, keys in self.texts.items():
+                if text.startswith(prefix):
+                    for key, readings in keys.items():
+                        found[key] = found.get(key, frozenset()) | readings
+            if len(found) == 1:
+                return found
+        return {}
+
+    def count(self, headings: Iterable[str]) -> int:
         """How many different items are recognised in a row of headings."""
         keys: set[ItemKey] = set()
         for heading in headings:
@@ -100,13 +141,25 @@ def _code_readings(heading: str) -> Iterator[str]:
     yield from reversed(_BRACKETS.findall(heading))
     if "/" in heading:
         yield heading.rpartition("/")[2]
+    last = heading.rpartition("_")[2]
+    if len(last) >= _SHORTEST_CODE and any(map(str.isalpha, last)) and any(map(str.isdigit, last)):
+        yield last
+
+
+def question_parts(heading: str) -> list[str]:
+    """The whole heading, then its parts that may be the question: what follows a separator, stands in brackets, ..."""
+    shown = html.unescape(_TAG.sub(" ", heading)) if "<" in heading or "&" in heading else heading
+    first = [heading] if shown == heading else [heading, shown]
+    heading = shown
+    parts = [*first, *(heading[match.end() :] for match in _SEPARATOR.finditer(heading))]
+    parts.extend(reversed(_BRACKETS.findall(heading)))
+    parts.extend(heading[: match.start()] for match in _HALVES.finditer(heading))
+    return parts
 
 
 def _text_readings(heading: str) -> Iterator[str]:
     """The whole heading first, then its parts from the longest, each with and without a leading number."""
-    parts = [heading, *(heading[match.end() :] for match in _SEPARATOR.finditer(heading))]
-    parts.extend(reversed(_BRACKETS.findall(heading)))
-    for part in parts:
+    for part in question_parts(heading):
         text = normal_text(part)
         yield text
         if (match := _LEADING_NUMBER.match(text)) and match.end() < len(text):
@@ -125,65 +178,117 @@ def close_names(name: str, names: Sequence[str]) -> str:
 
 
 def find_column(name: str, table: Table) -> list[int]:
-    """Columns of that name: as it stands, else ignoring case and spaces."""
+    """Columns of that name: as it stands, else ignoring case and spaces, else by the question below the heading."""
     exact = [i for i, names in enumerate(zip(table.headings, table.names, strict=True)) if name in names]
     if exact:
         return exact
     wanted = normal_text(name)
-    return [i for i, heading in enumerate(table.headings) if heading and normal_text(heading) == wanted]
+    named = [i for i, heading in enumerate(table.headings) if heading and normal_text(heading) == wanted]
+    return named or [i for i, texts in enumerate(table.questions) if any(normal_text(text) == wanted for text in texts)]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What is known of the columns before they are matched.
+
+    Attributes
+    ----------
+    taken : mapping of column -> role
+        Columns that hold the unit, wave or respondent.
+    codes : sequence of str
+        Item codes of the columns where the platform keeps them apart from the headings; empty text for none.
+    no_items : frozenset of int
+        Columns that are taken for an item only if a mapping says so, or if the item code is their heading.
+    shortest_prefix : int
+        How many characters a heading that was cut off must keep to be matched by them.
+    """
+
+    taken: Mapping[int, str] = field(default_factory=dict)
+    codes: Sequence[str] = ()
+    no_items: frozenset[int] = frozenset()
+    shortest_prefix: int = 25
 
 
 def match_columns(
     table: Table,
     texts: ItemTexts,
-    mapping: Mapping[str, str | None],
+    mapping: Mapping[str, MappedItem | None],
     item_keys: Mapping[str, ItemKey],
-    taken: Mapping[int, str],
-    codes: Sequence[str] = (),
+    columns: Columns,
 ) -> tuple[list[Match], list[Issue]]:
-    """Match columns to items; the faults are missing_column, ambiguous_match and duplicate_match.
+    """Match columns to items; the faults are missing_column and ambiguous_match, and prefix_match is a warning.
+
+    Several matches may be of one item.
 
     Parameters
     ----------
-    mapping : {source column: item code or None}
+    mapping : {source column: item or None}
         Wins over every other way; None says that the column is no item.
     item_keys : {item code: (instrument id, item code)}
-    taken : {column: role}
-        Columns that hold the unit, wave or respondent.
-    codes : sequence of str
-        Item codes of the columns where the platform keeps them apart from the headings; empty text for none.
     """
     issues: list[Issue] = []
     matches: list[Match] = []
-    settled = set(taken)
-    for name, code in mapping.items():
-        columns = find_column(name, table)
-        if len(columns) != 1:
-            issues.append(_unfindable(name, columns, table))
+    settled = set(columns.taken)
+    for name, mapped in mapping.items():
+        found = find_column(name, table)
+        if len(found) != 1:
+            issues.append(_unfindable(name, found, table))
             continue
-        settled.update(columns)
-        if code is not None:
-            readings = texts.by_text(table.headings[columns[0]]).get(item_keys[code], frozenset())
-            matches.append(Match(columns[0], *item_keys[code], "mapping", readings))
-    mapped = {match.item for match in matches}
+        settled.update(found)
+        if mapped is not None:
+            key = item_keys[mapped.code]
+            readings = _by_text(found[0], table, texts).get(key, frozenset())
+            matches.append(Match(found[0], *key, "mapping", readings, reverse=mapped.reverse))
+    done = {match.item for match in matches}
     for column, heading in enumerate(table.headings):
-        if column in settled:
+        if column in settled or (column in columns.no_items and normal_code(heading) not in texts.codes):
             continue
-        match, issue = _match_heading(column, heading, codes[column] if codes else "", texts, table)
+        code = columns.codes[column] if columns.codes else ""
+        match, issue = _match_heading(column, heading, code, texts, table)
         if issue:
             issues.append(issue)
-        elif match and match.item not in mapped:
+        elif match and match.item not in done:
             matches.append(match)
-    issues.extend(_duplicates(matches, table))
+    done.update(match.item for match in matches)
+    for match in _match_prefixes(table, texts, columns, settled.union(match.column for match in matches)):
+        if match.item not in done:
+            matches.append(match)
+            issues.append(_prefix_warning(match, table))
     place = {code: number for number, code in enumerate(texts.order)}
-    return sorted(matches, key=lambda match: place[match.item]), issues
+    return sorted(matches, key=lambda match: (place[match.item], match.column)), issues
+
+
+def _by_text(column: int, table: Table, texts: ItemTexts) -> Mapping[ItemKey, frozenset[Reading]]:
+    """Items whose text the heading of a column is, or a question that stands apart from the heading."""
+    for text in (table.headings[column], *(table.questions[column] if table.questions else ())):
+        if found := texts.by_text(text):
+            return found
+    return {}
+
+
+def _match_prefixes(table: Table, texts: ItemTexts, columns: Columns, settled: Collection[int]) -> Iterator[Match]:
+    for column, heading in enumerate(table.headings):
+        if column in settled or column in columns.no_items:
+            continue
+        for text in (heading, *(table.questions[column] if table.questions else ())):
+            found = texts.by_prefix(text, columns.shortest_prefix) if text else {}
+            if found:
+                key, readings = next(iter(found.items()))
+                yield Match(column, *key, "prefix", readings)
+                break
+
+
+def _prefix_warning(match: Match, table: Table) -> Issue:
+    problem = f"{table.names[match.column]!r} is cut off; {match.item} alone begins so."
+    remedy = "Check that it is this item."
+    return Issue("prefix_match", "warning", table.where(match.column), problem, remedy)
 
 
 def _match_heading(
     column: int, heading: str, code: str, texts: ItemTexts, table: Table
 ) -> tuple[Match | None, Issue | None]:
     by_code = texts.by_code(code) or texts.by_code(heading)
-    by_text = texts.by_text(heading)
+    by_text = _by_text(column, table, texts)
     if by_code and by_text and not by_code & by_text.keys() and not code:
         problem = f"The heading has the code of {_items(by_code)} and the text of {_items(by_text)}."
         return None, _ambiguous(column, heading, problem, table)
@@ -213,15 +318,3 @@ def _unfindable(name: str, columns: Sequence[int], table: Table) -> Issue:
         return Issue("duplicate_match", "error", table.where(), problem, remedy)
     remedy = close_names(name, table.names) or "Check the names in columns=."
     return Issue("missing_column", "error", table.where(), f"There is no column {name!r}.", remedy)
-
-
-def _duplicates(matches: Sequence[Match], table: Table) -> Iterator[Issue]:
-    by_item: dict[str, list[int]] = {}
-    for match in matches:
-        by_item.setdefault(match.item, []).append(match.column)
-    for item, columns in by_item.items():
-        if len(columns) > 1:
-            names = " and ".join(repr(table.names[column]) for column in columns)
-            remedy = f"Delete one, or say which holds: columns={{{table.names[columns[0]]!r}: {item!r}}}."
-            problem = f"{len(columns)} columns hold the item {item}: {names}."
-            yield Issue("duplicate_match", "error", table.where(columns[0]), problem, remedy)

@@ -19,6 +19,8 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
         "nombre", "nombres", "apellido", "apellidos", "nombrecompleto", "nombreyapellido", "nombreyapellidos",
         "nombredelempleado", "nombredelcliente", "usuario", "firma",
         "姓名", "名字", "您的姓名", "你的姓名", "姓氏", "全名", "用户名", "用戶名", "昵称", "暱稱", "签名",
+        "nome", "nomecompleto", "seunome", "sobrenome", "vorname", "nachname", "vornamenachname", "ihrname", "nom",
+        "prénom", "nometprénom", "votrenom", "nomdefamille", "submittername", "submittedby", "benutzername",
         "имя", "фамилия", "отчество", "фио", "вашеимя", "имяифамилия", "фамилияимяотчество", "фамилияиимя",
         "имяпользователя", "подпись",
     ),
@@ -27,15 +29,20 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
         "recipientemail",
         "correo", "correoelectronico", "correoelectrónico", "direcciondecorreoelectronico",
         "direccióndecorreoelectrónico", "电子邮件", "電子郵件", "邮箱", "电子邮箱", "邮箱地址", "电子邮件地址",
+        "endereçodeemail", "adresseemail", "adressedemessagerie", "courriel", "emailadresse", "correodelencuestado",
+        "indirizzoemail",
         "почта", "электроннаяпочта", "адресэлектроннойпочты", "элпочта", "имейл",
     ),
     "a telephone number": (
         "phone", "phonenumber", "telephone", "telephonenumber", "mobile", "mobilephone", "mobilenumber",
         "cellphone", "tel", "whatsapp", "telefono", "teléfono", "movil", "móvil", "celular", "numerodetelefono",
         "númerodeteléfono", "电话", "電話", "手机", "手機", "手机号", "手机号码", "联系电话", "电话号码", "聯絡電話",
+        "telefone", "numerodetelefone", "númerodetelefone", "celular", "telefon", "telefonnummer", "handynummer",
+        "téléphone", "numérodetéléphone", "portable",
         "телефон", "номертелефона", "мобильныйтелефон", "мобильный",
     ),
     "an address on the network": (
+        "submissionip", "networkid", "ipadresse", "adresseip", "endereçoip", "endereçodeip", "sessionid",
         "ip", "ipaddress", "ipaddr", "yourip", "userip", "direccionip", "direcciónip", "ip地址", "来自ip", "來自ip",
         "ipадрес", "адресip",
     ),
@@ -43,6 +50,7 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
         "location", "gps", "gpslocation", "latitude", "longitude", "locationlatitude", "locationlongitude", "address",
         "homeaddress", "streetaddress", "postaladdress", "geolocation", "ubicacion", "ubicación", "latitud", "longitud",
         "direccion", "dirección", "domicilio", "位置", "地理位置", "经度", "纬度", "經度", "緯度", "地址", "住址",
+        "geolocationlatitude", "geolocationlongitude", "endereço", "adresse", "anschrift", "adressepostale",
         "местоположение", "широта", "долгота", "адрес", "домашнийадрес", "геолокация",
     ),
     "an official number": (
@@ -73,9 +81,10 @@ def personal_reason(heading: str, values: Sequence[str | None]) -> str | None:
         return kind
     filled = [value.strip() for value in values if value and value.strip()]
     short = [value for value in filled if len(value) <= _LONGEST]
-    if any(_EMAIL.fullmatch(value) for value in short):
+    together = "\n".join(short)
+    if "@" in together and any(_EMAIL.fullmatch(value) for value in short):
         return "an e-mail address"
-    if any(_IP.fullmatch(value) for value in short):
+    if (":" in together or together.count(".") > 2) and any(_IP.fullmatch(value) for value in short):
         return "an address on the network"
     sample = short[:: max(1, len(short) // _PHONE_SAMPLE)]
     if sample and sum(_is_phone(value) for value in sample) > len(sample) / 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from servicediag.responses.safety import Limits, refuse, sniff_kind, too_large
+from servicediag.errors import ResponsesError
+from servicediag.responses.column_builder import as_text
+from servicediag.responses.safety import FileKind, Limits, refuse, sniff_kind, too_large
 from servicediag.responses.text_files import TextFile, read_text_file
 from servicediag.responses.workbook import SheetInfo, inspect_workbook
 
-__all__ = ["Grid", "Source", "Table", "column_letter", "distinct", "open_source", "table_from_frame"]
+__all__ = ["Grid", "Source", "Table", "Variables", "column_letter", "distinct", "open_source", "table_from_frame"]
 
 _ERROR_NAME = re.compile(r"Error\((\w{1,20})\)")
 _MOST_CELLS_NAMED = 5
@@ -39,15 +41,41 @@ def column_letter(number: int) -> str:
 
 
 @dataclass(frozen=True)
+class Variables:
+    """What a statistics file says about its variables, a value a column.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        The variable label, mostly the question; empty text where there is none.
+    values : tuple of mappings of str -> str
+        The value labels: the text of a value, as it stands in its cell (``"5"``), and its label.
+    missing : tuple of tuples of (low, high)
+        The ranges of values that are declared as user-missing; low and high are equal for a single one. Texts are
+        given as they stand in their cells.
+    """
+
+    labels: tuple[str, ...]
+    values: tuple[Mapping[str, str], ...]
+    missing: tuple[tuple[tuple[float | str, float | str], ...], ...]
+
+
+@dataclass(frozen=True)
 class Grid:
     """All cells of one sheet or text file; row ``i`` of every column is row ``i + 1`` of the original.
 
     Attributes
     ----------
-    columns : tuple of Arrow arrays of text
-        All of one length; null and empty text are blank cells.
+    columns : tuple of Arrow arrays
+        Text, or dictionary-encoded text, all of one length; null and empty text are blank cells.
     first_column : int
         Number of the column of the original that ``columns[0]`` is, counted from 1.
+    text_file : TextFile or None
+        How a text file was taken apart.
+    platform : str or None
+        The platform, where the kind of file alone says it: ``spss``, ``yandex_forms``.
+    variables : Variables or None
+        Labels and declared missing values, where the file has them.
     """
 
     source: str
@@ -55,6 +83,8 @@ class Grid:
     columns: tuple[Any, ...]
     first_column: int = 1
     text_file: TextFile | None = None
+    platform: str | None = None
+    variables: Variables | None = None
 
     @property
     def n_rows(self) -> int:
@@ -82,6 +112,8 @@ class Table:
         Column letters of the original; empty for a DataFrame.
     frame : DataFrame or None
         The rows of a DataFrame source, so that background columns keep their types.
+    questions : tuple of tuples of str
+        Texts that can be the question of each column, where they stand apart from the heading; empty if nowhere.
     """
 
     source: str
@@ -91,6 +123,7 @@ class Table:
     rows: pd.Index
     letters: tuple[str, ...] = ()
     frame: pd.DataFrame | None = None
+    questions: tuple[tuple[str, ...], ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -130,21 +163,38 @@ class Table:
 
 @dataclass(frozen=True)
 class Source:
-    """A file that has passed the checks of safety, ready to give its sheets."""
+    """A file that has passed the checks of safety, ready to give its sheets.
+
+    Attributes
+    ----------
+    sheets : tuple of SheetInfo
+        Of a workbook.
+    text : Grid or None
+        The cells of a file that has no sheets.
+    content : bytes or None
+        What is parsed instead of the file itself, where it had to be packed anew.
+    grids : mapping of SheetInfo -> Grid
+        Sheets that are read already.
+    """
 
     name: str
     path: Path
     limits: Limits
     sheets: tuple[SheetInfo, ...] = ()
     text: Grid | None = field(default=None, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    grids: Mapping[SheetInfo, Grid] = field(default_factory=dict, repr=False)
 
     def load(self, sheet: SheetInfo) -> Grid:
         """All cells of a worksheet."""
         import fastexcel
 
+        if sheet in self.grids:
+            return self.grids[sheet]
         try:
-            reader = fastexcel.read_excel(str(self.path))
-            batch, errors, first_column = _read_sheet(reader, sheet)
+            reader = fastexcel.read_excel(self.content or str(self.path))
+            name = sheet.name if self.content is None else int(sheet.part)
+            batch, errors, first_column = _read_sheet(reader, sheet, name)
         except BaseException as error:
             # A panic of the parser derives from BaseException, and its class cannot be imported.
             known = isinstance(error, (fastexcel.FastExcelError, pa.ArrowException, OSError))
@@ -158,37 +208,76 @@ class Source:
 
 
 def open_source(path: Path, limits: Limits, encoding: str | None, known_texts: frozenset[str]) -> Source:
-    """Check a file and find its sheets; a text file is read at once.
+    """Check a file and find its sheets; a file without sheets is read at once.
 
     Raises
     ------
     ResponsesError
-        unreadable_file, unsafe_file, too_large or empty_sheet.
+        unreadable_file, unsafe_file, too_large, empty_sheet or missing_extra.
     """
-    if sniff_kind(path, limits) == "workbook":
+    kind = sniff_kind(path, limits)
+    if kind == "workbook":
         return Source(path.name, path, limits, sheets=inspect_workbook(path, limits))
-    text_file = read_text_file(path, limits, encoding, known_texts)
-    _check_text_lengths(text_file.columns, path.name, limits)
-    grid = Grid(path.name, None, text_file.columns, text_file=text_file)
+    if kind == "old_workbook":
+        from servicediag.responses.old_workbook import inspect_old_workbook
+
+        content, sheets = inspect_old_workbook(path, limits)
+        return Source(path.name, path, limits, sheets=sheets, content=content)
+    if kind == "open_document":
+        return _open_document(path, limits)
+    grid = _read_file(path, kind, limits, encoding, known_texts)
+    _check_text_lengths(grid.columns, path.name, limits)
     return Source(path.name, path, limits, text=grid)
 
 
-def _read_sheet(reader: Any, sheet: SheetInfo) -> tuple[Any, dict[int, dict[int, str]], int]:
+def _open_document(path: Path, limits: Limits) -> Source:
+    from servicediag.responses.open_document import read_open_document
+
+    grids = {
+        sheet: Grid(path.name, sheet.name, columns, sheet.first_column)
+        for sheet, columns in read_open_document(path, limits).items()
+    }
+    return Source(path.name, path, limits, sheets=tuple(grids), grids=grids)
+
+
+def _read_file(path: Path, kind: FileKind, limits: Limits, encoding: str | None, known_texts: frozenset[str]) -> Grid:
+    """The cells of a file that has no sheets; what only looks like JSON is text unless its name says otherwise."""
+    if kind == "spss":
+        from servicediag.responses.spss_file import read_spss
+
+        return read_spss(path, limits, encoding)
+    if kind == "parquet":
+        from servicediag.responses.parquet_file import read_parquet
+
+        return read_parquet(path, limits)
+    if kind == "json":
+        from servicediag.responses.json_file import read_json
+
+        try:
+            return read_json(path, limits, encoding, known_texts)
+        except ResponsesError as error:
+            if path.suffix.lower() == ".json" or error.issues[0].code != "unreadable_file":
+                raise
+    text_file = read_text_file(path, limits, encoding, known_texts)
+    return Grid(path.name, None, text_file.columns, text_file=text_file)
+
+
+def _read_sheet(reader: Any, sheet: SheetInfo, name: str | int) -> tuple[Any, dict[int, dict[int, str]], int]:
     """The sheet from row 1 as text, its error cells by column and row, and the number of its first column."""
     if not sheet.last_column:
         return pa.record_batch([], names=[]), {}, 1
     options = {"header_row": None, "skip_rows": 0, "dtypes": "string"}
     if not sheet.has_errors:
-        batch = reader.load_sheet_eager(sheet.name, **options)
+        batch = reader.load_sheet_eager(name, **options)
         if batch.num_columns == sheet.last_column - sheet.first_column + 1:
             return batch, {}, sheet.first_column
-    loaded = reader.load_sheet(sheet.name, **options)
+    loaded = reader.load_sheet(name, **options)
     batch, cell_errors = loaded.to_arrow_with_errors()
     errors: dict[int, dict[int, str]] = {}
     for cell in cell_errors.errors if cell_errors else ():
-        name = _ERROR_NAME.search(cell.detail)
+        kind = _ERROR_NAME.search(cell.detail)
         row, column = cell.position
-        errors.setdefault(column, {})[row] = f"#{name[1].upper() if name else 'ERROR'}!"
+        errors.setdefault(column, {})[row] = f"#{kind[1].upper() if kind else 'ERROR'}!"
     available = loaded.available_columns()
     return batch, errors, available[0].absolute_index + 1 if available else 1
 
@@ -204,7 +293,8 @@ def _mark_errors(column: Any, errors: dict[int, str] | None) -> Any:
 
 
 def _check_text_lengths(columns: Sequence[Any], where: str, limits: Limits) -> None:
-    for number, column in enumerate(columns, start=1):
+    for number, cells in enumerate(columns, start=1):
+        column = cells.dictionary if pa.types.is_dictionary(cells.type) else cells
         longest = pc.max(pc.binary_length(column)).as_py() or 0
         if longest > limits.cell_characters:
             characters = pc.max(pc.utf8_length(column)).as_py()
@@ -216,18 +306,32 @@ def _check_text_lengths(columns: Sequence[Any], where: str, limits: Limits) -> N
 def distinct(column: Any) -> tuple[list[str | None], np.ndarray]:
     """Distinct texts of a column and, for each row, which of them it holds, as compactly as their number allows.
 
-    -1 stands for a cell that is null.
+    -1 stands for a cell that is null. A dictionary may hold texts of rows that were left out; these are not given.
     """
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-    if not pa.types.is_dictionary(column.type):
+    encoded = pa.types.is_dictionary(column.type)
+    if not encoded:
         column = column.dictionary_encode()
     indices = column.indices
     if indices.null_count:
         indices = indices.fill_null(-1)
     texts = column.dictionary.to_pylist()
     compact = np.int8 if len(texts) < 128 else np.int16 if len(texts) < 32_768 else np.int32
-    return texts, indices.to_numpy(zero_copy_only=False).astype(compact, copy=False)
+    codes = indices.to_numpy(zero_copy_only=False).astype(compact, copy=False)
+    return _without_unused(texts, codes) if encoded else (texts, codes)
+
+
+def _without_unused(texts: list[str | None], codes: np.ndarray) -> tuple[list[str | None], np.ndarray]:
+    """Without the texts that no row holds any more, since rows were taken out after the texts were told apart."""
+    used = np.zeros(len(texts) + 1, bool)
+    used[codes] = True
+    used[-1] = True
+    if used.all():
+        return texts, codes
+    places = np.cumsum(used, dtype=codes.dtype) - 1
+    places[-1] = -1
+    return [text for text, kept in zip(texts, used[:-1], strict=True) if kept], places[codes]
 
 
 def table_from_frame(frame: pd.DataFrame) -> Table:
@@ -247,13 +351,6 @@ def _encode_series(series: pd.Series) -> Any:
         codes, values = pd.factorize(series)
     except TypeError:
         codes, values = pd.factorize(series.map(str, na_action="ignore"))
-    texts = [_as_text(value) for value in values]
+    texts = [as_text(value) for value in values]
     indices = pa.array(codes.astype(np.int32), mask=codes < 0)
     return pa.DictionaryArray.from_arrays(indices, pa.array(texts, pa.string()))
-
-
-def _as_text(value: Any) -> str:
-    """A cell of a DataFrame as people would type it: 5.0 is 5."""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value)

@@ -4,27 +4,45 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from servicediag.errors import Issue, ResponsesError
+from servicediag.errors import Issue, ResponsesError, Severity
 from servicediag.instrument import list_packages, load_instrument, load_package
 from servicediag.instrument.model import Form, Instrument
 from servicediag.responses.answers import Coder
 from servicediag.responses.coding import missing_texts
-from servicediag.responses.completeness import absent_items, doubled_respondents, share_completed
+from servicediag.responses.completeness import absent_items, constant_items, doubled_respondents, share_completed
 from servicediag.responses.forms import infer_form, requested_forms
-from servicediag.responses.intake import Intake, read_mapping
-from servicediag.responses.matching import ItemTexts, Match, close_names, match_columns
+from servicediag.responses.intake import Intake
+from servicediag.responses.keying import seeming_reversals
+from servicediag.responses.mapping_file import read_mapping
+from servicediag.responses.matching import (
+    Columns,
+    ItemTexts,
+    MappedItem,
+    Match,
+    close_names,
+    find_column,
+    match_columns,
+)
 from servicediag.responses.model import Part, Responses
 from servicediag.responses.normalise import normal_code, normal_text
-from servicediag.responses.people import Roles, find_roles, read_people
+from servicediag.responses.option_columns import joined_options
+from servicediag.responses.people import People, Roles, find_roles, read_people
 from servicediag.responses.personal import personal_reason
+from servicediag.responses.platforms.layout import Layout
+from servicediag.responses.platforms.recognition import PLATFORM_NAMES
+from servicediag.responses.readers import Table
+from servicediag.responses.rows import doubled_submissions, doubtful_rows, other_kind, without_other_rows
 from servicediag.responses.safety import Limits
 from servicediag.responses.sheets import Opened, Search, open_table
+from servicediag.responses.suggestions import SuggestedMappingError, suggest, suggestion_issues
+from servicediag.responses.twins import merge_twins
+from servicediag.responses.value_labels import with_value_labels
 
 __all__ = ["read_responses"]
 
@@ -46,6 +64,8 @@ def read_responses(
     respondent: str | None = None,
     missing_codes: Collection[int | float | str] = (),
     minimum_completed: float = 0.5,
+    accept_suggestions: bool = False,
+    platform: str | None = None,
     encoding: str | None = None,
     header_row: int | None = None,
     limits: Limits | Mapping[str, int] | None = None,
@@ -53,9 +73,12 @@ def read_responses(
 ) -> Responses:
     """Read a survey export and code its answers on the declared response scales.
 
-    A column holds an item if it is mapped to it, if its heading is the item code (case and punctuation ignored), or if
-    it is the exact text of the question in any language of the instrument. Columns are never matched by position or by
-    resemblance. Answers are labels of the declared scale in any language, codes within its bounds, or both together.
+    The platform that made the export is told by its content. A column holds an item if it is mapped to it, if its
+    heading is the item code (case and punctuation ignored), if it is the exact text of the question in any language of
+    the instrument, or if it is the beginning of one text only and visibly cut off. Columns are never matched by
+    position; headings that resemble an item are suggested, and the reading stops until a person confirms them.
+    Answers are labels of the declared scale in any language, codes within its bounds, or both together. Bare numbers
+    are taken only where it is known in which direction they run.
 
     Parameters
     ----------
@@ -72,7 +95,8 @@ def read_responses(
         Name or position (from 0) of the worksheet; without it the one in which most items are found.
     columns : mapping or path, optional
         ``{source column: item code}``, or a file that ``Intake.save_mapping`` wrote. None instead of an item code says
-        that the column is no item.
+        that the column is no item. A mapping also confirms that bare numbers are the codes of the scale; in a file the
+        column ``direction`` may say ``reversed``.
     unit, respondent : str, optional
         Columns that hold the unit and the respondent's id.
     wave : str or other value, optional
@@ -82,6 +106,10 @@ def read_responses(
     minimum_completed : float
         Share (0 to 1) of the form's items in the export below which a respondent is set aside; 0 keeps all.
         With several instruments a respondent is set aside who is below it in each of them.
+    accept_suggestions : bool
+        Whether headings that resemble items are read as these items.
+    platform : str, optional
+        The platform that made the export, where its content does not tell: ``"qualtrics"``, ``"plain"`` ...
     encoding : str, optional
         Encoding of a text file; without it, it is found from the content.
     header_row : int, optional
@@ -116,18 +144,18 @@ def read_responses(
     instruments, packaged = _resolve(instrument)
     forms = {**packaged.forms, **requested_forms(form, instruments)}
     mapping = _mapping(columns, instruments)
-    _check_arguments(language, instruments, minimum_completed, header_row)
+    _check_arguments(language, instruments, minimum_completed, header_row, platform)
     asked = {"respondent": respondent, "unit": unit, "wave": wave}
     names = {*mapping, *(name for name in asked.values() if isinstance(name, str))}
     texts = ItemTexts.of(instruments)
-    search = Search(texts, names, _known_texts(instruments, texts), sheet, header_row, encoding)
+    search = Search(texts, names, _known_texts(instruments, texts), sheet, header_row, encoding, platform)
     report = progress or _silent
     report(0, 1, "reading")
     opened = open_table(source, search, Limits.of(limits))
     report(1, 1, "reading")
     missing = missing_texts(missing_codes)
-    reading = _Reading(opened, instruments, texts, forms, packaged.items, mapping, asked, language, missing, report)
-    return reading.responses(minimum_completed)
+    wanted = _Wanted(instruments, texts, forms, packaged.items, mapping, asked, language, missing, accept_suggestions)
+    return _Reading(opened, wanted, report).responses(minimum_completed)
 
 
 @dataclass(frozen=True)
@@ -138,70 +166,112 @@ class _Packaged:
     items: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What the caller asks for, resolved."""
+
+    instruments: tuple[Instrument, ...]
+    texts: ItemTexts
+    forms: Mapping[str, str]
+    packaged_items: Mapping[str, tuple[str, ...]]
+    mapping: Mapping[str, MappedItem | None]
+    asked: Mapping[str, object]
+    language: str | None
+    missing: Collection[str]
+    accept_suggestions: bool
+
+
 @dataclass
 class _Reading:
     """One reading in progress; faults are collected, and raised together at the end."""
 
     opened: Opened
-    instruments: tuple[Instrument, ...]
-    texts: ItemTexts
-    forms: Mapping[str, str]
-    packaged_items: Mapping[str, tuple[str, ...]]
-    mapping: Mapping[str, str | None]
-    asked: Mapping[str, object]
-    language: str | None
-    missing: Collection[str]
+    wanted: _Wanted
     report: Progress
     issues: list[Issue] = field(default_factory=list)
+    matches: list[Match] = field(default_factory=list)
+    table: Table = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.table = self.opened.table
 
     def responses(self, minimum_completed: float) -> Responses:
-        table = self.opened.table
         self.issues.extend(self.opened.issues)
-        if not len(table.rows) or not table.headings:
+        if not len(self.table.rows) or not self.table.headings:
             remedy = "Check the file, sheet= and header_row=."
-            self._error("empty_sheet", table.where(), "There are no answers.", remedy)
+            self._error("empty_sheet", self.table.where(), "There are no answers.", remedy)
             self._raise()
-        roles = find_roles(table, self.asked, self.opened.layout.roles, self.issues)
-        matches = self._matches(roles)
-        parts, codes = self._code(matches)
-        people = read_people(table, roles, {match.column for match in matches}, self.issues)
+        layout = self.opened.layout
+        roles = find_roles(self.table, self.wanted.asked, layout.roles, self.issues)
+        self._match(roles)
+        self.table, n_rows, faults = without_other_rows(self.table, layout, {m.column for m in self.matches})
+        self.issues.extend(faults)
+        if not len(self.table.rows):
+            self._raise()
+        parts, codes = self._code()
+        taken = {column for match in self.matches for column in (match.column, *match.twins)}
+        people = read_people(with_value_labels(self.table, layout.variables, taken), roles, taken, self.issues)
         self._raise()
         kept = self._keep(parts, codes, minimum_completed)
-        if people.has_ids:
-            waves = people.frame["wave"].iloc[kept] if "wave" in people.frame else None
-            self.issues.extend(doubled_respondents(people.frame.index[kept], waves, table, kept))
+        self.issues.extend(doubtful_rows(self.table, layout, kept))
+        self._check_twice(people, layout, codes, kept)
         self._raise()
-        if len(kept) < len(table.rows):
+        if len(kept) < len(self.table.rows):
             codes = {code: column[kept] for code, column in codes.items()}
-        return Responses(
-            parts,
-            codes,
-            people.frame.iloc[kept],
-            self._intake([match for match in matches if match.item in codes], len(kept)),
-        )
+        self.issues.extend(constant_items(parts, codes, {m.item: m.column for m in self.matches}, self.table))
+        self.issues.extend(seeming_reversals(parts, codes, self.table.where()))
+        return Responses(parts, codes, people.frame.iloc[kept], self._intake(parts, codes, n_rows, len(kept)))
 
-    def _matches(self, roles: Roles) -> list[Match]:
-        table = self.opened.table
-        keys = {item.code: (i.id, item.code) for i in self.instruments for item in i.items}
-        codes = self.opened.layout.codes
-        matches, faults = match_columns(table, self.texts, self.mapping, keys, roles.taken, codes)
+    def _match(self, roles: Roles) -> None:
+        """Find the column of every item; twin columns are merged into one."""
+        wanted, layout = self.wanted, self.opened.layout
+        keys = {item.code: (i.id, item.code) for i in wanted.instruments for item in i.items}
+        columns = Columns(roles.taken, layout.codes, layout.no_items, layout.shortest_prefix)
+        if layout.options:
+            self.table, merged = joined_options(self.table, layout)
+            self.issues.extend(merged.issues)
+            columns = replace(columns, no_items=columns.no_items | merged.emptied)
+        found, faults = match_columns(self.table, wanted.texts, wanted.mapping, keys, columns)
         self.issues.extend(faults)
-        for instrument in self.instruments:
-            if not any(match.instrument == instrument.id for match in matches):
-                headings = [repr(h) for h in table.headings if h and not personal_reason("", [h])][:_HEADINGS_SHOWN]
-                problem = f"No item of {instrument.id} is in the file, whose headings begin {', '.join(headings)}."
-                remedy = "Check instrument=, sheet= and header_row=, or name the columns with columns=."
-                self._error("missing_item", table.where(), problem, remedy)
-        return matches
+        self.table, found, faults = merge_twins(self.table, found, wanted.instruments)
+        self.issues.extend(faults)
+        settled = {*roles.taken, *columns.no_items, *self._mapped_columns()}
+        settled.update(column for match in found for column in (match.column, *match.twins))
+        suggested = suggest(self.table, wanted.texts, found, settled)
+        shown = {match.item: self._text_of(match) for match in suggested}
+        self.issues.extend(suggestion_issues(suggested, shown, self.table, wanted.accept_suggestions))
+        place = {code: number for number, code in enumerate(wanted.texts.order)}
+        self.matches = sorted([*found, *suggested], key=lambda match: place[match.item])
+        for instrument in wanted.instruments:
+            if not any(match.instrument == instrument.id for match in self.matches):
+                self._none_found(instrument)
 
-    def _code(self, matches: Sequence[Match]) -> tuple[tuple[Part, ...], dict[str, np.ndarray]]:
+    def _none_found(self, instrument: Instrument) -> None:
+        headings = [repr(h) for h in self.table.headings if h and not personal_reason("", [h])][:_HEADINGS_SHOWN]
+        problem = f"No item of {instrument.id} is in the file, whose headings begin {', '.join(headings)}."
+        if kind := other_kind(self.table):
+            problem = f"{problem} It seems to be {kind}."
+        remedy = "Check instrument=, sheet= and header_row=, or name the columns with columns=."
+        self._error("missing_item", self.table.where(), problem, remedy)
+
+    def _mapped_columns(self) -> set[int]:
+        return {column for name in self.wanted.mapping for column in find_column(name, self.table)}
+
+    def _text_of(self, match: Match) -> str:
+        instrument = next(i for i in self.wanted.instruments if i.id == match.instrument)
+        wording, language = min(match.readings, default=("", instrument.languages[0]))
+        texts = instrument.locales[language].items.get(match.item, {})
+        return texts.get(wording) or next(iter(texts.values()), "")
+
+    def _code(self) -> tuple[tuple[Part, ...], dict[str, np.ndarray]]:
         """The parts whose form is known, and the codes of their items."""
-        table = self.opened.table
-        coder = Coder(table, self.language or self._declared_language(), self.missing)
+        coder = Coder(
+            self.table, self.wanted.language or self._declared_language(), self.wanted.missing, self.opened.layout
+        )
         parts: list[Part] = []
         codes: dict[str, np.ndarray] = {}
-        for instrument in self.instruments:
-            mine = [match for match in matches if match.instrument == instrument.id]
+        for instrument in self.wanted.instruments:
+            mine = [match for match in self.matches if match.instrument == instrument.id]
             form = self._form(instrument, mine, coder) if mine else None
             if form is None:
                 continue
@@ -209,16 +279,17 @@ class _Reading:
             for match in mine:
                 codes[match.item], faults = coder.column(match, instrument, form)
                 self.issues.extend(faults)
-                self.report(len(codes), len(matches), "coding answers")
+                self.report(len(codes), len(self.matches), "coding answers")
             parts.append(Part(instrument, form, tuple(match.item for match in mine)))
-            offered = self.packaged_items.get(instrument.id, form.items)
-            self.issues.extend(absent_items(instrument, offered, parts[-1].items, table.where()))
+            offered = self.wanted.packaged_items.get(instrument.id, form.items)
+            self.issues.extend(absent_items(instrument, offered, parts[-1].items, self.table.where()))
+        self.issues.extend(coder.remarks())
         return tuple(parts), codes
 
     def _form(self, instrument: Instrument, matches: Sequence[Match], coder: Coder) -> Form | None:
-        wanted = self.forms.get(instrument.id)
+        wanted = self.wanted.forms.get(instrument.id)
         declared = self.opened.layout.declaration
-        where = self.opened.table.where()
+        where = self.table.where()
         if declared and declared.instrument == instrument.id:
             if wanted not in (None, declared.form):
                 problem = f"The answer sheet says that it is the form {declared.form!r}, not {wanted!r}."
@@ -248,7 +319,7 @@ class _Reading:
 
     def _outside(self, form: Form, instrument: Instrument, matches: Sequence[Match]) -> None:
         """Say what speaks against the form that the caller named."""
-        table = self.opened.table
+        table = self.table
         for match in matches:
             if match.item not in form.items:
                 problem = f"{match.item} is not part of the form {form.id!r} of {instrument.id}; it was left out."
@@ -265,8 +336,14 @@ class _Reading:
 
     def _keep(self, parts: Sequence[Part], codes: Mapping[str, np.ndarray], minimum_completed: float) -> np.ndarray:
         """Positions of the respondents who answered enough."""
-        table = self.opened.table
-        enough = share_completed(parts, codes, len(table.rows)) >= minimum_completed - 1e-9
+        table = self.table
+        shares = share_completed(parts, codes, len(table.rows))
+        if len(shares) and not shares.any():
+            problem, remedy = "No question is answered in any row.", "Is this the right sheet or export?"
+            severity: Severity = "error" if minimum_completed else "warning"
+            self.issues.append(Issue("empty_sheet", severity, table.where(), problem, remedy))
+            self._raise()
+        enough = shares >= minimum_completed - 1e-9
         kept = np.flatnonzero(enough)
         removed = len(enough) - len(kept)
         if removed:
@@ -282,19 +359,29 @@ class _Reading:
             self.issues.append(Issue("too_few_respondents", "warning", table.where(), problem, "Add answers."))
         return kept
 
-    def _intake(self, matches: Sequence[Match], n_kept: int) -> Intake:
-        opened = self.opened
-        table = opened.table
-        frame = pd.DataFrame(
-            {
-                "item": [match.item for match in matches],
-                "column": [table.names[match.column] for match in matches],
-                "method": [match.method for match in matches],
-            }
-        )
+    def _check_twice(self, people: People, layout: Layout, codes: Mapping[str, np.ndarray], kept: np.ndarray) -> None:
+        """Say which respondents or submissions are there more than once."""
+        if people.has_ids:
+            waves = people.frame["wave"].iloc[kept] if "wave" in people.frame else None
+            self.issues.extend(doubled_respondents(people.frame.index[kept], waves, self.table, kept))
+        else:
+            self.issues.extend(doubled_submissions(self.table, layout, codes, kept))
+
+    def _intake(self, parts: Sequence[Part], codes: Mapping[str, np.ndarray], n_rows: int, n_kept: int) -> Intake:
+        opened, table = self.opened, self.table
+        rows = [
+            (match.item, table.names[column], match.method, match.reverse)
+            for match in self.matches
+            if match.item in codes
+            for column in (match.column, *match.twins)
+        ]
+        frame = pd.DataFrame([row[:3] for row in rows], columns=["item", "column", "method"])
+        packaged = self.wanted.packaged_items
         return Intake(
-            opened.layout.platform, len(table.rows), n_kept, frame, tuple(self.issues), table.source, table.sheet,
-            opened.delimiter, opened.encoding, opened.path,
+            opened.layout.platform, n_rows, n_kept, frame, tuple(self.issues), table.source, table.sheet,
+            opened.delimiter, opened.encoding, opened.path, opened.layout.why,
+            sum(len(packaged.get(part.instrument.id, part.form.items)) for part in parts),
+            tuple(column for _, column, _, reverse in rows if reverse),
         )  # fmt: skip
 
     def _error(self, code: str, where: str, problem: str, remedy: str) -> None:
@@ -302,9 +389,14 @@ class _Reading:
 
     def _raise(self) -> None:
         errors = [issue for issue in self.issues if issue.severity == "error"]
-        if errors:
-            faults = "a fault" if len(errors) == 1 else f"{len(errors)} faults"
-            raise ResponsesError(f"{self.opened.table.source} has {faults}; nothing was read.", errors)
+        if not errors:
+            return
+        faults = "a fault" if len(errors) == 1 else f"{len(errors)} faults"
+        headline = f"{self.table.source} has {faults}; nothing was read."
+        if any(issue.code in ("suggested_match", "unknown_direction") for issue in errors):
+            mapping = {self.table.names[match.column]: match.item for match in self.matches}
+            raise SuggestedMappingError(headline, errors, mapping)
+        raise ResponsesError(headline, errors)
 
 
 def _resolve(instrument: InstrumentLike | Iterable[InstrumentLike]) -> tuple[tuple[Instrument, ...], _Packaged]:
@@ -349,25 +441,33 @@ def _silent(done: int, total: int, what: str) -> None:
 
 def _mapping(
     columns: Mapping[str, str | None] | str | os.PathLike[str] | None, instruments: Sequence[Instrument]
-) -> dict[str, str | None]:
+) -> dict[str, MappedItem | None]:
     if columns is None:
         return {}
-    mapping = dict(columns) if isinstance(columns, Mapping) else read_mapping(Path(columns))
+    mapping: Mapping[str, MappedItem | None]
+    if isinstance(columns, Mapping):
+        mapping = {str(name): None if code is None else MappedItem(str(code)) for name, code in columns.items()}
+    else:
+        mapping = read_mapping(Path(columns))
     known = {normal_code(item.code): item.code for instrument in instruments for item in instrument.items}
-    settled: dict[str, str | None] = {}
-    for name, code in mapping.items():
-        if code is None:
-            settled[str(name)] = None
-        elif (found := known.get(normal_code(str(code)))) is None:
-            close = close_names(str(code), list(known.values()))
-            raise ValueError(f"columns={{{name!r}: {code!r}}} names no item. {close}".strip())
+    settled: dict[str, MappedItem | None] = {}
+    for name, entry in mapping.items():
+        if entry is None:
+            settled[name] = None
+        elif (found := known.get(normal_code(entry.code))) is None:
+            close = close_names(entry.code, list(known.values()))
+            raise ValueError(f"columns={{{name!r}: {entry.code!r}}} names no item. {close}".strip())
         else:
-            settled[str(name)] = found
+            settled[name] = replace(entry, code=found)
     return settled
 
 
 def _check_arguments(
-    language: str | None, instruments: Sequence[Instrument], minimum_completed: float, header_row: int | None
+    language: str | None,
+    instruments: Sequence[Instrument],
+    minimum_completed: float,
+    header_row: int | None,
+    platform: str | None,
 ) -> None:
     languages = sorted({name for instrument in instruments for name in instrument.languages})
     if language is not None and language not in languages:
@@ -376,6 +476,8 @@ def _check_arguments(
         raise ValueError(f"minimum_completed={minimum_completed!r} must be a share from 0 to 1")
     if header_row is not None and header_row < 1:
         raise ValueError(f"header_row={header_row!r} must be a row number, counted from 1")
+    if platform is not None and platform not in PLATFORM_NAMES:
+        raise ValueError(f"platform={platform!r} is not known; choose from {', '.join(PLATFORM_NAMES)}")
 
 
 def _known_texts(instruments: Sequence[Instrument], texts: ItemTexts) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -12,11 +13,18 @@ from servicediag.errors import Issue, ResponsesError
 
 __all__ = ["FileKind", "Limits", "check_directory", "looks_like_utf16", "refuse", "sniff_kind", "too_large", "unsafe"]
 
-FileKind = Literal["workbook", "text"]
-_OLE = bytes.fromhex("d0cf11e0a1b11ae1")
+FileKind = Literal["workbook", "old_workbook", "open_document", "spss", "parquet", "json", "text"]
+_STARTS: Mapping[bytes, FileKind] = {
+    b"PK": "workbook",
+    bytes.fromhex("d0cf11e0a1b11ae1"): "old_workbook",
+    b"$FL2": "spss",
+    b"$FL3": "spss",
+    b"PAR1": "parquet",
+}
+_JSON = re.compile(rb"""\s{0,1000}(?:\[\s{0,1000}[\[{]|\{\s{0,1000}")""")
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _MARKUP = (b"<!doctype", b"<html", b"<table", b"<?xml", b"<meta", b"<head", b"<body", b"<!--")
-_OTHER_FORMATS = (b"%pdf", b"{\\rtf", b"\x1f\x8b", b"7z\xbc\xaf", b"rar!", b"\x89png", b"\xff\xd8\xff", b"par1", b"$fl")
+_OTHER_FORMATS = (b"%pdf", b"{\\rtf", b"\x1f\x8b", b"7z\xbc\xaf", b"rar!", b"\x89png", b"\xff\xd8\xff")
 _RATIO_FROM_BYTES = 10_000_000
 _MAXIMUM_PARTS = 5_000
 _SAVE_AS = "Open it in Excel or LibreOffice and save it as .xlsx, without a password."
@@ -29,17 +37,21 @@ class Limits:
     Attributes
     ----------
     workbook_bytes, text_bytes : int
-        Size of the file on disk.
+        Size of the file on disk; ``text_bytes`` for delimited text and .parquet, ``workbook_bytes`` for all others.
     inflated_bytes : int
         Size of a workbook's parts once unpacked, and of its texts once repeated in every cell that refers to them.
     inflation_ratio : int
         Unpacked size over packed size, for parts that unpack to more than 10 MB.
     workbook_rows, text_rows, columns : int
-        Rows and columns of a sheet or text file.
+        Rows and columns of a sheet; ``text_rows`` for delimited text, .json, .parquet and .sav.
     cells : int
         Rows times columns of the used range of a worksheet.
     cell_characters : int
         Length of a single text.
+    json_values : int
+        Commas and opening brackets of a .json file.
+    tags : int
+        Opening and closing tags of an .ods file, of which a cell has about four.
     """
 
     workbook_bytes: int = 50_000_000
@@ -51,6 +63,8 @@ class Limits:
     columns: int = 2_000
     cells: int = 30_000_000
     cell_characters: int = 32_767
+    json_values: int = 4_000_000
+    tags: int = 10_000_000
 
     @classmethod
     def of(cls, limits: Limits | Mapping[str, int] | None) -> Limits:
@@ -89,6 +103,8 @@ def sniff_kind(path: Path, limits: Limits) -> FileKind:
         unreadable_file, too_large or empty_sheet.
     """
     where = path.name
+    if path.is_dir():
+        raise refuse("unreadable_file", where or str(path), f"{str(path)!r} is a folder.", "Give the file in it.")
     if not path.is_file():
         raise refuse("unreadable_file", where, f"There is no file {str(path)!r}.", "Check the path.")
     try:
@@ -100,24 +116,49 @@ def sniff_kind(path: Path, limits: Limits) -> FileKind:
         raise refuse("unreadable_file", where, problem, "Check its rights.") from error
     if not head:
         raise refuse("empty_sheet", where, "The file is empty.", "Export the answers again.")
-    kind: FileKind = "workbook" if head.startswith(b"PK") else "text"
-    limit = f"{kind}_bytes"
+    kind = _kind(head)
+    limit = "text_bytes" if kind in ("text", "parquet") else "workbook_bytes"
     if size > getattr(limits, limit):
         raise too_large(where, "Bytes of the file", size, limit, limits)
-    if kind == "text" and (reason := _unreadable(path, head)):
+    if kind == "workbook" and _is_open_document(path):
+        return "open_document"
+    if kind == "old_workbook" and _ENCRYPTED in path.read_bytes():
+        raise refuse("unreadable_file", where, "The workbook is encrypted.", _SAVE_AS)
+    if kind in ("json", "text") and (reason := _unreadable(head)):
         raise refuse("unreadable_file", where, *reason)
     return kind
 
 
-def _unreadable(path: Path, head: bytes) -> tuple[str, str] | None:
-    """Why a file is neither a workbook nor a table in plain text: problem and remedy."""
-    if head.startswith(_OLE):
-        if _ENCRYPTED in path.read_bytes():
-            return "The workbook is encrypted.", _SAVE_AS
-        return "This is an old .xls workbook.", _SAVE_AS
+def _kind(head: bytes) -> FileKind:
+    for start, kind in _STARTS.items():
+        if head.startswith(start):
+            return kind
+    return "json" if _JSON.match(_as_utf8(head)) else "text"
+
+
+def _as_utf8(head: bytes) -> bytes:
+    """The first bytes without a byte order mark, and without the NUL bytes of UTF-16."""
+    head = head.removeprefix(b"\xef\xbb\xbf")
+    return head[:2_000].lstrip(b"\xff\xfe").replace(b"\0", b"") if looks_like_utf16(head) else head
+
+
+def _is_open_document(path: Path) -> bool:
+    """Whether a zip archive holds what an OpenDocument file holds; a damaged one is for the reader to refuse."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+    return "content.xml" in names and "xl/workbook.xml" not in names
+
+
+def _unreadable(head: bytes) -> tuple[str, str] | None:
+    """Why a file is not a table in plain text: problem and remedy."""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:64].lower()
     if start.startswith(_MARKUP):
         return "This is a web page or XML, whatever its name says.", _SAVE_AS
+    if start.startswith(b"pare"):
+        return "The Parquet file is encrypted.", "Write it without encryption, or give it as .csv."
     if start.startswith(_OTHER_FORMATS):
         return "This is not a table of answers.", "Give the export as .xlsx or .csv."
     if looks_like_utf16(head):
@@ -136,8 +177,13 @@ def looks_like_utf16(head: bytes) -> bool:
     return max(even, odd) > len(head) / 10 and min(even, odd) < len(head) / 100
 
 
-def check_directory(archive: zipfile.ZipFile, where: str, limits: Limits) -> None:
+def check_directory(archive: zipfile.ZipFile, where: str, limits: Limits, main_part: str = "xl/workbook.xml") -> None:
     """Refuse a workbook by what its zip directory says, before anything is unpacked.
+
+    Parameters
+    ----------
+    main_part : str
+        The part without which it is no workbook.
 
     Raises
     ------
@@ -148,7 +194,7 @@ def check_directory(archive: zipfile.ZipFile, where: str, limits: Limits) -> Non
     names = [entry.filename for entry in entries]
     if any(entry.flag_bits & 0x1 for entry in entries):
         raise refuse("unreadable_file", where, "The workbook is encrypted.", _SAVE_AS)
-    if "xl/workbook.xml" not in names:
+    if main_part not in names:
         raise refuse("unreadable_file", where, f"It is {_what_zip(names)}, not an .xlsx workbook.", _SAVE_AS)
     if len(names) > _MAXIMUM_PARTS or len({name.casefold() for name in names}) < len(names):
         raise unsafe(where, "Its zip directory lists the same part twice, or thousands of parts")

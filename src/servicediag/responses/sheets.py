@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from servicediag.errors import Issue
 from servicediag.responses.matching import ItemTexts, close_names
-from servicediag.responses.platforms import answer_sheet, plain
-from servicediag.responses.platforms.layout import Layout, table_from_grid, without_empty_rows
+from servicediag.responses.platforms import answer_sheet
+from servicediag.responses.platforms.layout import Layout, keep_rows, table_from_grid, without_empty_rows
+from servicediag.responses.platforms.recognition import lay_out, lay_out_rows, recognised_items
 from servicediag.responses.readers import Grid, Source, Table, open_source, table_from_frame
 from servicediag.responses.safety import Limits, refuse
 from servicediag.responses.workbook import SheetInfo
 
 __all__ = ["Opened", "Search", "open_table"]
+
+_ROWS_BELOW = 3
+_UNNAMED = re.compile(r"Unnamed: [0-9]+(?:_level_[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,15 @@ class Search:
     sheet: str | int | None = None
     header_row: int | None = None
     encoding: str | None = None
+    platform: str | None = None
+
+    def layout(self, grid: Grid) -> Layout:
+        """How a sheet or text file is laid out."""
+        return lay_out(grid, self.texts, self.names, self.header_row, self.platform)
+
+    def items(self, layout: Layout) -> int:
+        """How many items or named columns a layout holds."""
+        return recognised_items(layout, self.texts, self.names)
 
 
 @dataclass(frozen=True)
@@ -63,8 +78,7 @@ def open_table(source: str | os.PathLike[str] | pd.DataFrame, search: Search, li
         ``source`` is neither a path nor a DataFrame.
     """
     if isinstance(source, pd.DataFrame):
-        table = without_empty_rows(table_from_frame(source))
-        return Opened(table, Layout("plain", table.headings, 0))
+        return _open_frame(source, search)
     if not isinstance(source, (str, os.PathLike)):
         raise TypeError(f"source={type(source).__name__} must be a path or a pandas DataFrame")
     opened = open_source(Path(source), limits, search.encoding, search.known_texts)
@@ -73,20 +87,52 @@ def open_table(source: str | os.PathLike[str] | pd.DataFrame, search: Search, li
     return _open_text(opened, opened.text, search)
 
 
+def _open_frame(frame: pd.DataFrame, search: Search) -> Opened:
+    """A DataFrame: its columns, and where the platform has more rows of headings its first rows, say what it is."""
+    table = table_from_frame(frame)
+    above = _heading_rows(frame)
+    below = [[text or "" for text in column.slice(0, _ROWS_BELOW).to_pylist()] for column in table.columns]
+    rows = [*above, *(list(row) for row in zip(*below, strict=True))]
+    layout = lay_out_rows(rows, search.texts, search.names, None, search.platform, searched=1)
+    skipped = max(layout.first_row - len(above), 0)
+    if layout.platform == "plain":
+        return Opened(without_empty_rows(table), replace(layout, headings=table.headings, first_row=0, questions=()))
+    table = replace(table, headings=layout.headings, questions=layout.questions)
+    keep = np.arange(len(table.rows)) >= skipped
+    return Opened(without_empty_rows(keep_rows(table, keep)), layout)
+
+
+def _heading_rows(frame: pd.DataFrame) -> list[list[str]]:
+    """The headings as rows of texts: one for each level, blank where pandas found the cell empty."""
+    levels = [frame.columns.get_level_values(level) for level in range(frame.columns.nlevels)]
+    return [["" if _UNNAMED.fullmatch(str(name)) else str(name) for name in level] for level in levels]
+
+
 def _open_text(source: Source, grid: Grid, search: Search) -> Opened:
     if search.sheet is not None:
         raise refuse("missing_sheet", source.name, "A text file has no sheets.", "Leave out sheet=.")
-    layout = plain.layout(grid, search.texts, search.names, search.header_row)
+    layout = search.layout(grid)
     file = grid.text_file
     if file is None:
         return Opened(table_from_grid(grid, layout), layout, path=source.path)
     issues = []
     if file.guessed:
-        problem = f"The encoding is taken to be {file.encoding}, judged by its letters."
+        problem = f"The encoding is taken to be {file.encoding}, judged by its letters{_first_stray(source.path)}."
         remedy = "Look at a name with an accent; if it is garbled, pass encoding=."
         issues.append(Issue("guessed_encoding", "warning", source.name, problem, remedy))
     table = table_from_grid(grid, layout)
     return Opened(table, layout, tuple(issues), source.path, file.delimiter, file.encoding)
+
+
+def _first_stray(path: Path) -> str:
+    """Where the first byte stands that is not UTF-8: one or two of them are a slip, not an encoding."""
+    data = path.read_bytes()
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return f"; the first byte that is not UTF-8 is byte {error.start + 1:,}, in line {line:,}"
+    return ""
 
 
 def _open_workbook(source: Source, search: Search) -> Opened:
@@ -106,7 +152,7 @@ def _open_workbook(source: Source, search: Search) -> Opened:
     if declared and (search.sheet is None or grid.sheet == source.sheets[0].name):
         layout = answer_sheet.layout(grid, declared, search.texts)
     else:
-        layout = plain.layout(grid, search.texts, search.names, search.header_row)
+        layout = search.layout(grid)
     return Opened(table_from_grid(grid, layout), layout, path=source.path)
 
 
@@ -150,5 +196,4 @@ def _best_sheet(source: Source, sheets: list[SheetInfo], search: Search) -> Grid
 
 
 def _found(grid: Grid, search: Search) -> int:
-    layout = plain.layout(grid, search.texts, search.names, search.header_row)
-    return plain.recognised(grid, layout, search.texts, search.names)
+    return search.items(search.layout(grid)) if grid.columns else 0

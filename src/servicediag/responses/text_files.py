@@ -12,20 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from servicediag.responses.normalise import normal_text
 from servicediag.responses.safety import Limits, looks_like_utf16, refuse, too_large
 
-__all__ = ["TextFile", "read_text_file"]
+__all__ = ["TextFile", "decode_file", "read_text_file"]
 
 _DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_BYTES = 200_000
 _SAMPLE_RECORDS = 100
 _BATCH = 20_000
+_PIECE = 1 << 24
 _FIELD = re.compile(r'[,;\t|\r\n"]+')
 _HIGH = re.compile(b"[\x80-\xff]+")
+_ENOUGH_RUNS = 5
 _REMEDY_RAGGED = "Quote the texts that hold the delimiter, or export as .xlsx."
 
 
@@ -54,15 +57,7 @@ def read_text_file(path: Path, limits: Limits, encoding: str | None, known_texts
         unreadable_file or too_large.
     """
     where = path.name
-    data = path.read_bytes()
-    guessed = False
-    if encoding is None:
-        encoding, guessed = guess_encoding(data, known_texts)
-    try:
-        data = _to_utf8(data, _codec(encoding))
-    except UnicodeDecodeError as error:
-        problem = f"Byte {error.start + 1} is not text in the encoding {encoding}."
-        raise refuse("unreadable_file", where, problem, "Pass encoding=, e.g. encoding='cp1252'.") from error
+    data, encoding, guessed = decode_file(path, encoding, known_texts)
     if b"\0" in data:
         raise refuse("unreadable_file", where, "It holds NUL characters.", "Export the answers again.")
     sample = _whole_lines(data)
@@ -70,9 +65,29 @@ def read_text_file(path: Path, limits: Limits, encoding: str | None, known_texts
     return TextFile(_parse(data, sample, delimiter, where, limits), encoding, delimiter, guessed)
 
 
+def decode_file(path: Path, encoding: str | None, known_texts: frozenset[str]) -> tuple[bytes, str, bool]:
+    """The text of a file in UTF-8, its encoding, and whether the encoding is a guess.
+
+    Raises
+    ------
+    ResponsesError
+        unreadable_file.
+    """
+    data = path.read_bytes()
+    guessed = False
+    if encoding is None:
+        encoding, guessed = guess_encoding(data, known_texts)
+    try:
+        return _to_utf8(data, _codec(encoding)), encoding, guessed
+    except UnicodeDecodeError as error:
+        problem = f"Byte {error.start + 1} is not text in the encoding {encoding}."
+        raise refuse("unreadable_file", path.name, problem, "Pass encoding=, e.g. encoding='cp1252'.") from error
+
+
 def _to_utf8(data: bytes, codec: str) -> bytes:
     if codec in ("utf-8", "utf-8-sig"):
-        data.decode("utf-8")
+        if not data.isascii():
+            data.decode("utf-8")
     else:
         data = data.decode(codec).encode("utf-8")
     return data.removeprefix(codecs.BOM_UTF8)
@@ -108,6 +123,8 @@ def guess_encoding(data: bytes, known_texts: frozenset[str]) -> tuple[str, bool]
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16", False
     head = data[:65_536]
+    if data.isascii() and b"\0" not in head:
+        return "utf-8", False
     if looks_like_utf16(head):
         return ("utf-16-le" if head[1::2].count(0) > head[0::2].count(0) else "utf-16-be"), True
     try:
@@ -139,9 +156,11 @@ def _by_letters(sample: bytes) -> str:
     """Without known words: single high bytes are accents, longer runs are Cyrillic, or Chinese if all in pairs."""
     runs = _HIGH.findall(sample)
     n_high = sum(map(len, runs))
+    n_odd = sum(len(run) % 2 for run in runs)
+    if len(runs) >= _ENOUGH_RUNS and n_odd == 0:
+        return "gb18030"
     if sum(len(run) for run in runs if len(run) > 2) < 0.6 * n_high:
         return "cp1252"
-    n_odd = sum(len(run) % 2 for run in runs)
     return "cp1251" if n_odd > 0.2 * len(runs) else "gb18030"
 
 
@@ -189,16 +208,31 @@ def _parse(data: bytes, sample: str, delimiter: str, where: str, limits: Limits)
         table = pa_csv.read_csv(
             pa.BufferReader(data),
             read_options=pa_csv.ReadOptions(column_names=names, block_size=8 << 20),
-            parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=_has_quoted_newline(data), ignore_empty_lines=False
+            ),
             convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, check_utf8=True
+                column_types=dict.fromkeys(names, pa.dictionary(pa.int32(), pa.string())), strings_can_be_null=False
             ),
         )
     except pa.ArrowInvalid:
         return _parse_records(data.decode("utf-8"), delimiter, where, limits)
     if table.num_rows > limits.text_rows:
         raise too_large(where, "Rows", table.num_rows, "text_rows", limits)
-    return tuple(table.columns)
+    return tuple(column.combine_chunks() for column in table.columns)
+
+
+def _has_quoted_newline(data: bytes) -> bool:
+    """Whether a line ends within quotes; where none does, the reader can cut the text into pieces without looking."""
+    inside = 0
+    for start in range(0, len(data), _PIECE):
+        piece = np.frombuffer(data, np.uint8, min(_PIECE, len(data) - start), start)
+        quotes = np.flatnonzero(piece == ord('"'))
+        lines = np.flatnonzero((piece == ord("\n")) | (piece == ord("\r"))) if len(quotes) or inside else quotes
+        if ((np.searchsorted(quotes, lines) + inside) % 2).any():
+            return True
+        inside = (inside + len(quotes)) % 2
+    return False
 
 
 def _parse_records(text: str, delimiter: str, where: str, limits: Limits) -> tuple[Any, ...]:

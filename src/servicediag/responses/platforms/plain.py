@@ -1,46 +1,69 @@
-"""A plain sheet: one row of headings among the first rows, answers below it."""
+"""A plain sheet: one row of headings among the first rows, or two where a grid has its question above its rows."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from servicediag.responses.matching import ItemTexts
-from servicediag.responses.platforms.layout import Layout
-from servicediag.responses.readers import Grid
+from servicediag.responses.platforms.layout import Layout, filled_forward, tidy
 
-__all__ = ["layout", "recognised"]
-
-_ROWS_SEARCHED = 15
+__all__ = ["layout"]
 
 
-def layout(grid: Grid, texts: ItemTexts, names: Collection[str], header_row: int | None) -> Layout:
+def layout(rows: Sequence[Sequence[str]], texts: ItemTexts, names: Collection[str], header_row: int | None) -> Layout:
     """The row of headings is the one in which most items, or columns named by the caller, are found.
+
+    Where two rows together hold more items than any single one, both are headings: a question merged over its columns
+    and the rows of its grid below it.
 
     Parameters
     ----------
+    rows : sequence of rows
+        The rows that can be the headings.
     names : collection of str
         Column names that the caller passed.
     header_row : int or None
         Row of the headings in the file, counted from 1, where the caller names it.
     """
-    top = grid.top(header_row or _ROWS_SEARCHED)
-    if header_row is None:
-        scores = [_score(row, texts, names) for row in top]
-        best = scores.index(max(scores)) if any(scores) else _first_filled(top)
-    else:
-        best = min(header_row, len(top)) - 1
-    headings = tuple(heading.strip() for heading in top[best]) if top else ()
-    return Layout("plain", headings, best + 1)
+    if not rows:
+        return Layout("plain", (), 0)
+    if header_row is not None:
+        position = min(header_row, len(rows)) - 1
+        return Layout("plain", tidy(rows[position]), position + 1)
+    scores = [_score(row, texts, names) for row in rows]
+    if not any(scores):
+        position = _first_filled(rows)
+        return Layout("plain", tidy(rows[position]), position + 1)
+    best = scores.index(max(scores))
+    for upper in (best - 1, best):
+        if 0 <= upper < len(rows) - 1 and _are_both_headings(scores[upper : upper + 2]):
+            both = _joined(rows[upper], rows[upper + 1])
+            if _score([text for column in both for text in column], texts, names) > scores[best]:
+                return _layout_of_two(both, upper)
+    return Layout("plain", tidy(rows[best]), best + 1)
 
 
-def recognised(grid: Grid, found: Layout, texts: ItemTexts, names: Collection[str]) -> int:
-    """How many items or named columns the headings of a layout hold."""
-    return _score(list(found.headings), texts, names) if grid.columns else 0
+def _are_both_headings(scores: Sequence[int]) -> bool:
+    return all(scores)
 
 
-def _score(row: list[str], texts: ItemTexts, names: Collection[str]) -> int:
+def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[tuple[str, ...]]:
+    """For each column the texts that may be its question: the lower one, or the upper one where there is no other."""
+    joined: list[tuple[str, ...]] = []
+    for own, question, part in zip(tidy(upper), filled_forward(tidy(upper)), tidy(lower), strict=True):
+        joined.append((part, question) if part and question else (part or own,))
+    return joined
+
+
+def _layout_of_two(columns: Sequence[tuple[str, ...]], upper: int) -> Layout:
+    headings = tuple(" - ".join(reversed(texts)) if len(texts) > 1 else texts[0] for texts in columns)
+    questions = tuple(texts[:1] if len(texts) > 1 else () for texts in columns)
+    return Layout("plain", headings, upper + 2, questions=questions)
+
+
+def _score(row: Sequence[str], texts: ItemTexts, names: Collection[str]) -> int:
     return texts.count(row) + sum(heading.strip() in names for heading in row if heading)
 
 
-def _first_filled(rows: list[list[str]]) -> int:
+def _first_filled(rows: Sequence[Sequence[str]]) -> int:
     return next((i for i, row in enumerate(rows) if any(cell.strip() for cell in row)), 0)

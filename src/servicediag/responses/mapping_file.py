@@ -1,0 +1,97 @@
+"""Files that say which column of an export holds which item."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from servicediag.files import atomic_path
+from servicediag.responses.matching import MappedItem
+
+__all__ = ["read_mapping", "write_mapping"]
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_REVERSED = ("reversed", "reverse", "yes", "true", "1")
+_DECLARED = ("", "declared", "no", "false", "0")
+
+
+def write_mapping(entries: Sequence[tuple[str, str, bool]], path: str | Path, overwrite: bool = False) -> Path:
+    """Write (source column, item code, whether its numbers run against the codes) to ``.csv`` or ``.yaml``.
+
+    Raises
+    ------
+    ValueError
+        Another suffix.
+    FileExistsError
+        The file exists and ``overwrite`` is False.
+    """
+    target = Path(path)
+    suffix = target.suffix.lower()
+    if suffix not in (".csv", ".yaml", ".yml"):
+        raise ValueError(f"path={str(path)!r} must end in .csv or .yaml")
+    with atomic_path(target, overwrite) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        if suffix == ".csv":
+            writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+            writer.writerow(["source_column", "item_code", "direction"])
+            writer.writerows(
+                (_escape(column), item, "reversed" if reverse else "declared") for column, item, reverse in entries
+            )
+        else:
+            pairs: dict[str, Any] = {
+                column: {"item": item, "direction": "reversed"} if reverse else item
+                for column, item, reverse in entries
+            }
+            yaml.safe_dump(pairs, file, allow_unicode=True, sort_keys=False, width=4_000)
+    return target
+
+
+def _escape(text: str) -> str:
+    """A heading that a spreadsheet would take for a formula gets an apostrophe; ``read_mapping`` takes it off."""
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) or text.startswith("'") else text
+
+
+def read_mapping(path: Path) -> dict[str, MappedItem | None]:
+    """A mapping file as ``{source column: item}``; an empty item code says that the column is no item.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read as a mapping.
+    """
+    if path.suffix.lower() == ".csv":
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            records = list(csv.DictReader(file))
+        if not records or not {"source_column", "item_code"} <= records[0].keys():
+            raise ValueError(f"columns={str(path)!r} must have the columns source_column and item_code")
+        return {
+            _unescape(record["source_column"] or ""): _entry(record["item_code"], record.get("direction"), path)
+            for record in records
+        }
+    from servicediag.instrument.yaml_loader import load_yaml
+
+    data: Any = load_yaml(path).data
+    if not isinstance(data, dict):
+        raise ValueError(f"columns={str(path)!r} must be a mapping of source column to item code")
+    return {
+        str(column): _entry(entry.get("item"), entry.get("direction"), path)
+        if isinstance(entry, dict)
+        else _entry(entry, None, path)
+        for column, entry in data.items()
+    }
+
+
+def _entry(code: Any, direction: Any, path: Path) -> MappedItem | None:
+    if code is None or code == "":
+        return None
+    said = str(direction or "").strip().casefold()
+    if said not in _REVERSED and said not in _DECLARED:
+        raise ValueError(f"columns={str(path)!r} has the direction {direction!r}; choose declared or reversed")
+    return MappedItem(str(code), said in _REVERSED)
+
+
+def _unescape(text: str) -> str:
+    return text[1:] if text.startswith("'") else text

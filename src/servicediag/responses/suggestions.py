@@ -1,0 +1,174 @@
+"""Suggests items for headings that resemble them; a person confirms the suggestions before anything is read."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from servicediag.errors import Issue, ResponsesError
+from servicediag.responses.mapping_file import write_mapping
+from servicediag.responses.matching import ItemKey, ItemTexts, Match, question_parts
+from servicediag.responses.normalise import normal_text
+from servicediag.responses.readers import Table
+
+__all__ = ["SuggestedMappingError", "suggest", "suggestion_issues"]
+
+_LEAST_RATIO = 92.0
+_LEAST_MARGIN = 8.0
+_SHORTEST = 15
+_LONGEST = 600
+_MOST_COLUMNS = 400
+_NEGATIONS = frozenset(
+    (
+        "not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "without", "cannot", "hardly",
+        "nunca", "jamás", "ningún", "ninguna", "nadie", "nada", "sin", "ni", "tampoco",
+        "nicht", "kein", "keine", "keinen", "keiner", "nie", "niemals", "ohne", "nichts",
+        "ne", "pas", "jamais", "aucun", "aucune", "sans", "rien",
+        "não", "nenhum", "nenhuma", "ninguém", "sem",
+        "не", "нет", "ни", "никогда", "никто", "без", "ничего",
+    )
+)  # fmt: skip
+_NEGATING_CHARACTERS = frozenset("不没沒无無未非别別")
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|[0-9]+")
+
+
+class SuggestedMappingError(ResponsesError):
+    """Headings resemble items of the instrument, and a person has to say whether they are these items.
+
+    Attributes
+    ----------
+    mapping : dict of str -> str
+        Source column to item code: the certain matches and the suggested ones.
+    """
+
+    def __init__(self, headline: str, issues: Iterable[Issue] = (), mapping: Mapping[str, str] | None = None) -> None:
+        super().__init__(headline, issues)
+        self.mapping = dict(mapping or {})
+
+    def save_mapping(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the suggested mapping, to be checked and passed as ``read_responses(..., columns=path)``.
+
+        Parameters
+        ----------
+        path : path
+            ``.csv`` or ``.yaml``.
+
+        Raises
+        ------
+        ValueError
+            Another suffix.
+        FileExistsError
+            The file exists and ``overwrite`` is False.
+        """
+        return write_mapping([(column, item, False) for column, item in self.mapping.items()], path, overwrite)
+
+    def __reduce__(self) -> tuple[type[SuggestedMappingError], tuple[str, tuple[Issue, ...], dict[str, str]]]:  # type: ignore[override]
+        return (type(self), (self.headline, self.issues, self.mapping))
+
+
+def suggest(table: Table, texts: ItemTexts, matches: Sequence[Match], settled: Collection[int]) -> list[Match]:
+    """Matches of the method ``suggested`` for items that no column was found for.
+
+    A heading is suggested for an item if Levenshtein's ratio of their normalised texts is at least 92, no other item
+    comes within 8 of it and no other heading does so for the item, and both hold the same negations and numbers.
+
+    Parameters
+    ----------
+    settled : collection of int
+        Columns that are no items, or have theirs already.
+    """
+    from rapidfuzz import fuzz, process
+
+    found = {(match.instrument, match.item) for match in matches}
+    known = [(text, key) for text, keys in texts.texts.items() for key in keys if len(text) >= _SHORTEST]
+    if all(key in found for _, key in known):
+        return []
+    headings = [
+        (part, column)
+        for column in range(len(table.headings))
+        if column not in settled
+        for part in _texts(table, column)
+    ][: _MOST_COLUMNS * 4]
+    if not headings:
+        return []
+    ratios = process.cdist([part for part, _ in headings], [text for text, _ in known], scorer=fuzz.ratio)
+    keys = list(dict.fromkeys(key for _, key in known))
+    columns = list(dict.fromkeys(column for _, column in headings))
+    best = np.zeros((len(columns), len(keys)))
+    texts_of: dict[tuple[int, int], tuple[str, str]] = {}
+    rows = {column: i for i, column in enumerate(columns)}
+    places = {key: i for i, key in enumerate(keys)}
+    for i, (part, column) in enumerate(headings):
+        for j in np.flatnonzero(ratios[i] > _LEAST_RATIO - _LEAST_MARGIN):
+            at = (rows[column], places[known[j][1]])
+            if ratios[i, j] > best[at]:
+                best[at] = ratios[i, j]
+                texts_of[at] = (part, known[j][0])
+    return [
+        Match(columns[i], *keys[j], "suggested", _readings(texts, texts_of[i, j][1], keys[j]))
+        for i, j in _clear_pairs(best)
+        if keys[j] not in found and _say_the_same(*texts_of[i, j])
+    ]
+
+
+def _texts(table: Table, column: int) -> list[str]:
+    """The normalised readings of a column that are long enough to be told apart."""
+    questions = table.questions[column] if table.questions else ()
+    parts = [part for text in (table.headings[column], *questions) for part in question_parts(text)]
+    normal = dict.fromkeys(normal_text(part) for part in parts if part)
+    return [text for text in normal if _SHORTEST <= len(text) <= _LONGEST]
+
+
+def _clear_pairs(ratios: np.ndarray) -> list[tuple[int, int]]:
+    """Rows and columns that are each other's best by the margin; so no row or column is in two pairs."""
+    pairs = []
+    for i, j in zip(*np.nonzero(ratios >= _LEAST_RATIO), strict=True):
+        others = np.concatenate((np.delete(ratios[i], j), np.delete(ratios[:, j], i)))
+        if not len(others) or ratios[i, j] - others.max() >= _LEAST_MARGIN:
+            pairs.append((int(i), int(j)))
+    return pairs
+
+
+def _say_the_same(first: str, second: str) -> bool:
+    return _weighty(first) == _weighty(second)
+
+
+def _weighty(text: str) -> Counter[str]:
+    """Negations, each counted as the same thing, and numbers: where these differ, the texts do not say the same."""
+    words = _WORD.findall(text)
+    negations = sum(word in _NEGATIONS or word.endswith("n't") for word in words)
+    negations += sum(character in _NEGATING_CHARACTERS for character in text)
+    return Counter({"negation": negations, **Counter(word for word in words if word.isdigit())})
+
+
+def _readings(texts: ItemTexts, text: str, key: ItemKey) -> frozenset[tuple[str, str]]:
+    return texts.texts.get(text, {}).get(key, frozenset())
+
+
+def suggestion_issues(
+    matches: Sequence[Match], item_texts: Mapping[str, str], table: Table, accepted: bool
+) -> list[Issue]:
+    """An issue for each suggestion: an error that asks for confirmation, or a warning where all are accepted.
+
+    Parameters
+    ----------
+    item_texts : mapping of item code -> text
+        A text of each item, to show.
+    """
+    issues = []
+    for match in matches:
+        name = table.names[match.column]
+        problem = f"{name!r} resembles the item {match.item}, {item_texts.get(match.item, '')!r}."
+        if accepted:
+            remedy = "It was read as this item; check that it asks the same."
+            issues.append(Issue("suggested_match", "warning", table.where(match.column), problem, remedy))
+        else:
+            remedy = (
+                f"If it is this item, pass columns={{{name!r}: {match.item!r}}}, or accept_suggestions=True for all."
+            )
+            issues.append(Issue("suggested_match", "error", table.where(match.column), problem, remedy))
+    return issues
