@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from servicediag.instrument import Instrument, lint_instrument, list_instruments, load_instrument
     from servicediag.questionnaire import write_answer_sheet
     from servicediag.reliability_table import Reliability, reliability
-    from servicediag.responses import Intake, Responses, read_responses
+    from servicediag.responses import Intake, Responses, Screening, read_responses, screen
     from servicediag.scoring import Scores, score
     from servicediag.simulation import AnswerProcess, Effect, SimulatedStudy, simulate
+    from servicediag.structure import StructureCheck, check_structure
 
 __version__ = "0.1.0"
 
@@ -46,10 +47,13 @@ _HOMES = {
     "Responses": "responses",
     "ResponsesError": "errors",
     "Scores": "scoring",
+    "Screening": "responses",
     "ServicediagError": "errors",
     "ServicediagWarning": "errors",
     "SimulatedStudy": "simulation",
+    "StructureCheck": "structure",
     "build_evidence": "diagnosis.evidence",
+    "check_structure": "structure",
     "diagnose": "diagnosis.engine",
     "lint_instrument": "instrument",
     "list_instruments": "instrument",
@@ -57,6 +61,7 @@ _HOMES = {
     "read_responses": "responses",
     "reliability": "reliability_table",
     "score": "scoring",
+    "screen": "responses",
     "simulate": "simulation",
     "write_answer_sheet": "questionnaire",
 }
@@ -77,11 +82,14 @@ __all__ = [
     "Responses",
     "ResponsesError",
     "Scores",
+    "Screening",
     "ServicediagError",
     "ServicediagWarning",
     "SimulatedStudy",
+    "StructureCheck",
     "__version__",
     "build_evidence",
+    "check_structure",
     "diagnose",
     "lint_instrument",
     "list_instruments",
@@ -90,6 +98,7 @@ __all__ = [
     "read_responses",
     "reliability",
     "score",
+    "screen",
     "simulate",
     "write_answer_sheet",
 ]

@@ -1,0 +1,308 @@
+"""What a covariance structure is fitted to: respondents by group and by which items they answered, in scaled units."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from servicediag.errors import InsufficientDataError
+from servicediag.psychometrics._correlations import singular_items
+from servicediag.psychometrics._frames import FloatArray, name_list, numeric_frame
+
+__all__ = ["Block", "MissingAnswers", "Sample", "Study", "study"]
+
+MissingAnswers = Literal["listwise", "fiml"]
+_BLOCK = 256  # patterns handled at a time
+_EM_ROUNDS = 5000
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some patterns of answered items, stacked; entries of items not answered are 0.
+
+    Attributes
+    ----------
+    answered : ndarray, shape (n_patterns, n_items)
+        1 where the pattern's respondents answered, else 0.
+    n : ndarray, shape (n_patterns,)
+        Respondents of each pattern.
+    mean : ndarray, shape (n_patterns, n_items)
+    covariance : ndarray, shape (n_patterns, n_items, n_items)
+        Divided by the number of respondents.
+    """
+
+    answered: FloatArray
+    n: FloatArray
+    mean: FloatArray
+    covariance: FloatArray
+
+    def padded(self, covariance: FloatArray) -> FloatArray:
+        """A covariance restricted to each pattern's items, with 1 on the diagonal of the others."""
+        both = self.answered[:, :, None] * self.answered[:, None, :]
+        result: FloatArray = covariance * both
+        diagonal = np.arange(covariance.shape[0])
+        result[:, diagonal, diagonal] += 1 - self.answered
+        return result
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One group of respondents.
+
+    Attributes
+    ----------
+    label : Hashable
+        Name of the group; None where there is one.
+    n : int
+    blocks : tuple of Block
+    mean, covariance : ndarray
+        Maximum-likelihood moments without any model; the covariance is divided by n.
+    saturated : float
+        Discrepancy at those moments: the least possible.
+    baseline : float
+        Discrepancy of the model in which items are unrelated.
+    mean_structure : bool
+        Whether means count in the discrepancy.
+    rows : ndarray, shape (n, n_items)
+        The scaled answers; NaN where missing.
+    """
+
+    label: Hashable
+    n: int
+    blocks: tuple[Block, ...]
+    mean: FloatArray
+    covariance: FloatArray
+    saturated: float
+    baseline: float
+    mean_structure: bool
+    rows: FloatArray
+
+
+@dataclass(frozen=True)
+class Study:
+    """All groups, and the units in which their answers are held: ``(answers - shift) / scale``."""
+
+    samples: tuple[Sample, ...]
+    shift: FloatArray
+    scale: FloatArray
+    n_dropped: int
+    n_incomplete: int
+
+    @property
+    def n(self) -> int:
+        return sum(sample.n for sample in self.samples)
+
+
+def study(
+    items: object,
+    names: Sequence[Hashable],
+    *,
+    groups: object = None,
+    missing: MissingAnswers = "listwise",
+    mean_structure: bool,
+    statistic: str,
+) -> Study:
+    """Check the answers to some items and sort them by group and pattern.
+
+    Raises
+    ------
+    InsufficientDataError
+        A group has too few respondents, an item does not vary, or items repeat each other; groups and items are named.
+    ValueError, TypeError
+        Answers that are no numbers; groups that do not fit the answers.
+    """
+    frame = items if isinstance(items, pd.DataFrame) else pd.DataFrame(numeric_frame(items).values)
+    places: dict[Hashable, int] = {name: position for position, name in enumerate(frame.columns)}
+    positions = [places[name] for name in names]
+    checked = numeric_frame(frame.iloc[:, positions])
+    values = checked.floats
+    labels = None if groups is None else _labels(groups, checked.index)
+    answered = ~np.isnan(values)
+    keep = answered.all(axis=1) if missing == "listwise" else answered.any(axis=1)
+    if labels is not None:
+        keep &= ~pd.isna(pd.Series(labels, dtype=object)).to_numpy()
+    kept = values[keep]
+    n_dropped = len(values) - len(kept)
+    parts = [(None, kept)] if labels is None else _split(labels[keep], kept, statistic)
+    for label, part in parts:
+        _refuse_thin(part, label, names, n_dropped, statistic)
+    shift, scale = _units(kept)
+    samples = tuple(_sample(label, (part - shift) / scale, names, mean_structure, statistic) for label, part in parts)
+    return Study(samples, shift, scale, n_dropped, int((~answered[keep]).any(axis=1).sum()))
+
+
+def _labels(groups: object, index: pd.Index) -> npt.NDArray[np.object_]:
+    """The group of each row of the answers, matched by index where there is one."""
+    if isinstance(groups, pd.DataFrame) and groups.shape[1] == 1:
+        groups = groups.iloc[:, 0]
+    if isinstance(groups, pd.Series):
+        if not groups.index.equals(index):
+            if not groups.index.is_unique or not index.is_unique or len(index.difference(groups.index)):
+                raise ValueError("groups must have the index of items: a group for each respondent")
+            groups = groups.reindex(index)
+        return np.asarray(groups.astype(object).to_numpy(), dtype=object)
+    if isinstance(groups, (str, bytes)) or not isinstance(groups, (Sequence, np.ndarray, pd.Index, pd.Categorical)):
+        raise TypeError(f"groups must be a Series or a list with a group a respondent, not {type(groups).__name__}")
+    if getattr(groups, "ndim", 1) != 1 or len(groups) != len(index):
+        raise ValueError(f"groups must hold one group for each of the {len(index)} respondents")
+    return np.asarray(pd.Series(list(groups), dtype=object).to_numpy(), dtype=object)
+
+
+def _split(labels: npt.NDArray[np.object_], values: FloatArray, statistic: str) -> list[tuple[Hashable, FloatArray]]:
+    try:
+        codes, names = pd.factorize(labels)
+    except TypeError:
+        raise TypeError("groups must hold labels, such as text or numbers; some of them are lists or tables") from None
+    if len(names) < 2:
+        raise InsufficientDataError(f"{statistic} of groups needs at least 2 groups with answers, not {len(names)}.")
+    try:
+        order = sorted(range(len(names)), key=lambda g: names[g])
+    except TypeError:  # labels of several types have no order of their own
+        order = sorted(range(len(names)), key=lambda g: (type(names[g]).__name__, str(names[g])))
+    return [(names[g], values[codes == g]) for g in order]
+
+
+def _in(label: Hashable) -> str:
+    return "" if label is None else f" in group {label}"
+
+
+def _refuse_thin(
+    values: FloatArray, label: Hashable, names: Sequence[Hashable], n_dropped: int, statistic: str
+) -> None:
+    n, k = values.shape
+    left = f" ({n_dropped} left out for missing answers)" if n_dropped else ""
+    if n <= k:
+        raise InsufficientDataError(
+            f"{statistic} needs more respondents than its {k} items{_in(label)}, and there are {n}{left}. "
+            "Collect more answers or use fewer items."
+        )
+    answered = ~np.isnan(values)
+    few = [name for name, count in zip(names, answered.sum(axis=0), strict=True) if count < 3]
+    if few:
+        raise InsufficientDataError(f"{statistic}: fewer than 3 respondents{_in(label)} answered {name_list(few)}.")
+    lowest, highest = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+    largest = np.nanmax(np.abs(values), axis=0)
+    constant = [name for name, same in zip(names, highest - lowest <= 1e-12 * largest, strict=True) if same]
+    if constant:
+        raise InsufficientDataError(
+            f"{statistic} needs items that vary; constant{_in(label)}: {name_list(constant)}. Leave them out."
+        )
+    together = answered.T.astype(float) @ answered
+    lonely = np.argwhere(np.triu(together < 2, 1))
+    if len(lonely):
+        pairs = [f"{names[i]} and {names[j]}" for i, j in lonely]
+        raise InsufficientDataError(
+            f"{statistic}: fewer than 2 respondents{_in(label)} answered both {name_list(pairs)}, so their covariance "
+            "is unknown."
+        )
+
+
+def _units(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of each item over all groups."""
+    largest = np.nanmax(np.abs(values), axis=0)
+    held = values / largest  # squares of very small or large answers would leave the range of floats
+    shift = np.nanmean(held, axis=0)
+    scale = np.sqrt(np.nanmean((held - shift) ** 2, axis=0))
+    return shift * largest, scale * largest
+
+
+def _sample(
+    label: Hashable, rows: FloatArray, names: Sequence[Hashable], mean_structure: bool, statistic: str
+) -> Sample:
+    blocks = _blocks(rows)
+    complete = not np.isnan(rows).any()
+    if complete:
+        mean, covariance = blocks[0].mean[0], blocks[0].covariance[0]
+    else:
+        mean, covariance = _saturated_moments(blocks, rows)
+    spread = np.sqrt(np.diag(covariance))
+    fault = singular_items(covariance / np.outer(spread, spread), tuple(names))
+    if fault:
+        raise InsufficientDataError(
+            f"{statistic} needs items that do not repeat each other, and{_in(label)} {fault}. Leave some of them out."
+        )
+    n = len(rows)
+    variances = np.nanmean((rows - np.nanmean(rows, axis=0)) ** 2, axis=0)
+    shares = (~np.isnan(rows)).mean(axis=0)
+    return Sample(
+        label=label,
+        n=n,
+        blocks=blocks,
+        mean=mean,
+        covariance=covariance,
+        saturated=_least(blocks, mean, covariance, n),
+        baseline=float((shares * (np.log(variances) + 1)).sum()),
+        mean_structure=mean_structure,
+        rows=rows,
+    )
+
+
+def _blocks(rows: FloatArray) -> tuple[Block, ...]:
+    answered = ~np.isnan(rows)
+    if answered.all():
+        patterns, member = answered[:1], np.zeros(len(rows), dtype=np.intp)
+    else:
+        patterns, member = np.unique(answered, axis=0, return_inverse=True)
+        member = member.reshape(-1)
+    result = []
+    for start in range(0, len(patterns), _BLOCK):
+        part = patterns[start : start + _BLOCK]
+        n, mean = np.zeros(len(part)), np.zeros(part.shape)
+        covariance = np.zeros((*part.shape, part.shape[1]))
+        for at in range(len(part)):
+            held = np.where(part[at], rows[member == start + at], 0.0)
+            n[at], mean[at] = len(held), held.mean(axis=0)
+            away = held - mean[at]
+            covariance[at] = away.T @ away / len(held)
+        result.append(Block(part.astype(np.float64), n, mean, covariance))
+    return tuple(result)
+
+
+def _saturated_moments(blocks: tuple[Block, ...], rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and covariance by expectation-maximisation (Dempster, Laird & Rubin 1977), extrapolated where it crawls."""
+    mean = np.nanmean(rows, axis=0)
+    covariance = np.diag(np.nanvar(rows, axis=0))
+    for _ in range(_EM_ROUNDS):
+        new_mean, new_covariance = _em_round(blocks, mean, covariance, len(rows))
+        moved = max(np.abs(new_mean - mean).max(), np.abs(new_covariance - covariance).max())
+        mean, covariance = new_mean, new_covariance
+        if moved < 1e-10:
+            break
+    return mean, covariance
+
+
+def _em_round(
+    blocks: tuple[Block, ...], mean: FloatArray, covariance: FloatArray, n: int
+) -> tuple[FloatArray, FloatArray]:
+    p = len(mean)
+    first, second = np.zeros(p), np.zeros((p, p))
+    for block in blocks:
+        both = block.answered[:, :, None] * block.answered[:, None, :]
+        inverse = np.linalg.inv(block.padded(covariance)) * both
+        onto = covariance @ inverse  # (n_patterns, p, p): regression of every item on those answered
+        away = block.answered * (block.mean - mean)
+        expected = np.einsum("rij,rj->ri", onto, away)
+        unknown = covariance - onto @ covariance
+        spread = onto @ block.covariance @ onto.transpose(0, 2, 1)
+        first += block.n @ expected
+        second += np.einsum("r,rij->ij", block.n, unknown + spread + expected[:, :, None] * expected[:, None, :])
+    change = first / n
+    result = second / n - np.outer(change, change)
+    return mean + change, (result + result.T) / 2
+
+
+def _least(blocks: tuple[Block, ...], mean: FloatArray, covariance: FloatArray, n: int) -> float:
+    value = 0.0
+    for block in blocks:
+        both = block.answered[:, :, None] * block.answered[:, None, :]
+        padded = block.padded(covariance)
+        inverse = np.linalg.inv(padded) * both
+        away = block.answered * (block.mean - mean)
+        fit = np.einsum("rij,rij->r", inverse, block.covariance) + np.einsum("ri,rij,rj->r", away, inverse, away)
+        value += float(block.n @ (np.linalg.slogdet(padded)[1] + fit)) / n
+    return value

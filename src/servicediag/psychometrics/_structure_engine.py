@@ -1,0 +1,333 @@
+"""Maximum likelihood for covariance and mean structures: discrepancy, gradient, information, and the minimiser.
+
+Every entry of the model's matrices changes the implied covariance by ``u v' + v u'`` and the implied mean by ``w``.
+Gradient and information follow from the vectors u, v and w alone (Joreskog 1969, Psychometrika, 34, 183-202; Browne &
+Arminger 1995, Handbook of Statistical Modeling for the Social and Behavioral Sciences, 185-249).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from servicediag.psychometrics._frames import FloatArray
+from servicediag.psychometrics._structure_data import Block, Sample
+from servicediag.psychometrics._structure_model import (
+    COVARIANCE,
+    INTERCEPT,
+    LOADING,
+    MEAN,
+    REGRESSION,
+    RESIDUAL,
+    IntArray,
+    Matrices,
+    ParameterTable,
+)
+
+__all__ = [
+    "Minimum",
+    "Slopes",
+    "discrepancy",
+    "entry_gradient",
+    "entry_information",
+    "expected_information",
+    "gradient",
+    "minimise",
+    "observed_information",
+    "own_information",
+    "slopes",
+    "weak_directions",
+    "weighted_inverse",
+]
+
+_ITERATIONS = 200
+_QUASI_NEWTON_ITERATIONS = 200
+_ASTRAY = 1e3  # no loading or variance of scaled items is as large as this
+_SMALL_GAIN = 1e-14  # expected fall of the discrepancy at which the search ends
+_SMALL_GRADIENT = 1e-6  # beyond this a search that stands still has not converged
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """How the implied moments of a group change with some entries: ``u v' + v u'`` and ``w``, a column an entry."""
+
+    u: FloatArray
+    v: FloatArray
+    w: FloatArray
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where the minimiser ended."""
+
+    parameters: FloatArray
+    value: float
+    converged: bool
+    n_iterations: int
+    largest_gradient: float
+
+
+def slopes(matrices: Matrices, kind: IntArray, row: IntArray, column: IntArray) -> Slopes:
+    """Slopes of entries given by their places, each of shape (n_items, n_entries)."""
+    p, n = len(matrices.loadings), len(kind)
+    effects = matrices.total_effects
+    paths = matrices.loadings @ effects
+    spread = matrices.loadings @ matrices.factor_covariance
+    levels = effects @ matrices.means
+    unit = np.eye(p)
+    u, v, w = np.zeros((p, n)), np.zeros((p, n)), np.zeros((p, n))
+    for which, left, right in (
+        (LOADING, unit, spread),
+        (REGRESSION, paths, spread),
+        (COVARIANCE, paths, paths),
+        (RESIDUAL, unit, unit),
+    ):
+        here = kind == which
+        u[:, here], v[:, here] = left[:, row[here]], right[:, column[here]]
+        if which in (COVARIANCE, RESIDUAL):
+            u[:, here] *= np.where(row[here] == column[here], 0.5, 1.0)
+        else:
+            w[:, here] = left[:, row[here]] * levels[column[here]]
+    here = kind == INTERCEPT
+    w[:, here] = unit[:, row[here]]
+    here = kind == MEAN
+    w[:, here] = paths[:, row[here]]
+    return Slopes(u, v, w)
+
+
+def discrepancy(matrices: Sequence[Matrices], samples: Sequence[Sample]) -> float:
+    """``ln det(Sigma) + trace(S inverse(Sigma)) + d' inverse(Sigma) d``, by respondents; infinite outside the model."""
+    total = sum(sample.n for sample in samples)
+    value = 0.0
+    for place, sample in zip(matrices, samples, strict=True):
+        covariance, mean = place.covariance, place.mean
+        for block in sample.blocks:
+            part = _inverses(block, covariance)
+            if part is None:
+                return float("inf")
+            inverse, log_determinant = part
+            away = _away(block, mean, sample)
+            fit = (inverse * block.covariance).sum(axis=(1, 2)) + np.einsum("ri,rij,rj->r", away, inverse, away)
+            value += float(block.n @ (log_determinant + fit)) / total
+    return value
+
+
+def _away(block: Block, mean: FloatArray, sample: Sample) -> FloatArray:
+    if not sample.mean_structure:
+        return np.zeros_like(block.mean)
+    result: FloatArray = block.answered * (block.mean - mean)
+    return result
+
+
+def _inverses(block: Block, covariance: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+    """Inverse of the covariance of each pattern's items, 0 elsewhere, and logs of the determinants."""
+    if not np.isfinite(covariance).all():
+        return None
+    padded = block.padded(covariance)
+    try:
+        roots = np.linalg.cholesky(padded)
+    except np.linalg.LinAlgError:
+        return None
+    log_determinant = 2 * np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
+    half = np.linalg.inv(roots)
+    inverse = (half.transpose(0, 2, 1) @ half) * (block.answered[:, :, None] * block.answered[:, None, :])
+    return (inverse, log_determinant) if np.isfinite(inverse).all() else None
+
+
+def _inverses_or_fault(block: Block, covariance: FloatArray) -> FloatArray:
+    part = _inverses(block, covariance)
+    if part is None:
+        raise np.linalg.LinAlgError("implied covariance is not positive definite")
+    return part[0]
+
+
+def weighted_inverse(place: Matrices, sample: Sample) -> tuple[FloatArray, FloatArray]:
+    """Derivatives of a group's discrepancy by its implied covariance and, times -1/2, by its implied mean."""
+    covariance, mean = place.covariance, place.mean
+    by_covariance, by_mean = np.zeros_like(covariance), np.zeros_like(mean)
+    for block in sample.blocks:
+        inverse = _inverses_or_fault(block, covariance)
+        away = _away(block, mean, sample)
+        seen = block.covariance + away[:, :, None] * away[:, None, :]
+        share = block.n / sample.n
+        by_covariance += np.tensordot(share, inverse - inverse @ seen @ inverse, axes=1)
+        by_mean += np.einsum("r,rij,rj->i", share, inverse, away)
+    return by_covariance, by_mean
+
+
+def entry_gradient(slope: Slopes, by_covariance: FloatArray, by_mean: FloatArray) -> FloatArray:
+    """Gradient of a group's discrepancy by entries."""
+    result: FloatArray = 2 * ((slope.u * (by_covariance @ slope.v)).sum(axis=0) - by_mean @ slope.w)
+    return result
+
+
+def entry_information(place: Matrices, sample: Sample, rows: Slopes, columns: Slopes | None = None) -> FloatArray:
+    """Expected information of one respondent of a group about entries: those of rows with those of columns."""
+    other = rows if columns is None else columns
+    result = np.zeros((rows.u.shape[1], other.u.shape[1]))
+    for block in sample.blocks:
+        for share, inverse in zip(block.n / sample.n, _inverses_or_fault(block, place.covariance), strict=True):
+            on_u, on_v = inverse @ other.u, inverse @ other.v
+            result += share * ((rows.u.T @ on_u) * (rows.v.T @ on_v) + (rows.u.T @ on_v) * (rows.v.T @ on_u))
+            if sample.mean_structure:
+                result += share * (rows.w.T @ (inverse @ other.w))
+    return result
+
+
+def own_information(place: Matrices, sample: Sample, slope: Slopes) -> FloatArray:
+    """The diagonal of ``entry_information``."""
+    result = np.zeros(slope.u.shape[1])
+    for block in sample.blocks:
+        for share, inverse in zip(block.n / sample.n, _inverses_or_fault(block, place.covariance), strict=True):
+            on_u, on_v = inverse @ slope.u, inverse @ slope.v
+            squares = (slope.u * on_u).sum(axis=0) * (slope.v * on_v).sum(axis=0)
+            result += share * (squares + (slope.u * on_v).sum(axis=0) ** 2)
+            if sample.mean_structure:
+                result += share * (slope.w * (inverse @ slope.w)).sum(axis=0)
+    return result
+
+
+def _group_slopes(table: ParameterTable, place: Matrices, group: int) -> tuple[IntArray, Slopes]:
+    entries = np.flatnonzero((table.group == group) & (table.free >= 0))
+    return table.free[entries], slopes(place, table.kind[entries], table.row[entries], table.column[entries])
+
+
+def _both(
+    table: ParameterTable, parameters: FloatArray, samples: Sequence[Sample], *, information: bool
+) -> tuple[FloatArray, FloatArray]:
+    total = sum(sample.n for sample in samples)
+    first, second = np.zeros(table.n_free), np.zeros((table.n_free, table.n_free))
+    for group, (place, sample) in enumerate(zip(table.matrices(parameters), samples, strict=True)):
+        numbers, slope = _group_slopes(table, place, group)
+        share = sample.n / total
+        np.add.at(first, numbers, share * entry_gradient(slope, *weighted_inverse(place, sample)))
+        if information:
+            np.add.at(second, np.ix_(numbers, numbers), share * entry_information(place, sample, slope))
+    return first, second
+
+
+def gradient(table: ParameterTable, parameters: FloatArray, samples: Sequence[Sample]) -> FloatArray:
+    """Gradient of the discrepancy by the free parameters."""
+    return _both(table, parameters, samples, information=False)[0]
+
+
+def expected_information(table: ParameterTable, parameters: FloatArray, samples: Sequence[Sample]) -> FloatArray:
+    """Expected information of one respondent about the free parameters."""
+    return _both(table, parameters, samples, information=True)[1]
+
+
+def observed_information(table: ParameterTable, parameters: FloatArray, samples: Sequence[Sample]) -> FloatArray:
+    """Half the second derivatives of the discrepancy: central differences of the analytic gradient."""
+    n = table.n_free
+    result = np.zeros((n, n))
+    for column in range(n):
+        change = np.zeros(n)
+        change[column] = 1e-4 * max(1.0, abs(parameters[column]))
+        ahead = gradient(table, parameters + change, samples)
+        behind = gradient(table, parameters - change, samples)
+        result[column] = (ahead - behind) / (4 * change[column])
+    return (result + result.T) / 2
+
+
+# ------------------------------------------------------------------------------------------------------- minimiser
+
+
+def minimise(table: ParameterTable, start: FloatArray, samples: Sequence[Sample]) -> Minimum:
+    """Fisher scoring with a line search; where it stands still before the gradient vanishes, quasi-Newton goes on."""
+    parameters = start.copy()
+    value = discrepancy(table.matrices(parameters), samples)
+    largest, converged, done = np.inf, False, 0
+    while done < _ITERATIONS and np.isfinite(value):
+        done += 1
+        slope, information = _both(table, parameters, samples, information=True)
+        largest = float(np.abs(slope).max(initial=0.0))
+        step = _scoring_step(slope, information)
+        gain = -float(slope @ step)
+        if gain < _SMALL_GAIN:
+            converged = largest < _SMALL_GRADIENT
+            break
+        moved = _search(table, parameters, step, value, gain, samples)
+        if moved is None:
+            converged = largest < _SMALL_GRADIENT
+            break
+        parameters, value = moved
+        if np.abs(parameters).max() > _ASTRAY:
+            return Minimum(parameters, value, False, done, largest)
+    if not converged and np.isfinite(value):
+        return _quasi_newton(table, parameters, samples, done)
+    return Minimum(parameters, value, converged, done, largest)
+
+
+def _scoring_step(slope: FloatArray, information: FloatArray) -> FloatArray:
+    scale = np.sqrt(np.maximum(np.diag(information), 1e-12))
+    scaled = information / np.outer(scale, scale)
+    if _clearly_regular(scaled):
+        step: FloatArray = -np.linalg.solve(scaled, slope / scale) / (2 * scale)
+    else:
+        values, vectors = np.linalg.eigh(scaled)
+        damped = np.maximum(values, 1e-7)  # directions that the data hardly inform move slowly
+        step = -(vectors @ ((vectors.T @ (slope / scale)) / (2 * damped))) / scale
+    longest = float(np.abs(step).max(initial=0.0))
+    return step if longest <= 1 else step / longest
+
+
+def _clearly_regular(scaled: FloatArray) -> bool:
+    """Whether a matrix with a diagonal of 1 is far from singular, by its Cholesky root, which is quick."""
+    try:
+        root = np.linalg.cholesky(scaled)
+    except np.linalg.LinAlgError:
+        return False
+    return bool(np.diag(root).min(initial=1.0) > 1e-2)
+
+
+def _search(
+    table: ParameterTable,
+    parameters: FloatArray,
+    step: FloatArray,
+    value: float,
+    gain: float,
+    samples: Sequence[Sample],
+) -> tuple[FloatArray, float] | None:
+    size = 1.0
+    for _ in range(40):
+        candidate = parameters + size * step
+        reached = discrepancy(table.matrices(candidate), samples)
+        if reached <= value - 1e-4 * size * gain + 1e-15 * abs(value):
+            return candidate, reached
+        size /= 2
+    return None
+
+
+def _quasi_newton(table: ParameterTable, start: FloatArray, samples: Sequence[Sample], done: int) -> Minimum:
+    from scipy.optimize import minimize
+
+    def value(x: FloatArray) -> float:
+        reached = discrepancy(table.matrices(x), samples)
+        return reached if np.isfinite(reached) else 1e10
+
+    def slope(x: FloatArray) -> FloatArray:
+        try:
+            return gradient(table, x, samples)
+        except np.linalg.LinAlgError:
+            return np.zeros(len(x))
+
+    options = {"gtol": 1e-9, "maxiter": _QUASI_NEWTON_ITERATIONS}
+    found = minimize(value, start, jac=slope, method="BFGS", options=options)
+    largest = float(np.abs(slope(found.x)).max(initial=0.0))
+    reached = discrepancy(table.matrices(found.x), samples)
+    converged = bool(np.isfinite(reached)) and largest < _SMALL_GRADIENT
+    return Minimum(np.asarray(found.x), reached, converged, done + int(found.nit), largest)
+
+
+def weak_directions(information: FloatArray, tolerance: float = 1e-9) -> tuple[bool, npt.NDArray[np.bool_]]:
+    """Whether the information is singular, and which parameters take part in what it leaves open."""
+    scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
+    scaled = information / np.outer(scale, scale)
+    if _clearly_regular(scaled):
+        return False, np.zeros(len(scaled), dtype=bool)
+    values, vectors = np.linalg.eigh(scaled)
+    weak = values < tolerance
+    return bool(weak.any()), np.asarray((np.abs(vectors[:, weak]) > 0.05).any(axis=1))
