@@ -150,7 +150,10 @@ def test_incomplete_answers():
 # The reference's first group is the first in the file; ours is the first by name.
 @pytest.mark.parametrize(
     ("name", "column", "labels"),
-    [("hs_school", "school", {"Pasteur": "1 Pasteur", "Grant-White": "2 Grant-White"}), ("bfi_gender_CN", "gender", {})],
+    [
+        ("hs_school", "school", {"Pasteur": "1 Pasteur", "Grant-White": "2 Grant-White"}),
+        ("bfi_gender_CN", "gender", {}),
+    ],
 )
 def test_invariance(name, column, labels):
     data, model, known = reference("invariance", name)

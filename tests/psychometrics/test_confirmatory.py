@@ -173,9 +173,7 @@ def test_identification_changes_units_and_nothing_else():
     assert_allclose(marker.standardized_loadings, variance.standardized_loadings, atol=1e-9)
     assert marker.loadings.loc["b1", "two"] == 1
     assert_allclose(np.diag(variance.factor_covariances), 1)
-    assert_allclose(
-        marker.loadings * np.sqrt(np.diag(marker.factor_covariances)), variance.loadings, atol=1e-9
-    )
+    assert_allclose(marker.loadings * np.sqrt(np.diag(marker.factor_covariances)), variance.loadings, atol=1e-9)
 
 
 def test_a_reversed_item_is_named_and_fits_the_same():
@@ -226,9 +224,7 @@ def test_three_factors_under_a_second_one_fit_as_three_correlated_ones():
     answers = drawn()
     plain = pm.confirmatory_factor_analysis(answers, MODEL)
     for identification in ("marker", "variance"):
-        above = pm.confirmatory_factor_analysis(
-            answers, MODEL, structure="second_order", identification=identification
-        )
+        above = pm.confirmatory_factor_analysis(answers, MODEL, structure="second_order", identification=identification)
         assert_allclose(above.fit.chi_square, plain.fit.chi_square, atol=1e-6)
         assert_allclose(above.standardized_loadings[list(MODEL)], plain.standardized_loadings, atol=1e-5)
         upper = above.second_order_loadings["general"]
@@ -277,9 +273,7 @@ def test_robust_chi_square_is_larger_than_its_share_for_heavy_tails_only():
     for method in ("satorra_bentler", "yuan_bentler"):
         assert_allclose(normal.robust(method).scaling_factor, 1, atol=0.06)
         assert tailed.robust(method).scaling_factor > 1.3
-        assert_allclose(
-            tailed.robust(method).chi_square * tailed.robust(method).scaling_factor, tailed.fit.chi_square
-        )
+        assert_allclose(tailed.robust(method).chi_square * tailed.robust(method).scaling_factor, tailed.fit.chi_square)
 
 
 # ------------------------------------------------------------------------------------------ refusals and flags

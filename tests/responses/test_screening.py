@@ -106,7 +106,7 @@ def test_nobody_is_removed_until_the_caller_drops_them(planted):
     assert rest.history == (f"dropped {len(screening.flagged)} of {len(responses)} respondents",)
 
 
-# ------------------------------------------------------------------------------------------------------------------ runs
+# ----------------------------------------------------------------------------------------------------------------- runs
 
 
 def test_runs_are_counted_before_reversal():
@@ -239,7 +239,7 @@ def test_single_items_only__no_exception():
     assert screening.to_frame()["longstring"].tolist() == [1, 1, 1]
 
 
-# --------------------------------------------------------------------------------------------- contradictions, time, gaps
+# ------------------------------------------------------------------------------------------- contradictions, time, gaps
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_missing_share_counts_what_was_not_answered():
     assert responses.missing.isin(["not_applicable"]).to_numpy().any()
 
 
-# ----------------------------------------------------------------------------------------------------- rules and results
+# ---------------------------------------------------------------------------------------------------- rules and results
 
 
 def test_one_weak_sign_is_not_enough_and_two_are():

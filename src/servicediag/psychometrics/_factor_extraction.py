@@ -187,8 +187,7 @@ def one_factor_communalities(matrices: FloatArray, *, tolerance: float = 1e-7, a
     reduced = matrices.copy()
     place = np.arange(k)
     reduced[:, place, place] = _squared_multiples_of_many(matrices)
-    values, vectors = np.linalg.eigh(reduced)
-    loadings = vectors[:, :, -1] * np.sqrt(np.maximum(values[:, -1:], 1e-6))
+    loadings = _leading(reduced)
     limit = np.sqrt(1 - FLOOR)
     active = np.arange(count)
     for _ in range(at_most):
@@ -208,8 +207,28 @@ def one_factor_communalities(matrices: FloatArray, *, tolerance: float = 1e-7, a
     return np.asarray(loadings**2)
 
 
+def _leading(matrices: FloatArray) -> FloatArray:
+    """The first eigenvector times the root of its eigenvalue; for many matrices by powers, which a start allows."""
+    count, k = matrices.shape[:2]
+    if count <= 50:
+        values, vectors = np.linalg.eigh(matrices)
+        return np.asarray(vectors[:, :, -1] * np.sqrt(np.maximum(values[:, -1:], 1e-6)))
+    positive = matrices + np.eye(k)  # no negative eigenvalue may lead
+    for _ in range(5):
+        positive = positive @ positive
+        positive /= np.trace(positive, axis1=1, axis2=2)[:, None, None]
+    at = np.diagonal(positive, axis1=1, axis2=2).argmax(axis=1)
+    vector = positive[np.arange(count), :, at]
+    vector /= np.sqrt((vector**2).sum(axis=1, keepdims=True))
+    value = np.einsum("bi,bij,bj->b", vector, matrices, vector, optimize=True)
+    return np.asarray(vector * np.sqrt(np.maximum(value, 1e-6))[:, None])
+
+
 def _squared_multiples_of_many(matrices: FloatArray) -> FloatArray:
-    values, vectors = np.linalg.eigh(matrices)
+    place = np.arange(matrices.shape[1])
+    nearly = matrices.copy()
+    nearly[:, place, place] += 1e-10  # a singular matrix stays within reach
+    inverse = np.diagonal(np.linalg.inv(nearly), axis1=1, axis2=2)
     with np.errstate(divide="ignore"):
-        inverse = (vectors**2 / np.maximum(values, 1e-12)[:, None, :]).sum(axis=2)
-    return np.asarray(np.clip(1 - 1 / inverse, 0.0, 1 - FLOOR))
+        shared = 1 - 1 / inverse
+    return np.asarray(np.clip(np.where(inverse > 0, shared, 1 - FLOOR), 0.0, 1 - FLOOR))

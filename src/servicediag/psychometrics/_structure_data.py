@@ -19,6 +19,7 @@ __all__ = ["Block", "MissingAnswers", "Sample", "Study", "study"]
 MissingAnswers = Literal["listwise", "fiml"]
 _BLOCK = 256  # patterns handled at a time
 _EM_ROUNDS = 5000
+_SETTLED = 1e-7  # change a round, in standard deviations, from which more rounds would not matter
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,7 @@ def _sample(
     if complete:
         mean, covariance = blocks[0].mean[0], blocks[0].covariance[0]
     else:
-        mean, covariance = _saturated_moments(blocks, rows)
+        mean, covariance = _saturated_moments(blocks, rows, statistic, _in(label))
     spread = np.sqrt(np.diag(covariance))
     fault = singular_items(covariance / np.outer(spread, spread), tuple(names))
     if fault:
@@ -263,16 +264,27 @@ def _blocks(rows: FloatArray) -> tuple[Block, ...]:
     return tuple(result)
 
 
-def _saturated_moments(blocks: tuple[Block, ...], rows: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean and covariance by expectation-maximisation (Dempster, Laird & Rubin 1977), extrapolated where it crawls."""
+def _saturated_moments(
+    blocks: tuple[Block, ...], rows: FloatArray, statistic: str, where: str
+) -> tuple[FloatArray, FloatArray]:
+    """Mean and covariance by expectation-maximisation (Dempster, Laird & Rubin 1977)."""
     mean = np.nanmean(rows, axis=0)
     covariance = np.diag(np.nanvar(rows, axis=0))
-    for _ in range(_EM_ROUNDS):
-        new_mean, new_covariance = _em_round(blocks, mean, covariance, len(rows))
-        moved = max(np.abs(new_mean - mean).max(), np.abs(new_covariance - covariance).max())
-        mean, covariance = new_mean, new_covariance
-        if moved < 1e-10:
-            break
+    moved = np.inf
+    try:
+        for _ in range(_EM_ROUNDS):
+            new_mean, new_covariance = _em_round(blocks, mean, covariance, len(rows))
+            moved = float(max(np.abs(new_mean - mean).max(), np.abs(new_covariance - covariance).max()))
+            mean, covariance = new_mean, new_covariance
+            if moved < 1e-10 or not np.isfinite(moved):
+                break
+    except np.linalg.LinAlgError:
+        moved = np.inf
+    if not moved < _SETTLED or not (np.diag(covariance) > 0).all():
+        raise InsufficientDataError(
+            f"{statistic}: too many answers are missing{where} to estimate the covariances of {len(mean)} items. "
+            "Leave out the items that few answered."
+        )
     return mean, covariance
 
 

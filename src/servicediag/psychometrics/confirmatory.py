@@ -181,7 +181,15 @@ class ConfirmatoryFactorAnalysis(Result):
     def _stacked(self, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
         if not self.groups:
             return frames[0]
-        return pd.concat(list(frames), keys=list(self.groups), names=["group"])
+        rows = frames[0].index
+        whole = pd.concat(list(frames), ignore_index=True)
+        groups = np.arange(len(self.groups))
+        whole.index = pd.MultiIndex(  # by its parts, since labels that are tuples would else become levels
+            levels=[_index(self.groups, "group"), rows],
+            codes=[np.repeat(groups, len(rows)), np.tile(np.arange(len(rows)), len(groups))],
+            names=["group", rows.name],
+        )
+        return whole
 
     # --------------------------------------------------------------------------------------------------- tables
 

@@ -233,8 +233,9 @@ class MeasurementInvariance(Result):
         -------
         DataFrame
             ``group``, ``kind`` (the parameters that this level adds: loadings, intercepts or residual variances),
-            ``item``, ``chi_square`` (1 df), ``p``, ``expected_difference`` of that group's parameter from the common
-            one, in the answers' units. Each is tested alone, so the largest are hints for a look at the wording.
+            ``item``, ``chi_square`` (1 df), ``p``, ``expected_difference``: how far that group's parameter would move
+            from the common one if it alone were freed, in the answers' units. Each is tested alone, so the largest are
+            hints for a look at the wording.
         """
         from scipy.special import chdtrc
 

@@ -81,6 +81,8 @@ def doubled_respondents(ids: pd.Index, waves: pd.Series | None, table: Table, ke
     kept : int array
         Their positions in the table.
     """
+    if ids.is_unique:
+        return
     frame = pd.DataFrame({"respondent": np.asarray(ids), "position": kept})
     frame["wave"] = "" if waves is None else waves.fillna("").to_numpy()
     doubled = frame[frame.duplicated(["wave", "respondent"], keep=False)]

@@ -79,14 +79,16 @@ def personal_reason(heading: str, values: Sequence[str | None]) -> str | None:
     """
     if kind := _BY_HEADING.get(normal_code(heading)):
         return kind
-    filled = [value.strip() for value in values if value and value.strip()]
-    short = [value for value in filled if len(value) <= _LONGEST]
-    together = "\n".join(short)
-    if "@" in together and any(_EMAIL.fullmatch(value) for value in short):
-        return "an e-mail address"
-    if (":" in together or together.count(".") > 2) and any(_IP.fullmatch(value) for value in short):
-        return "an address on the network"
-    sample = short[:: max(1, len(short) // _PHONE_SAMPLE)]
+    together = "\n".join(filter(None, values))
+    dotted = ":" in together or together.count(".") > 2
+    if "@" in together or dotted:
+        short = [text for value in values if value and len(text := value.strip()) <= _LONGEST]
+        if any(_EMAIL.fullmatch(value) for value in short):
+            return "an e-mail address"
+        if dotted and any(_IP.fullmatch(value) for value in short):
+            return "an address on the network"
+    step = max(1, len(values) // _PHONE_SAMPLE)
+    sample = [text for value in values[::step] if value and (text := value.strip())]
     if sample and sum(_is_phone(value) for value in sample) > len(sample) / 2:
         return "a telephone number"
     return None

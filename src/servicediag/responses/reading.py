@@ -83,7 +83,8 @@ def read_responses(
     Parameters
     ----------
     source : path or DataFrame
-        ``.xlsx``, ``.xlsm`` (macros are not run), ``.csv``, ``.tsv`` or ``.txt``; its content says what a file is.
+        ``.xlsx``, ``.xlsm`` (macros are not run), ``.xls``, ``.ods``, ``.csv``, ``.tsv``, ``.txt``, ``.json``,
+        ``.parquet``, or with the extra ``spss`` ``.sav`` and ``.zsav``; its content says what a file is.
     instrument : Instrument, id, path, or a list of these
         One export often holds several instruments.
     form : str or mapping, optional
