@@ -220,16 +220,57 @@ def expected_information(table: ParameterTable, parameters: FloatArray, samples:
 
 
 def observed_information(table: ParameterTable, parameters: FloatArray, samples: Sequence[Sample]) -> FloatArray:
-    """Half the second derivatives of the discrepancy: central differences of the analytic gradient."""
+    """Half the second derivatives of the discrepancy, per respondent."""
+    total = sum(sample.n for sample in samples)
     n = table.n_free
-    result = np.zeros((n, n))
-    for column in range(n):
+    result, by_moments = np.zeros((n, n)), []
+    for group, (place, sample) in enumerate(zip(table.matrices(parameters), samples, strict=True)):
+        numbers, slope = _group_slopes(table, place, group)
+        share = sample.n / total
+        by_covariance, by_mean = weighted_inverse(place, sample)
+        by_moments.append((share * by_covariance, share * by_mean))
+        np.add.at(result, np.ix_(numbers, numbers), share * _bending(place, sample, slope))
+    for column in range(n):  # what the curvature of the implied moments adds: their slopes, differenced
         change = np.zeros(n)
         change[column] = 1e-4 * max(1.0, abs(parameters[column]))
-        ahead = gradient(table, parameters + change, samples)
-        behind = gradient(table, parameters - change, samples)
-        result[column] = (ahead - behind) / (4 * change[column])
+        ahead = _with_fixed_weights(table, parameters + change, by_moments)
+        behind = _with_fixed_weights(table, parameters - change, by_moments)
+        result[column] += (ahead - behind) / (4 * change[column])
     return (result + result.T) / 2
+
+
+def _with_fixed_weights(
+    table: ParameterTable, parameters: FloatArray, by_moments: Sequence[tuple[FloatArray, FloatArray]]
+) -> FloatArray:
+    result = np.zeros(table.n_free)
+    for group, place in enumerate(table.matrices(parameters)):
+        numbers, slope = _group_slopes(table, place, group)
+        np.add.at(result, numbers, entry_gradient(slope, *by_moments[group]))
+    return result
+
+
+def _bending(place: Matrices, sample: Sample, slope: Slopes) -> FloatArray:
+    """Half the second derivatives of a group's discrepancy by entries, as if the moments were linear in them."""
+    mean = place.mean
+    u, v, w = slope.u, slope.v, slope.w
+    result = np.zeros((u.shape[1], u.shape[1]))
+    for block in sample.blocks:
+        away = _away(block, mean, sample)
+        seen = block.covariance + away[:, :, None] * away[:, None, :]
+        inverses = _inverses_or_fault(block, place.covariance)
+        for at, (share, inverse) in enumerate(zip(block.n / sample.n, inverses, strict=True)):
+            weight = inverse @ seen[at] @ inverse
+            u_u, u_v, v_v = u.T @ inverse @ u, u.T @ inverse @ v, v.T @ inverse @ v
+            s_u, s_v, t_v = u.T @ weight @ u, u.T @ weight @ v, v.T @ weight @ v
+            mixed = u_v.T * s_v + v_v * s_u + u_u * t_v + u_v * s_v.T
+            part = (mixed + mixed.T) / 2 - u_u * v_v - u_v * u_v.T
+            if sample.mean_structure:
+                pull = inverse @ away[at]
+                on_w = inverse @ w
+                turn = (pull @ u)[:, None] * (v.T @ on_w) + (pull @ v)[:, None] * (u.T @ on_w)
+                part += turn + turn.T + w.T @ on_w
+            result += share * part
+    return result
 
 
 # ------------------------------------------------------------------------------------------------------- minimiser

@@ -52,9 +52,9 @@ class Solution:
     Attributes
     ----------
     table : ParameterTable
-        In the identification that was asked for, or by variances where a marker item does not load.
+        In the identification that was asked for, or that of the search where it does not exist.
     covariance : ndarray or None
-        Of the free parameters, times nothing: their sampling covariance; None where the information is singular.
+        Sampling covariance of the free parameters; None where the information is singular.
     weak : tuple of str
         Parameters that the data leave open.
     """
@@ -112,7 +112,7 @@ class Solution:
         )
         return np.asarray(multiply), np.asarray(np.where(table.kind == INTERCEPT, shift[item_row], 0.0))
 
-    def entry_covariance(self) -> FloatArray | None:
+    def entry_variances(self) -> FloatArray | None:
         """Sampling variance of every entry of the table in scaled units; 0 for fixed ones."""
         if self.covariance is None:
             return None

@@ -184,9 +184,10 @@ class ConfirmatoryFactorAnalysis(Result):
         rows = frames[0].index
         whole = pd.concat(list(frames), ignore_index=True)
         groups = np.arange(len(self.groups))
+        levels: list[Any] = [_index(self.groups, "group"), rows]
         whole.index = pd.MultiIndex(  # by its parts, since labels that are tuples would else become levels
-            levels=[_index(self.groups, "group"), rows],
-            codes=[np.repeat(groups, len(rows)), np.tile(np.arange(len(rows)), len(groups))],
+            levels=levels,
+            codes=[np.repeat(groups, len(rows)).tolist(), np.tile(np.arange(len(rows)), len(groups)).tolist()],
             names=["group", rows.name],
         )
         return whole
@@ -209,7 +210,7 @@ class ConfirmatoryFactorAnalysis(Result):
         solution, table = self._solution, self._solution.table
         multiply, _ = solution.units()
         estimate = self._values()
-        variances = solution.entry_covariance() if self.converged else None
+        variances = solution.entry_variances() if self.converged else None
         unknown = np.full(len(estimate), np.nan)
         error = unknown if variances is None else np.where(table.free >= 0, np.sqrt(variances) * multiply, np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
