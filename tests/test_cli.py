@@ -539,3 +539,20 @@ def test_text_of_the_export_is_never_markup_or_terminal_code(tmp_path, customers
     assert result.exit_code == 0, result.output
     assert heading in result.stdout
     assert "\x1b" not in result.output
+
+
+def test_suggested_columns_stop_until_they_are_accepted(sins, tmp_path):
+    frame = pd.read_excel(sins, engine="openpyxl")
+    asked = next(name for name in frame.columns if str(name).startswith("Staff"))
+    altered = tmp_path / "altered.xlsx"
+    frame.rename(columns={asked: asked.replace("Staff", "Stafff", 1)}).to_excel(altered, index=False)
+    stopped = run("check", altered, *SINS)
+    assert stopped.exit_code == 1
+    assert "--accept-suggestions" in stopped.output
+    assert run("check", altered, *SINS, "--accept-suggestions").exit_code == 0
+
+
+def test_unknown_platform_is_wrong_usage(sins):
+    result = run("check", sins, *SINS, "--platform", "carrier-pigeon")
+    assert result.exit_code in (1, 2)
+    assert "qualtrics" in result.output

@@ -10,6 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "servicediag"
 LAYERS = (
     "__main__",
     "cli",
+    "export_arguments",
     "demo",
     "doubles",
     "tables",

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
-import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from servicediag.export_arguments import (
+    Reading,
+    instrument_and_form,
+    name_and_form,
+    one_for_each,
+    read_exports,
+    reads_exports,
+)
+
 if TYPE_CHECKING:
-    from servicediag.instrument import Instrument, Package
+    from servicediag.instrument import Instrument
     from servicediag.responses import Responses
-    from servicediag.terminal import Steps
 
 __all__ = ["app"]
 
@@ -46,74 +51,6 @@ InstrumentOption = Annotated[
 LanguageOption = Annotated[str, typer.Option("--language", metavar="LL", help="Language of what is written.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an internal error.")]
-Reading = dict[str, Any]
-
-_EACH: dict[str, Any] = {
-    "unit": (
-        list[str] | None,
-        typer.Option("--unit", metavar="COLUMN", help="Column that holds the unit; once, or once for each export."),
-    ),
-    "wave": (
-        list[str] | None,
-        typer.Option(
-            "--wave", metavar="COLUMN", help="Column, or fixed value, of the wave; once, or once for each export."
-        ),
-    ),
-    "respondent": (
-        list[str] | None,
-        typer.Option("--respondent", metavar="COLUMN", help="Column that identifies a respondent; '' for none."),
-    ),
-    "sheet": (
-        list[str] | None,
-        typer.Option("--sheet", metavar="NAME", help="Sheet of the workbook; once, or once for each export."),
-    ),
-    "columns": (
-        list[Path] | None,
-        typer.Option(
-            "--columns", metavar="FILE", help="Mapping of columns to item codes, as check --save-mapping writes."
-        ),
-    ),
-}
-"""Options of which each export may have its own: given once for all exports, or once for each in their order."""
-_ALL: dict[str, Any] = {
-    "export_language": (
-        str | None,
-        typer.Option("--export-language", metavar="LL", help="Language of the answers, where labels are ambiguous."),
-    ),
-    "header_row": (int | None, typer.Option("--header-row", min=1, help="Row of the headings, if it is not found.")),
-    "encoding": (str | None, typer.Option("--encoding", help="Encoding of a text file, if it is not found.")),
-    "missing_codes": (
-        list[str] | None,
-        typer.Option("--missing-code", metavar="VALUE", help="Value that means no answer; may be repeated."),
-    ),
-    "minimum_completed": (
-        float | None,
-        typer.Option(
-            "--minimum-completed",
-            min=0,
-            max=1,
-            help="Share of items below which a respondent is set aside; default 0.5.",
-        ),
-    ),
-}
-
-
-def _reads_exports(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say how exports are read; the command gets them as one mapping, ``reading``."""
-
-    @functools.wraps(command)
-    def with_options(**values: Any) -> None:
-        command(reading={name: values.pop(name) for name in (*_EACH, *_ALL)}, **values)
-
-    own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "reading"]
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
-        for name, (kind, option) in (_EACH | _ALL).items()
-    ]
-    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *added)]
-    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return with_options
 
 
 def _show_version(wanted: bool) -> None:
@@ -167,7 +104,7 @@ def instruments(
             show_frame(console(), list_instruments())
             show_frame(console(), list_packages())
             return
-        loaded, form = _instrument(instrument)
+        loaded, form = instrument_and_form(instrument)
         show_instrument(console(), loaded, form, _known_language(loaded, language))
 
 
@@ -184,19 +121,19 @@ def answer_sheet(
         from servicediag.questionnaire import write_answer_sheet
         from servicediag.terminal import console, say
 
-        loaded, form = _instrument(instrument)
+        loaded, form = instrument_and_form(instrument)
         _known_language(loaded, language)
         with _outputs([out], (".xlsx",), force=force) as (target,):
             write_answer_sheet(loaded, target, form=form, language=language, overwrite=True)
         _say_written([out])
         say(console(), "form.written", form=form)
         others = ", ".join(other.id for other in loaded.forms if other.id != form)
-        if others and _name_and_form(instrument)[1] is None:
+        if others and name_and_form(instrument)[1] is None:
             say(console(), "form.others", instrument=instrument, forms=others)
 
 
 @app.command()
-@_reads_exports
+@reads_exports
 def check(
     reading: Reading,
     export: ExportArgument,
@@ -221,7 +158,7 @@ def check(
         if annotate is not None and export.suffix.lower() not in (".xlsx", ".xlsm"):
             raise typer.BadParameter("--annotate marks cells of a workbook; the export is none")
         with _marking_faults(export, annotate, force), _outputs(wanted, (), force=force, inputs=[export]) as files:
-            (responses,) = _read([export], ["+".join(instrument)], reading)
+            (responses,) = read_exports([export], ["+".join(instrument)], reading)
             waiting = iter(files)
             if annotate is not None:
                 responses.intake.annotate(next(waiting), overwrite=True)
@@ -233,7 +170,7 @@ def check(
 
 
 @app.command()
-@_reads_exports
+@reads_exports
 def score(
     reading: Reading,
     export: ExportArgument,
@@ -250,7 +187,7 @@ def score(
         from servicediag.wording import text
 
         with _outputs([out], (".xlsx",), force=force, inputs=[export]) as (target,):
-            (responses,) = _read([export], ["+".join(instrument)], reading)
+            (responses,) = read_exports([export], ["+".join(instrument)], reading)
             scores = score_responses(responses)
             tables = {"Scores": scores.to_frame(), "Rules": scores.rules}
             write_workbook(target, tables, note=text("cli.not_for_release"))
@@ -259,7 +196,7 @@ def score(
 
 
 @app.command()
-@_reads_exports
+@reads_exports
 def reliability(
     reading: Reading,
     export: ExportArgument,
@@ -281,7 +218,7 @@ def reliability(
         reading["unit"] = [by] if by else reading["unit"]
         wanted = [] if out is None else [out]
         with _outputs(wanted, (".xlsx", ".csv"), force=force, inputs=[export]) as targets:
-            (responses,) = _read([export], ["+".join(instrument)], reading)
+            (responses,) = read_exports([export], ["+".join(instrument)], reading)
             table = reliability_of(responses, by="unit" if by else None).to_frame()
             for target in targets:
                 if target.suffix == ".csv":
@@ -294,7 +231,7 @@ def reliability(
 
 
 @app.command()
-@_reads_exports
+@reads_exports
 def diagnose(
     reading: Reading,
     exports: Annotated[list[Path], typer.Argument(metavar="EXPORT...", show_default=False)],
@@ -328,11 +265,11 @@ def diagnose(
         from servicediag.terminal import console, line, progress
 
         _known_report_language(language)
-        specifications = _one_for_each(instrument, exports, "-i")
+        specifications = one_for_each(instrument, exports, "-i")
         wanted = list(out or ())
         names = [*(f"reading {path.name}" for path in exports), "diagnosing", "writing"]
         with _outputs(wanted, tuple(_REPORTS), force=force, inputs=exports) as files, progress(names) as steps:
-            responses = _read(exports, specifications, reading, steps)
+            responses = read_exports(exports, specifications, reading, steps)
             _refuse_doubles(exports, responses)
             goals = None if targets is None else read_targets(targets, responses)
             steps()
@@ -460,77 +397,6 @@ def _check_suffix(path: Path | None, suffixes: Sequence[str]) -> None:
         raise typer.BadParameter(f"{path}: the file's name must end in {' or '.join(suffixes)}")
 
 
-def _instrument(specification: str) -> tuple[Instrument, str]:
-    """An instrument and the form of it, from ``ID[:FORM]``."""
-    from servicediag.instrument import load_instrument
-
-    name, form = _name_and_form(specification)
-    try:
-        loaded = load_instrument(name)
-        return loaded, loaded.form(form).id
-    except ValueError as error:
-        raise typer.BadParameter(str(error).removeprefix("id_or_path=")) from None
-
-
-def _name_and_form(specification: str) -> tuple[str, str | None]:
-    """Split ``ID:FORM``; a colon inside a path (``C:\\study``) is none of that."""
-    name, colon, form = specification.rpartition(":")
-    if not colon or not name or any(c in form for c in "/\\") or Path(specification).exists():
-        return specification, None
-    return name, form
-
-
-def _one_for_each(values: Sequence[Any] | None, exports: Sequence[Path], option: str) -> list[Any]:
-    """Values of a repeatable option, one an export; a single one serves for all."""
-    given = list(values or [None])
-    if len(given) == 1:
-        return given * len(exports)
-    if len(exports) == 1 and option == "-i":
-        return ["+".join(given)]
-    if len(given) != len(exports):
-        raise typer.BadParameter(f"{option} is given {len(given)} times for {len(exports)} exports: give one for each")
-    return given
-
-
-def _read(
-    exports: Sequence[Path],
-    specifications: Sequence[str],
-    reading: Reading,
-    steps: Steps | None = None,
-) -> list[Responses]:
-    """Read every export with its own instruments and options; the faults of all are told together."""
-    from servicediag.errors import ResponsesError
-    from servicediag.responses import read_responses
-    from servicediag.terminal import as_options
-
-    sources = [_sources(specification) for specification in specifications]
-    chosen = {name: _one_for_each(reading[name], exports, f"--{name}") for name in _EACH}
-    renamed = {"export_language": "language"}
-    common = {renamed.get(name, name): reading[name] for name in _ALL if reading[name] is not None}
-    report = None if steps is None else steps.within
-    found, failed = [], []
-    for number, (export, (members, forms)) in enumerate(zip(exports, sources, strict=True)):
-        if steps is not None:
-            steps()
-        own: dict[str, Any] = {name: values[number] or None for name, values in chosen.items()} | common
-        try:
-            found.append(read_responses(export, members, form=forms or None, progress=report, **own))
-        except ResponsesError as error:
-            failed.append(error)
-        except ValueError as error:
-            # A wrong argument is named at the beginning; any other text might quote the data.
-            if not re.match(r"[a-z_]+=", str(error)):
-                raise
-            raise typer.BadParameter(as_options(str(error))) from None
-    if len(failed) == 1:
-        raise failed[0]
-    if failed:
-        raise ResponsesError(
-            "\n".join(error.headline for error in failed), [issue for error in failed for issue in error.issues]
-        )
-    return found
-
-
 def _refuse_doubles(exports: Sequence[Path], read: Sequence[Responses]) -> None:
     from servicediag.doubles import doubled_exports
     from servicediag.errors import ResponsesError
@@ -538,42 +404,6 @@ def _refuse_doubles(exports: Sequence[Path], read: Sequence[Responses]) -> None:
     issues = list(doubled_exports(exports, read))
     if issues:
         raise ResponsesError("The same export is given twice; nothing was diagnosed.", issues)
-
-
-def _sources(specification: str) -> tuple[list[Instrument | str], dict[str, str]]:
-    """Instruments and packages of one export, and the forms that were named."""
-    parts = [specification] if Path(specification).exists() else specification.split("+")
-    members: list[Instrument | str] = []
-    forms: dict[str, str] = {}
-    ids: list[str] = []
-    for part in parts:
-        package = _package(part)
-        if package is not None:
-            members.append(part)
-            ids.extend(held.instrument for held in package.parts)
-            continue
-        loaded, form = _instrument(part)
-        members.append(loaded)
-        ids.append(loaded.id)
-        if _name_and_form(part)[1] is not None:
-            forms[loaded.id] = form
-    if doubled := sorted({name for name in ids if ids.count(name) > 1}):
-        raise typer.BadParameter(f"{', '.join(doubled)}: named twice for one export")
-    return members, forms
-
-
-def _package(name: str) -> Package | None:
-    """The package of that name; packages are read only for a name that is nothing else."""
-    from servicediag.instrument import load_instrument, load_package
-
-    try:
-        load_instrument(_name_and_form(name)[0])
-    except ValueError:
-        try:
-            return load_package(name)
-        except ValueError:
-            return None
-    return None
 
 
 def _known_language(instrument: Instrument, language: str) -> str:

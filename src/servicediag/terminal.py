@@ -112,6 +112,7 @@ def as_options(advice: str) -> str:
     "Leave out --sheet, or try --minimum-completed 0; say --columns FILE with 'Q1': 'sin_rule_1' or -i ID:customer."
     """
     advice = re.sub(r"\bcolumns=\{([^{}]*)\}", r"--columns FILE with \1", advice)
+    advice = advice.replace("accept_suggestions=True", "--accept-suggestions")
     advice = re.sub(r"\bmissing_codes=\([^()]*\)", "--missing-code", advice)
     return _ARGUMENT.sub(_as_option, advice)
 

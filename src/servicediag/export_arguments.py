@@ -1,0 +1,203 @@
+"""What the command line says of exports: the options, and reading by them."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from servicediag.instrument import Instrument, Package
+    from servicediag.responses import Responses
+    from servicediag.terminal import Steps
+
+__all__ = ["Reading", "instrument_and_form", "name_and_form", "one_for_each", "read_exports", "reads_exports"]
+
+Reading = dict[str, Any]
+
+_EACH: dict[str, Any] = {
+    "unit": (
+        list[str] | None,
+        typer.Option("--unit", metavar="COLUMN", help="Column that holds the unit; once, or once for each export."),
+    ),
+    "wave": (
+        list[str] | None,
+        typer.Option(
+            "--wave", metavar="COLUMN", help="Column, or fixed value, of the wave; once, or once for each export."
+        ),
+    ),
+    "respondent": (
+        list[str] | None,
+        typer.Option("--respondent", metavar="COLUMN", help="Column that identifies a respondent; '' for none."),
+    ),
+    "sheet": (
+        list[str] | None,
+        typer.Option("--sheet", metavar="NAME", help="Sheet of the workbook; once, or once for each export."),
+    ),
+    "columns": (
+        list[Path] | None,
+        typer.Option(
+            "--columns", metavar="FILE", help="Mapping of columns to item codes, as check --save-mapping writes."
+        ),
+    ),
+}
+"""Options of which each export may have its own: given once for all exports, or once for each in their order."""
+_ALL: dict[str, Any] = {
+    "export_language": (
+        str | None,
+        typer.Option("--export-language", metavar="LL", help="Language of the answers, where labels are ambiguous."),
+    ),
+    "platform": (
+        str | None,
+        typer.Option("--platform", metavar="NAME", help="Survey platform of the export, if it is not recognised."),
+    ),
+    "accept_suggestions": (
+        bool | None,
+        typer.Option("--accept-suggestions", help="Take headings that only resemble a question for that question."),
+    ),
+    "header_row": (int | None, typer.Option("--header-row", min=1, help="Row of the headings, if it is not found.")),
+    "encoding": (str | None, typer.Option("--encoding", help="Encoding of a text file, if it is not found.")),
+    "missing_codes": (
+        list[str] | None,
+        typer.Option("--missing-code", metavar="VALUE", help="Value that means no answer; may be repeated."),
+    ),
+    "minimum_completed": (
+        float | None,
+        typer.Option(
+            "--minimum-completed",
+            min=0,
+            max=1,
+            help="Share of items below which a respondent is set aside; default 0.5.",
+        ),
+    ),
+}
+
+
+def reads_exports(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how exports are read; the command gets them as one mapping, ``reading``."""
+
+    @functools.wraps(command)
+    def with_options(**values: Any) -> None:
+        command(reading={name: values.pop(name) for name in (*_EACH, *_ALL)}, **values)
+
+    own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "reading"]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
+        for name, (kind, option) in (_EACH | _ALL).items()
+    ]
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *added)]
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return with_options
+
+
+def instrument_and_form(specification: str) -> tuple[Instrument, str]:
+    """An instrument and the form of it, from ``ID[:FORM]``."""
+    from servicediag.instrument import load_instrument
+
+    name, form = name_and_form(specification)
+    try:
+        loaded = load_instrument(name)
+        return loaded, loaded.form(form).id
+    except ValueError as error:
+        raise typer.BadParameter(str(error).removeprefix("id_or_path=")) from None
+
+
+def name_and_form(specification: str) -> tuple[str, str | None]:
+    """Split ``ID:FORM``; a colon inside a path (``C:\\study``) is none of that."""
+    name, colon, form = specification.rpartition(":")
+    if not colon or not name or any(c in form for c in "/\\") or Path(specification).exists():
+        return specification, None
+    return name, form
+
+
+def one_for_each(values: Sequence[Any] | None, exports: Sequence[Path], option: str) -> list[Any]:
+    """Values of a repeatable option, one an export; a single one serves for all."""
+    given = list(values or [None])
+    if len(given) == 1:
+        return given * len(exports)
+    if len(exports) == 1 and option == "-i":
+        return ["+".join(given)]
+    if len(given) != len(exports):
+        raise typer.BadParameter(f"{option} is given {len(given)} times for {len(exports)} exports: give one for each")
+    return given
+
+
+def read_exports(
+    exports: Sequence[Path],
+    specifications: Sequence[str],
+    reading: Reading,
+    steps: Steps | None = None,
+) -> list[Responses]:
+    """Read every export with its own instruments and options; the faults of all are told together."""
+    from servicediag.errors import ResponsesError
+    from servicediag.responses import read_responses
+    from servicediag.terminal import as_options
+
+    sources = [_sources(specification) for specification in specifications]
+    chosen = {name: one_for_each(reading[name], exports, f"--{name}") for name in _EACH}
+    renamed = {"export_language": "language"}
+    common = {renamed.get(name, name): reading[name] for name in _ALL if reading[name] is not None}
+    report = None if steps is None else steps.within
+    found, failed = [], []
+    for number, (export, (members, forms)) in enumerate(zip(exports, sources, strict=True)):
+        if steps is not None:
+            steps()
+        own: dict[str, Any] = {name: values[number] or None for name, values in chosen.items()} | common
+        try:
+            found.append(read_responses(export, members, form=forms or None, progress=report, **own))
+        except ResponsesError as error:
+            failed.append(error)
+        except ValueError as error:
+            # A wrong argument is named at the beginning; any other text might quote the data.
+            if not re.match(r"[a-z_]+=", str(error)):
+                raise
+            raise typer.BadParameter(as_options(str(error))) from None
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        raise ResponsesError(
+            "\n".join(error.headline for error in failed), [issue for error in failed for issue in error.issues]
+        )
+    return found
+
+
+def _sources(specification: str) -> tuple[list[Instrument | str], dict[str, str]]:
+    """Instruments and packages of one export, and the forms that were named."""
+    parts = [specification] if Path(specification).exists() else specification.split("+")
+    members: list[Instrument | str] = []
+    forms: dict[str, str] = {}
+    ids: list[str] = []
+    for part in parts:
+        package = _package(part)
+        if package is not None:
+            members.append(part)
+            ids.extend(held.instrument for held in package.parts)
+            continue
+        loaded, form = instrument_and_form(part)
+        members.append(loaded)
+        ids.append(loaded.id)
+        if name_and_form(part)[1] is not None:
+            forms[loaded.id] = form
+    if doubled := sorted({name for name in ids if ids.count(name) > 1}):
+        raise typer.BadParameter(f"{', '.join(doubled)}: named twice for one export")
+    return members, forms
+
+
+def _package(name: str) -> Package | None:
+    """The package of that name; packages are read only for a name that is nothing else."""
+    from servicediag.instrument import load_instrument, load_package
+
+    try:
+        load_instrument(name_and_form(name)[0])
+    except ValueError:
+        try:
+            return load_package(name)
+        except ValueError:
+            return None
+    return None
