@@ -784,6 +784,22 @@ def test_spss__damaged__unreadable(sav, codes, harbour, faults):
         assert faults(path, harbour) == ["unreadable_file"]
 
 
+def test_spss__parser_that_breaks_down__the_file_is_refused_and_python_goes_on(
+    sav, codes, harbour, faults, monkeypatch
+):
+    """The parser runs in a process of its own, since a damaged file can end it with a memory fault."""
+    path = sav(pd.DataFrame(ANSWERS, columns=codes))
+    broken = subprocess.CompletedProcess([], -11, b"", b"")
+    monkeypatch.setattr("servicediag.responses.spss_file.subprocess.run", lambda *args, **kwargs: broken)
+    assert faults(path, harbour) == ["unreadable_file"]
+
+
+def test_spss__where_no_process_can_be_started__parsed_all_the_same(sav, codes, harbour, monkeypatch):
+    path = sav(pd.DataFrame(ANSWERS, columns=codes), variable_value_labels=scale_labels(codes))
+    monkeypatch.setattr(sys, "executable", "")
+    assert read_responses(path, harbour, form="guest").answers.to_numpy().tolist() == ANSWERS
+
+
 def test_spss__date_beyond_the_calendar_is_kept_as_a_number(sav, tmp_path):
     path = sav(pd.DataFrame({"a": [1e15, 2.0], "b": [1.0, 2.0]}), variable_format={"a": "DATETIME20"})
     assert [row[1] for row in read_raw(path)[0]] == ["b", "1", "2"]

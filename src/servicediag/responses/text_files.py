@@ -207,12 +207,14 @@ def _parse(data: bytes, sample: str, delimiter: str, where: str, limits: Limits)
     try:
         table = pa_csv.read_csv(
             pa.BufferReader(data),
-            read_options=pa_csv.ReadOptions(column_names=names, block_size=8 << 20),
+            read_options=pa_csv.ReadOptions(column_names=names, block_size=2 << 20),
             parse_options=pa_csv.ParseOptions(
                 delimiter=delimiter, newlines_in_values=_has_quoted_newline(data), ignore_empty_lines=False
             ),
             convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.dictionary(pa.int32(), pa.string())), strings_can_be_null=False
+                column_types=dict.fromkeys(names, pa.dictionary(pa.int32(), pa.string())),
+                strings_can_be_null=False,
+                check_utf8=False,  # the whole text was decoded before
             ),
         )
     except pa.ArrowInvalid:
