@@ -246,20 +246,30 @@ def _ends_name(character: np.ndarray) -> np.ndarray:
 
 def _decode(data: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Column and row numbers of the cell references that start at these positions."""
-    column = np.zeros(len(position), np.int64)
-    row = np.zeros(len(position), np.int64)
+    column = np.zeros(len(position), np.int32)
     position = position.copy()
     for _ in range(4):
         character = data[position]
         letter = character >= ord("A")
+        if not letter.any():
+            break
         column = np.where(letter, column * 26 + (character & 0x1F), column)
         position += letter
-    for _ in range(8):
-        character = data[position]
-        digit = (character >= ord("0")) & (character <= ord("9"))
-        row = np.where(digit, row * 10 + (character - ord("0")), row)
-        position += digit
-    return column, row
+    return column, _number(data, position, 8)
+
+
+def _number(data: np.ndarray, position: np.ndarray, digits: int) -> np.ndarray:
+    """The whole numbers, of at most that many digits, that start at these positions."""
+    values = np.zeros(len(position), np.int64)
+    position = position.copy()
+    for _ in range(digits):
+        digit = data[position] - _ZERO  # what is below 0 wraps round to a large one
+        more = digit <= 9
+        if not more.any():
+            break
+        values = np.where(more, values * 10 + digit, values)
+        position += more
+    return values
 
 
 def _count_one_by_one(pieces: Iterator[bytes], lengths: np.ndarray) -> _Extent:
@@ -314,13 +324,7 @@ def _values(piece: bytes) -> np.ndarray | None:
     digit = (data[position] >= _ZERO) & (data[position] <= _NINE)
     if not digit.all():
         return None
-    values = np.zeros(len(position), np.int64)
-    for _ in range(10):
-        character = data[position]
-        digit = (character >= _ZERO) & (character <= _NINE)
-        values = np.where(digit, values * 10 + (character - _ZERO), values)
-        position = position + digit
-    return values
+    return _number(data, position, 10)
 
 
 def _is_name(character: np.ndarray) -> np.ndarray:
