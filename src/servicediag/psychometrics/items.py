@@ -133,14 +133,13 @@ def item_analysis(items: pd.DataFrame, *, bounds: Bounds | None = None) -> ItemA
     edges = _edges(frame, bounds)
     complete = frame.complete
     rows = frame.values if complete.all() else frame.values[complete]
-    varies = [name in known.items for name in frame.columns]
-    answers = rows.T  # by items
+    variances = dict(zip(known.items, np.diag(known.covariance), strict=True))
     descriptive = {
-        "mean": [float(column.mean()) for column in answers],
-        "sd": [float(column.std(ddof=1)) if moves else 0.0 for column, moves in zip(answers, varies, strict=True)],
+        "mean": (rows.sum(axis=0, dtype=np.float64) / len(rows)).tolist(),
+        "sd": [math.sqrt(variances.get(name, 0.0)) for name in frame.columns],
     }
     if edges is not None:
-        pairs = list(zip(answers, edges, strict=True))
+        pairs = list(zip(rows.T, edges, strict=True))  # item by item, which keeps the memory small
         descriptive["floor"] = [float((column == low).mean()) for column, (low, _) in pairs]
         descriptive["ceiling"] = [float((column == high).mean()) for column, (_, high) in pairs]
     return _analysis(known, _table(known, frame.columns, descriptive))
