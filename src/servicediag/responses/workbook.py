@@ -6,7 +6,9 @@ import posixpath
 import re
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -80,6 +82,15 @@ class _Extent:
             self.last_column = max(self.last_column, int(columns.max()))
             self.last_row = max(self.last_row, int(rows.max()))
             self.n_cells += len(columns)
+
+    def merge(self, other: _Extent) -> None:
+        self.first_column = min(self.first_column, other.first_column)
+        self.last_column = max(self.last_column, other.last_column)
+        self.last_row = max(self.last_row, other.last_row)
+        self.n_cells += other.n_cells
+        self.text_bytes += other.text_bytes
+        self.has_errors = self.has_errors or other.has_errors
+        self.plain = self.plain and other.plain
 
 
 def inspect_workbook(path: Path, limits: Limits) -> tuple[SheetInfo, ...]:
@@ -199,31 +210,46 @@ def _excess(extent: _Extent, limits: Limits) -> tuple[str, int, str] | None:
 
 
 def _count(pieces: Iterator[bytes], lengths: np.ndarray, *, without_blank: bool = False) -> _Extent:
-    """Bounds of every ``r="A1"``, with or without cells that are only formatted, and whether every tag has one."""
+    """Bounds of every ``r="A1"``, with or without cells that are only formatted, and whether every tag has one.
+
+    Two pieces are looked through at a time; only a few are held, however large the sheet is.
+    """
     extent = _Extent()
-    for piece in pieces:
-        extent.text_bytes += _text_bytes(piece, lengths)
-        data = np.frombuffer(piece + b" " * 16, np.uint8)
-        references = _references(data, extent)
-        if without_blank and len(references):
-            ends = np.flatnonzero(data == _GREATER)
-            ends = ends[np.searchsorted(ends, references)]
-            references = references[data[ends - 1] != _SLASH]
-        extent.add(*_decode(data, references))
-        extent.has_errors = extent.has_errors or b't="e"' in piece or b"t='e'" in piece
+    waiting: deque[Future[_Extent]] = deque()
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for piece in pieces:
+            waiting.append(pool.submit(_scan, piece, lengths, without_blank))
+            if len(waiting) > 3:
+                extent.merge(waiting.popleft().result())
+        while waiting:
+            extent.merge(waiting.popleft().result())
     return extent
 
 
-def _references(data: np.ndarray, extent: _Extent) -> np.ndarray:
+def _scan(piece: bytes, lengths: np.ndarray, without_blank: bool) -> _Extent:
+    """The bounds and texts of one piece."""
+    extent = _Extent()
+    data = np.frombuffer(piece + b" " * 16, np.uint8)
+    tags, colons = np.flatnonzero(data == _LESS), np.flatnonzero(data == _COLON)
+    extent.text_bytes = _text_bytes(piece, _values(data, tags, colons), lengths)
+    references = _references(data, tags, colons, extent)
+    if without_blank and len(references):
+        ends = np.flatnonzero(data == _GREATER)
+        ends = ends[np.searchsorted(ends, references)]
+        references = references[data[ends - 1] != _SLASH]
+    extent.add(*_decode(data, references))
+    extent.has_errors = b't="e"' in piece or b"t='e'" in piece
+    return extent
+
+
+def _references(data: np.ndarray, tags: np.ndarray, colons: np.ndarray, extent: _Extent) -> np.ndarray:
     """Positions of cell references; a cell or row that leaves its place unsaid makes the extent not plain."""
-    tags = np.flatnonzero(data == _LESS)
     second = data[tags + 1]
     cells = tags[second == _LOWER_C]
     n_cells = int(_ends_name(data[cells + 2]).sum())
     rows = tags[second == _LOWER_R]
     rows = rows[(data[rows + 2] == _LOWER_O) & (data[rows + 3] == _LOWER_W)]
     n_rows = int(_ends_name(data[rows + 4]).sum())
-    colons = np.flatnonzero(data == _COLON)
     prefixed_cells = (data[colons + 1] == _LOWER_C) & _ends_name(data[colons + 2])
     prefixed_rows = (data[colons + 1] == _LOWER_R) & (data[colons + 2] == _LOWER_O)
 
@@ -277,7 +303,7 @@ def _count_one_by_one(pieces: Iterator[bytes], lengths: np.ndarray) -> _Extent:
     extent = _Extent(has_errors=True)
     row = column = 0
     for piece in pieces:
-        extent.text_bytes += _text_bytes(piece, lengths)
+        extent.text_bytes += _text_bytes(piece, None, lengths)
         for match in _TAG.finditer(piece):
             reference = _REFERENCE.search(match[2])
             letters, digits = (reference[1], reference[2]) if reference else (b"", b"")
@@ -301,10 +327,9 @@ def _column_number(letters: bytes) -> int:
     return number
 
 
-def _text_bytes(piece: bytes, lengths: np.ndarray) -> int:
+def _text_bytes(piece: bytes, indices: np.ndarray | None, lengths: np.ndarray) -> int:
     """Upper bound of the bytes that shared texts take once every cell holds its own copy."""
     total = 0
-    indices = _values(piece)
     if indices is None:  # values written in an unusual way are read one by one
         values = _VALUE.findall(piece)
         indices = np.array([int(value) for value in values if value and value != b"&"], np.int64)
@@ -312,13 +337,10 @@ def _text_bytes(piece: bytes, lengths: np.ndarray) -> int:
     return total + int(lengths[indices[indices < len(lengths)]].sum())
 
 
-def _values(piece: bytes) -> np.ndarray | None:
+def _values(data: np.ndarray, tags: np.ndarray, colons: np.ndarray) -> np.ndarray | None:
     """The numbers of all ``<v>123</v>``; None where a value does not look like that."""
-    data = np.frombuffer(piece + b" " * 16, np.uint8)
-    tags = np.flatnonzero(data == _LESS)
     opens = tags[(data[tags + 1] == _LOWER_V) & ~_is_name(data[tags + 2])]
-    prefixed = np.flatnonzero(data == _COLON)
-    if (data[opens + 2] != _GREATER).any() or (data[prefixed + 1] == _LOWER_V).any():
+    if (data[opens + 2] != _GREATER).any() or (data[colons + 1] == _LOWER_V).any():
         return None
     position = opens + 3
     digit = (data[position] >= _ZERO) & (data[position] <= _NINE)
