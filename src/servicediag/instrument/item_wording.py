@@ -26,6 +26,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 _NEGATION = re.compile(
     r"\b(?:not|no|never|nobody|none|nothing|nowhere|nor|neither|cannot|without|\w+n['’]t)\b", re.IGNORECASE
 )
+_CHOICE = re.compile(r"\bbetween\b.{1,80}?\band\b", re.IGNORECASE)
 _JOIN = re.compile(r"\b(?:and/or|and|or)\b", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _VOWELS = re.compile(r"[aeiouy]+")
@@ -64,8 +65,10 @@ def joins(text: str) -> list[str]:
     --------
     >>> joins("Staff were polite and quick.")
     ['and']
+    >>> joins("I had to choose between one customer and another.")  # one choice is one idea
+    []
     """
-    return _JOIN.findall(text)
+    return _JOIN.findall(_CHOICE.sub("", text))
 
 
 def flesch_kincaid_grade(text: str) -> float:
