@@ -192,11 +192,7 @@ def run_demo(folder: str | Path, *, overwrite: bool = False, progress: Callable[
         reliability=pd.concat(tables, ignore_index=True),
         diagnosis=diagnosis,
         comparison=pd.DataFrame([_compared(t, f) for t, f in zip(TROUBLES, symptoms, strict=True)], dtype=object),
-        others=tuple(
-            finding
-            for finding in diagnosis.findings
-            if finding.tier in ("established", "likely") and finding.direction == "worse" and finding.id not in known
-        ),
+        others=tuple(finding for finding in diagnosis.findings if finding.is_trouble and finding.id not in known),
     )
 
 
