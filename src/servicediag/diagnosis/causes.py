@@ -48,7 +48,7 @@ def explain(
     if finding.unit is not None and (finding.by, finding.unit, finding.rater) in unit_wide:
         note = "UNIT_WIDE: this unit is low on nearly everything, so specific causes cannot be told apart."
         return draft.with_finding(abstentions=(*finding.abstentions, note))
-    candidates = [rule for rule in rules.rules if set(rule.symptoms) & _symptoms(draft)]
+    candidates = rules.for_symptom(_symptom(draft))
     if not candidates:
         return draft
     place = Place(finding.by or WHOLE, finding.unit or WHOLE)
@@ -85,16 +85,17 @@ def _connected(draft: Draft, behind: dict[tuple[str | None, str | None, str], li
     return draft.with_finding(text=f"{finding.text} {sentence}", actions=actions)
 
 
-def _symptoms(draft: Draft) -> set[str]:
+def _symptom(draft: Draft) -> str:
+    """The finding as the rules name it."""
     finding = draft.finding
     name = f"{finding.instrument}/{finding.dimension}"
     if finding.kind == "bottleneck":
-        return {f"bottleneck:{name}"}
+        return f"bottleneck:{name}"
     if finding.kind == "blame_shift":
-        return {f"blame_shift:{finding.instrument}"}
+        return f"blame_shift:{finding.instrument}"
     if finding.kind == "confidence_capability":
-        return {"quadrant:" + str(dict(draft.values)["indicator"]).removeprefix("quadrant_")}
-    return {name}
+        return "quadrant:" + str(dict(draft.values)["indicator"]).removeprefix("quadrant_")
+    return name
 
 
 def _judge(rule: Rule, rules: RuleSet, reader: ConditionReader, place: Place) -> Cause:

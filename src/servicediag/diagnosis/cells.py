@@ -24,7 +24,7 @@ from servicediag.reliability_table import RELIABILITY_COLUMNS, reliability_row
 from servicediag.responses.model import Part
 from servicediag.results import table_rows
 
-__all__ = ["INDEX_PARTS", "current_waves", "judge_cells", "reliability_of", "reliability_table"]
+__all__ = ["current_waves", "index_part", "judge_cells", "reliability_of", "reliability_table"]
 
 INDEX_PARTS = frozenset({("four-tools", "blame_staff"), ("four-tools", "blame_situation")})
 """Dimensions that are read only within an index of their own, never by themselves."""
@@ -53,6 +53,12 @@ def judge_cells(evidence: Evidence, settings: Settings, reliability: pd.DataFram
     cells["current"] = cells["wave"] == [newest[i, f] for i, f in zip(cells["instrument"], cells["form"], strict=True)]
     _add_tiers(cells, settings, reliability)
     return cells
+
+
+def index_part(cells: pd.DataFrame) -> np.ndarray:
+    """Which cells belong to a dimension that is never judged by itself."""
+    keys = zip(cells["instrument"], cells["dimension"], strict=True)
+    return np.array([key in INDEX_PARTS for key in keys], dtype=bool)
 
 
 def current_waves(evidence: Evidence) -> dict[tuple[str, str], str]:
@@ -192,8 +198,7 @@ def _contrast_of(shown: pd.DataFrame, withheld: pd.DataFrame, settings: Settings
 
 def _add_tiers(cells: pd.DataFrame, settings: Settings, reliability: pd.DataFrame) -> None:
     """Tier, severity and direction of every cell of the declared family: unit x score cells that may be shown."""
-    parts = [key in INDEX_PARTS for key in zip(cells["instrument"], cells["dimension"], strict=True)]
-    judged = (cells["kind"] == "score") & ~np.array(parts, dtype=bool) & (cells["by"] != WHOLE)
+    judged = (cells["kind"] == "score") & ~index_part(cells) & (cells["by"] != WHOLE)
     family = judged & cells["current"] & (cells["hidden"] == "")
     inside = family.to_numpy()
     for p, q in (("p_value", "q_value"), ("p_minimum_effect", "q_minimum_effect")):

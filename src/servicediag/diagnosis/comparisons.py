@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, stdtr, stdtrit
+from scipy.special import ndtr, stdtrit
 
-from servicediag.diagnosis.cells import INDEX_PARTS
+from servicediag.diagnosis.cells import index_part
 from servicediag.diagnosis.draft import Draft, Titles, finding_id, name_or_none
 from servicediag.diagnosis.evidence import Evidence
 from servicediag.diagnosis.model import Finding, FindingKind
 from servicediag.diagnosis.settings import Settings
-from servicediag.diagnosis.statistics import benjamini_hochberg, expected_loss, welch
+from servicediag.diagnosis.statistics import benjamini_hochberg, expected_loss, minimum_effect_p, welch
 from servicediag.diagnosis.tiers import LOW_RELIABILITY, tier_of
 from servicediag.results import table_rows
 
@@ -51,9 +51,8 @@ def rater_findings(
     estimates = np.array([row["estimate"] for row in rows])
     errors = np.array([row["error"] for row in rows])
     df = np.array([row["df"] for row in rows])
-    q = benjamini_hochberg(np.minimum(1.0, 2 * stdtr(df, -np.abs(estimates) / errors)))
-    near, far = (np.abs(estimates) + sign * settings.minimum_effect for sign in (-1, 1))
-    q_minimum = benjamini_hochberg(np.minimum(1.0, stdtr(df, -near / errors) + stdtr(df, -far / errors)))
+    q = benjamini_hochberg(minimum_effect_p(estimates, errors, df, 0.0))
+    q_minimum = benjamini_hochberg(minimum_effect_p(estimates, errors, df, settings.minimum_effect))
     titles = Titles(evidence)
     for row, point, minimum in zip(rows, q, q_minimum, strict=True):
         inner, outer = row["inner"], row["outer"]
@@ -105,8 +104,7 @@ def rater_findings(
 
 def _pairs(evidence: Evidence, cells: pd.DataFrame) -> Iterable[dict[str, Any]]:
     scores = cells[(cells["kind"] == "score") & cells["current"] & (cells["hidden"] == "") & (cells["n"] > 1)]
-    parts = [key in INDEX_PARTS for key in zip(scores["instrument"], scores["dimension"], strict=True)]
-    scores = scores[scores["rater"].isin(CLOSENESS) & ~np.array(parts, dtype=bool)]
+    scores = scores[scores["rater"].isin(CLOSENESS) & ~index_part(scores)]
     place = ["by", "unit", "wave", "instrument", "dimension"]
     scores = scores[scores.groupby(place, sort=False)["rater"].transform("nunique") > 1]
     for _, group in scores.groupby(place, sort=False):

@@ -111,10 +111,8 @@ class ConditionReader:
         row = self._rows.get((place.by, place.unit, condition.target))
         if row is None:
             return Reading("unmeasured", self._unmeasured(condition), target=condition.target)
-        if condition.kind in ("present", "absent"):
-            return self._read_presence(condition, row)
         low = self._level(row) if place.by == WHOLE else self._contrast(row)
-        if condition.kind == "low":
+        if condition.kind in ("low", "present"):
             return low
         flipped: Mapping[State, State] = {"yes": "no", "no": "yes"}
         return Reading(flipped.get(low.state, low.state), low.sentence, low.shortfall, low.target)
@@ -137,11 +135,6 @@ class ConditionReader:
             return load_instrument(name) if name in self._known else None
         except InstrumentError:
             return None
-
-    def _read_presence(self, condition: Condition, row: Any) -> Reading:
-        low = self._level(row) if row.by == WHOLE else self._contrast(row)
-        state = low.state if condition.kind == "present" else {"yes": "no", "no": "yes"}.get(low.state, low.state)
-        return Reading(state, low.sentence, low.shortfall, low.target)  # type: ignore[arg-type]
 
     def _label(self, row: Any) -> str:
         if row.kind == "item":

@@ -13,7 +13,7 @@ from servicediag.diagnosis.model import Finding, FindingKind, Tier
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import benjamini_hochberg
 
-__all__ = ["Draft", "Titles", "finding_id", "name_or_none", "share_tiers"]
+__all__ = ["RATERS", "Draft", "Titles", "finding_id", "name_or_none", "share_tiers"]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
-from servicediag.diagnosis.cells import INDEX_PARTS
+from servicediag.diagnosis.cells import index_part
 from servicediag.diagnosis.draft import Draft, finding_id, name_or_none, share_tiers
 from servicediag.diagnosis.evidence import WHOLE
 from servicediag.diagnosis.model import Finding, FindingKind, Tier
@@ -80,7 +80,7 @@ def _watch_note(row: Any, distinct: bool) -> str:
 def unit_wide_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
     """A unit that one group of raters puts lower on nearly everything: one finding instead of many causes."""
     family = cells[(cells["kind"] == "score") & (cells["by"] != WHOLE) & cells["current"] & (cells["hidden"] == "")]
-    family = family[family["gap"].notna() & ~_index_part(family)]
+    family = family[family["gap"].notna() & ~index_part(family)]
     groups = [
         (key, group)
         for key, group in family.groupby(["by", "unit", "rater"], sort=False)
@@ -138,7 +138,7 @@ def organisation_findings(
     """
     whole = cells[(cells["kind"] == "score") & (cells["by"] == WHOLE) & cells["current"] & (cells["hidden"] == "")]
     whole = whole[[not targets.declared(i, d) for i, d in zip(whole["instrument"], whole["dimension"], strict=True)]]
-    whole = whole[whole["error"].notna() & ~_index_part(whole)]
+    whole = whole[whole["error"].notna() & ~index_part(whole)]
     with np.errstate(divide="ignore", invalid="ignore"):
         t = ((whole["health"] - settings.low_level) / whole["error"]).to_numpy(float)
     q = benjamini_hochberg(stdtr(np.maximum(whole["n"].to_numpy() - 1, 1), t))
@@ -287,11 +287,6 @@ def _share_draft(r: Any, tier: Tier, settings: Settings, cells: pd.DataFrame) ->
         loss=max(0.0, size - settings.smallest_gap),
         values=(("indicator", str(r.name)),),
     )
-
-
-def _index_part(cells: pd.DataFrame) -> np.ndarray:
-    keys = zip(cells["instrument"], cells["dimension"], strict=True)
-    return np.array([key in INDEX_PARTS for key in keys], dtype=bool)
 
 
 def _about(row: Any) -> tuple[object, ...]:

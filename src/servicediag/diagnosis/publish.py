@@ -55,7 +55,7 @@ def publish(
         evidence=_evidence_frame(shown, evidence),
         items=_item_frame(shown, evidence),
         indicators=_indicator_frame(shown, evidence),
-        readiness=_readiness_frame(readiness),
+        readiness=_named(readiness),
         withheld=_withheld_frame(cells),
         reliability=_named(_visible_reliability(reliability, settings)),
         study=_study(evidence, cells, settings),
@@ -128,10 +128,6 @@ def _indicator_title(evidence: Evidence, instrument: str, dimension: str, name: 
     if name.startswith("quadrant_"):
         return f"Confidence and capability: {name.removeprefix('quadrant_').replace('_', '-')}"
     return "Three or more kinds of behaviour met" if name == "three_or_more_incident" else name
-
-
-def _readiness_frame(readiness: pd.DataFrame) -> pd.DataFrame:
-    return _named(readiness)
 
 
 def _withheld_frame(cells: pd.DataFrame) -> pd.DataFrame:

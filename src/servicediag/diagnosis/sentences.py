@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from servicediag.diagnosis.draft import Draft, Titles
+from servicediag.diagnosis.draft import RATERS, Draft, Titles
 from servicediag.diagnosis.settings import Settings
 from servicediag.wording import text
 
@@ -59,7 +59,7 @@ def _values(draft: Draft, titles: Titles, settings: Settings) -> dict[str, Any]:
         values["direction"] = text(f"finding.direction.{dimension.direction}")
         values["raters"] = titles.raters(finding.instrument, finding.form or "")
     elif finding.rater is not None:
-        values["raters"] = _rater_name(finding.rater)
+        values["raters"] = RATERS[finding.rater]
         values["raters_title"] = values["raters"].capitalize()
     values.update(_numbers(draft))
     values.update({key: _number(value) for key, value in extra.items() if key != "indicator"})
@@ -100,12 +100,6 @@ def unit_name(unit: str) -> str:
 
 def _number(value: object) -> str:
     return f"{value:.1f}" if isinstance(value, float) else str(value)
-
-
-def _rater_name(rater: str) -> str:
-    from servicediag.diagnosis.draft import RATERS
-
-    return RATERS[rater]
 
 
 def method_statements(settings: Settings) -> tuple[str, ...]:
