@@ -238,3 +238,9 @@ def test_wrong_form_and_method_name_the_choices():
         result.confidence_interval(form="ICC2")
     with pytest.raises(ValueError, match="method must be one of 'f'"):
         result.confidence_interval(method="bootstrap")
+
+
+def test_targets_that_do_not_differ_on_average_give_limits_and_no_crash():
+    table = intraclass_correlation(pd.DataFrame([[0, 0], [0, 0], [-1, 1]])).to_frame()
+    row = table.loc["ICC(2,1)"]
+    assert row["ci_low"] <= row["estimate"] <= row["ci_high"]

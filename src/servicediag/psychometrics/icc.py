@@ -246,7 +246,8 @@ class IntraclassCorrelation(Result):
         def limit(targets: float, others: float) -> float:
             return n * (targets * msr - others * mse) / (others * fixed + targets * n * msr)
 
-        return limit(1 / divisor, 1.0), limit(1.0, 1 / factor)
+        # weights count by their ratio only; with next to no degrees of freedom ``factor`` is 0
+        return limit(1 / divisor, 1.0), limit(factor, 1.0)
 
     def _step_up(self, single: float) -> float:
         denominator = 1 + (self.n_raters - 1) * single
