@@ -3,8 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 import servicediag as sd
+
+# The same examples on every machine, so that a landing never hangs on luck. `--hypothesis-profile=explore` searches on.
+settings.register_profile("fixed", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("explore", deadline=None, print_blob=True)
+settings.load_profile("fixed")
 
 
 def _make_responses(parts, units, seed=0, shifts=(), halo=0.4, trait=0.6, noise=0.7, missing=0.0):
