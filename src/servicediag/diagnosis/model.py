@@ -24,6 +24,38 @@ Tier = Literal["established", "likely", "watch", "abstained"]
 Severity = Literal["critical", "major", "minor", "none"]
 CauseStatus = Literal["supported", "possible", "not_supported", "untested", "inconclusive", "not_distinguishable"]
 
+COMPARISON_COLUMNS = (
+    "by", "unit", "wave", "instrument", "dimension", "item", "inner_rater", "outer_rater", "inner_form", "outer_form",
+    "inner_health", "outer_health", "inner_n", "outer_n", "difference", "ci_low", "ci_high", "ci_low_90", "ci_high_90",
+    "superiority", "q_value", "tier", "verdict",
+)  # fmt: skip
+PATTERN_COLUMNS = ("by", "unit", "wave", "instrument", "dimension", "pattern", "manager", "employee", "customer")
+CHANGE_COLUMNS = (
+    "by", "unit", "rater", "form", "instrument", "dimension", "first_wave", "second_wave", "design", "n_first",
+    "n_second", "n_pairs", "first_health", "second_health", "change", "ci_low", "ci_high",
+    "standardized_response_mean", "q_value", "tier", "verdict",
+)  # fmt: skip
+AGREEMENT_COLUMNS = (
+    "by", "unit", "rater", "form", "wave", "instrument", "dimension", "n", "health", "sd", "sd_share_of_maximum",
+    "average_deviation", "rwg_uniform", "rwg_skewed", "verdict",
+)  # fmt: skip
+SEGMENT_COLUMNS = (
+    "background", "category", "by", "unit", "rater", "form", "wave", "instrument", "dimension", "n", "mean", "health",
+    "ci_low", "ci_high",
+)  # fmt: skip
+INDEX_COLUMNS = ("by", "unit", "wave", "index", "part", "estimate", "ci_low", "ci_high", "n", "verdict")
+ANSWER_COLUMNS = (
+    "by", "unit", "rater", "form", "wave", "instrument", "dimension", "item", "code", "label", "n", "share",
+)  # fmt: skip
+OPERATION_COLUMNS = ("unit", "indicator", "value")
+NOT_MEASURED_COLUMNS = ("gap", "code", "what", "settled_by")
+
+
+def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(columns=list(columns))
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -160,6 +192,25 @@ class Diagnosis:
         Title, groupings, number of units, and for each part its instrument, version, form, rater and respondents.
     method : mapping
         Thresholds, families, references and the statements that every report prints.
+    comparisons : DataFrame
+        Two groups of raters on the same dimension or item: ``COMPARISON_COLUMNS``; the difference is outer minus
+        inner in points of health, the verdict aligned, gap or undetermined.
+    patterns : DataFrame
+        What three or two groups of raters see together, by name: ``PATTERN_COLUMNS``.
+    changes : DataFrame
+        From one wave to the next: ``CHANGE_COLUMNS``; the verdict improved, declined, stable or undetermined.
+    agreement : DataFrame
+        How much the people of a unit agree: ``AGREEMENT_COLUMNS``.
+    segments : DataFrame
+        Scores by a background field, such as length of service: ``SEGMENT_COLUMNS``.
+    indexes : DataFrame
+        Numbers that put several scores together, such as attribution or say-do: ``INDEX_COLUMNS``.
+    answers : DataFrame
+        Shares of the answers to each item, a row a unit x item x option: ``ANSWER_COLUMNS``.
+    operations : DataFrame
+        Operations data as they were given, a row a unit x indicator: ``unit, indicator, value``.
+    not_measured : DataFrame
+        Gaps that could not be judged: ``gap, code, what, settled_by``.
     """
 
     findings: tuple[Finding, ...]
@@ -171,6 +222,15 @@ class Diagnosis:
     reliability: pd.DataFrame
     study: Mapping[str, Any]
     method: Mapping[str, Any] = field(default_factory=dict)
+    comparisons: pd.DataFrame = field(default_factory=lambda: _empty(COMPARISON_COLUMNS))
+    patterns: pd.DataFrame = field(default_factory=lambda: _empty(PATTERN_COLUMNS))
+    changes: pd.DataFrame = field(default_factory=lambda: _empty(CHANGE_COLUMNS))
+    agreement: pd.DataFrame = field(default_factory=lambda: _empty(AGREEMENT_COLUMNS))
+    segments: pd.DataFrame = field(default_factory=lambda: _empty(SEGMENT_COLUMNS))
+    indexes: pd.DataFrame = field(default_factory=lambda: _empty(INDEX_COLUMNS))
+    answers: pd.DataFrame = field(default_factory=lambda: _empty(ANSWER_COLUMNS))
+    operations: pd.DataFrame = field(default_factory=lambda: _empty(OPERATION_COLUMNS))
+    not_measured: pd.DataFrame = field(default_factory=lambda: _empty(NOT_MEASURED_COLUMNS))
 
     def __repr__(self) -> str:
         tiers = {tier: sum(f.tier == tier for f in self.findings) for tier in ("established", "likely", "watch")}
