@@ -6,6 +6,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,9 +17,39 @@ if TYPE_CHECKING:
     from servicediag.responses import Responses
     from servicediag.terminal import Steps
 
-__all__ = ["Reading", "instrument_and_form", "name_and_form", "one_for_each", "read_exports", "reads_exports"]
+__all__ = [
+    "Platform",
+    "Reading",
+    "instrument_and_form",
+    "name_and_form",
+    "one_for_each",
+    "read_exports",
+    "reads_exports",
+]
 
 Reading = dict[str, Any]
+
+
+class Platform(StrEnum):
+    """The platforms as ``read_responses`` names them; the readers, which know them too, are slow to load."""
+
+    QUALTRICS = "qualtrics"
+    SURVEYMONKEY = "surveymonkey"
+    GOOGLE_FORMS = "google_forms"
+    MICROSOFT_FORMS = "microsoft_forms"
+    LIMESURVEY = "limesurvey"
+    TYPEFORM = "typeform"
+    JOTFORM = "jotform"
+    ALCHEMER = "alchemer"
+    KOBO = "kobo"
+    REDCAP = "redcap"
+    SPSS = "spss"
+    SOSCI = "sosci"
+    WJX = "wjx"
+    YANDEX_FORMS = "yandex_forms"
+    ANSWER_SHEET = "answer_sheet"
+    PLAIN = "plain"
+
 
 _EACH: dict[str, Any] = {
     "unit": (
@@ -53,8 +84,8 @@ _ALL: dict[str, Any] = {
         typer.Option("--export-language", metavar="LL", help="Language of the answers, where labels are ambiguous."),
     ),
     "platform": (
-        str | None,
-        typer.Option("--platform", metavar="NAME", help="Survey platform of the export, if it is not recognised."),
+        Platform | None,
+        typer.Option("--platform", help="Survey platform of the export, if it is not recognised."),
     ),
     "accept_suggestions": (
         bool | None,
@@ -143,6 +174,8 @@ def read_exports(
     chosen = {name: one_for_each(reading[name], exports, f"--{name}") for name in _EACH}
     renamed = {"export_language": "language"}
     common = {renamed.get(name, name): reading[name] for name in _ALL if reading[name] is not None}
+    if "platform" in common:
+        common["platform"] = common["platform"].value
     report = None if steps is None else steps.within
     found, failed = [], []
     for number, (export, (members, forms)) in enumerate(zip(exports, sources, strict=True)):

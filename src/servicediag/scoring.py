@@ -36,7 +36,13 @@ study add up to the whole."""
 
 def item_points(part: Part, code: str, codes: np.ndarray) -> np.ndarray:
     """Answers to one item as 0-100 points in the direction of its dimension's name; missing is NaN."""
+    return np.take(code_points(part, code), codes.astype(np.int8, copy=False).view(np.uint8))
+
+
+def code_points(part: Part, code: str) -> np.ndarray:
+    """Points of each of the 256 codes that an answer to an item can be held as, those of 0 first, of -1 last."""
     minimum, maximum = part.bounds(code)
+    codes = np.arange(256).astype(np.int8)
     points = (codes.astype(np.float64) - minimum) * (100.0 / (maximum - minimum))
     if part.instrument.item(code).reverse_keyed:
         points = 100.0 - points
@@ -75,10 +81,9 @@ def score_dimension(responses: Responses, part: Part, dimension: Dimension) -> D
         points = item_points(part, code, responses.codes[code])
         known = ~np.isnan(points)
         answered += known
-        total[known] += points[known]
+        np.add(total, points, out=total, where=known)
     values = np.full(len(responses), np.nan)
-    enough = answered >= needed
-    values[enough] = total[enough] / answered[enough]
+    np.divide(total, answered, out=values, where=answered >= needed)
     return DimensionScore(part, dimension, values, len(declared), needed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
 import math
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from servicediag.errors import ServicediagError
+from servicediag.escaping import csv_text, excel_text, starts_like_formula
+from servicediag.files import new_workbook
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,8 +21,6 @@ __all__ = ["write_csv", "write_workbook"]
 _CREATED = datetime.datetime(2024, 1, 1)
 """Creation date in every workbook, so that it does not depend on the day."""
 _MOST_ROWS = 1_048_575
-_LONGEST_TEXT = 32_767
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_workbook(path: Path, sheets: Mapping[str, pd.DataFrame], *, note: str = "") -> Path:
@@ -38,15 +39,14 @@ def write_workbook(path: Path, sheets: Mapping[str, pd.DataFrame], *, note: str 
     ServicediagError
         A table has more rows than an Excel sheet holds.
     """
-    import xlsxwriter
-
     for name, frame in sheets.items():
         if len(frame) > _MOST_ROWS - 2:
             raise ServicediagError(f"sheet {name!r} would have {len(frame)} rows; an Excel sheet holds {_MOST_ROWS}")
-    with xlsxwriter.Workbook(str(path)) as book:
+    with new_workbook(path, in_memory=False) as book:
         book.set_properties({"created": _CREATED})
         heading = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
         date = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss", "align": "left"})
+        quoted = book.add_format({"quote_prefix": True})
         for name, frame in sheets.items():
             sheet = book.add_worksheet(name)
             first = 0
@@ -54,15 +54,15 @@ def write_workbook(path: Path, sheets: Mapping[str, pd.DataFrame], *, note: str 
                 sheet.write_string(0, 0, note, book.add_format({"bold": True, "font_color": "#9C0006"}))
                 first = 2
             for column, label in enumerate(frame.columns):
-                sheet.write_string(first, column, str(label), heading)
+                sheet.write_string(first, column, excel_text(str(label)), heading)
                 for row, value in enumerate(frame.iloc[:, column].tolist(), start=first + 1):
-                    _write_cell(sheet, row, column, value, date)
+                    _write_cell(sheet, row, column, value, date, quoted)
             sheet.set_column(0, max(len(frame.columns) - 1, 0), 16)
             sheet.freeze_panes(first + 1, 0)
     return path
 
 
-def _write_cell(sheet: Any, row: int, column: int, value: Any, date: Any) -> None:
+def _write_cell(sheet: Any, row: int, column: int, value: Any, date: Any, quoted: Any) -> None:
     """One cell by the type of its value."""
     if value is None or value != value:  # NaN and NaT are the values that differ from themselves
         return
@@ -73,7 +73,8 @@ def _write_cell(sheet: Any, row: int, column: int, value: Any, date: Any) -> Non
     elif isinstance(value, datetime.datetime) and value.tzinfo is None:
         sheet.write_datetime(row, column, value, date)
     else:
-        sheet.write_string(row, column, str(value)[:_LONGEST_TEXT])
+        text = excel_text(str(value))
+        sheet.write_string(row, column, text, quoted if starts_like_formula(text) else None)
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> Path:
@@ -85,12 +86,12 @@ def write_csv(path: Path, frame: pd.DataFrame) -> Path:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = write_csv(Path(folder) / "t.csv", pd.DataFrame({"unit": ["=1+1", "North"], "n": [-1, 2]}))
     ...     path.read_text(encoding="utf-8-sig").split()
-    ['unit,n', "'=1+1,-1", 'North,2']
+    ['"unit","n"', '"\'=1+1",-1', '"North",2']
     """
     safe = frame.map(_defused).rename(columns=_defused)
-    safe.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n")
+    safe.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     return path
 
 
 def _defused(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    return csv_text(value) if isinstance(value, str) else value

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from servicediag.errors import Issue, ResponsesError
+from servicediag.responses.normalise import parse_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,7 @@ def read_targets(path: Path, responses: Sequence[Responses]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "dimension": [str(name).strip() for name in frame["dimension"]],
-            "target": [float(value) for value in frame["target"]],
+            "target": [_number(value) for value in frame["target"]],
             "unit": pd.Series(units, dtype=object),
         }
     )
@@ -97,11 +98,11 @@ def _faults(path: Path, frame: pd.DataFrame, responses: Sequence[Responses]) -> 
 
 
 def _number(value: Any) -> float:
-    """The value as a number; NaN where it is none."""
-    try:
-        return math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        return math.nan
+    """The value as a number; NaN where it is none, or not written with plain digits."""
+    if isinstance(value, str):
+        number = parse_number(value.strip())
+        return math.nan if number is None else number
+    return math.nan if isinstance(value, bool) or not isinstance(value, (int, float)) else float(value)
 
 
 def _is_blank(value: Any) -> bool:

@@ -48,9 +48,12 @@ _COEFFICIENTS = (
 )  # fmt: skip
 _ARGUMENT = re.compile(
     r"\b(?P<name>unit|wave|respondent|sheet|columns|header_row|encoding|missing_codes|minimum_completed|form|instrument"
-    r"|language)=(?P<value>'[^']*'|[\w-]*)"
+    r"|language|platform)=(?P<value>'[^']*'|[\w-]*)"
 )
 _OPTIONS = {"instrument": "-i", "language": "--export-language", "missing_codes": "--missing-code"}
+_MOST_OF_A_KIND = 40
+_HEADS = {"Errors:": "bold red", "Warnings:": "yellow", "Notes:": "cyan"}
+"""What stands above the parts of the report of an intake, and how they are shown."""
 _SEVERITIES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
@@ -134,9 +137,11 @@ def show_issues(target: Console, headline: str, issues: Sequence[Issue]) -> None
         for code in dict.fromkeys(issue.code for issue in of_severity):
             group = [issue for issue in of_severity if issue.code == code]
             say(target, f"issues.{severity}", style=style, code=code, count=len(group))
-            for issue in group:
+            for issue in group[:_MOST_OF_A_KIND]:
                 place = f"{issue.where}: " if issue.where else ""
                 line(target, f"{place}{as_options(f'{issue.problem} {issue.remedy}')}", indent=2)
+            if (rest := len(group) - _MOST_OF_A_KIND) > 0:
+                say(target, "issues.more", count=rest)
 
 
 def show_frame(target: Console, frame: pd.DataFrame, *, title: str = "") -> None:
@@ -176,22 +181,11 @@ def show_instrument(target: Console, instrument: Instrument, form: str, language
 
 
 def show_intake(target: Console, responses: Responses) -> None:
-    """Print how an export was read: never a respondent's answer."""
-    intake = responses.intake
-    say(target, "intake.read", source=intake.source, platform=intake.platform, kept=intake.n_kept, rows=intake.n_rows)
-    for part in responses.parts:
-        say(
-            target,
-            "intake.part",
-            instrument=part.instrument.id,
-            form=part.form.id,
-            found=len(part.items),
-            items=len(part.form.items),
-        )
-    methods = intake.matches["method"].value_counts()
-    say(target, "intake.matched", methods=", ".join(f"{name} {count}" for name, count in sorted(methods.items())))
-    say(target, "intake.fields", fields=", ".join(str(name) for name in responses.respondents.columns))
-    show_issues(target, "", intake.issues)
+    """Print the report of how an export was read, its advice in the words of the command line."""
+    style = ""
+    for number, text_line in enumerate(responses.intake.to_text().splitlines()):
+        style = _HEADS.get(text_line, style)
+        line(target, as_options(text_line) if style else text_line, style="bold" if number == 0 else style)
 
 
 def show_screening(target: Console, screening: Screening) -> None:

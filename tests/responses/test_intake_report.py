@@ -21,7 +21,9 @@ def test_text_names_platform_reason_rows_items_and_places(intake):
     text = intake.to_text()
     assert "Platform: google_forms, since the first heading is 'Timestamp'." in text
     assert "Rows: 12 read, 12 kept." in text
-    assert "Items: 6 of 6 matched (6 by code)." in text
+    assert "Answers to: harbour:guest." in text
+    assert "Found: 6 of 6 items (6 by code)." in text
+    assert "Kept beside the items: Timestamp." in text
     assert text.index("Warnings:") < text.index("Notes:")
     assert "answers.xlsx, Answers, column H" in text
     assert "a@b.org" not in text

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
+import servicediag as sd
 from servicediag.errors import ResponsesError
 from servicediag.responses import read_responses
+from servicediag.responses.people import MINIMUM_GROUP
 
 
 def issue_codes(responses):
@@ -170,17 +174,38 @@ def test_other_column_called_unit_does_not_replace_the_unit(harbour, answered):
     responses = read_responses(answered(Branch=list("aabb"), unit=list("wxyz")), harbour, form="guest", unit="Branch")
     assert responses.respondents["unit"].tolist() == list("aabb")
     assert responses.respondents["unit (column 8)"].tolist() == list("wxyz")
-    assert issue_codes(responses) == ["duplicate_heading"]
+    assert issue_codes(responses) == ["duplicate_heading", "small_group"]
 
 
 @pytest.mark.parametrize("other", ["SALES", "Sales ", "ＳＡＬＥＳ", "Sales\u00a0"])
 def test_units_that_differ_only_in_spelling_are_not_merged_but_reported(other, harbour, answered):
     responses = read_responses(answered(Branch=["Sales", other, "Sales", other]), harbour, form="guest", unit="Branch")
     assert responses.respondents["unit"].nunique() == 2
-    assert issue_codes(responses) == ["similar_units"]
+    assert issue_codes(responses) == ["similar_units", "small_group"]
 
 
 def test_hostile_unit_names_come_back_unchanged(harbour, answered):
     names = ["=cmd|'/c calc'!A1", "<img src=x onerror=alert(1)>", "[bold red]x[/]", "\u202eevil\x0b"]
     responses = read_responses(answered(Branch=names), harbour, form="guest", unit="Branch")
     assert responses.respondents["unit"].tolist() == names
+
+
+def test_units_too_small_to_be_shown_are_named_with_their_numbers(harbour, answered):
+    units = ["Pier"] * 5 + ["Quay"] * 4 + ["Dock", None]
+    responses = read_responses(answered(11, Branch=units), harbour, form="guest", unit="Branch")
+    (issue,) = (issue for issue in responses.intake.issues if issue.code == "small_group")
+    assert issue.severity == "warning"
+    assert "2 of 3 units have fewer than 5 respondents: 'Dock' (1), 'Quay' (4)." in issue.problem
+
+
+def test_units_are_counted_after_respondents_were_set_aside(harbour, answered):
+    frame = answered(6, Branch=["Pier"] * 6)
+    assert issue_codes(read_responses(frame, harbour, form="guest", unit="Branch")) == []
+    frame.iloc[:2, :6] = None
+    issues = issue_codes(read_responses(frame, harbour, form="guest", unit="Branch"))
+    assert issues == ["removed_partial", "small_group"]
+    assert issue_codes(read_responses(frame, harbour, form="guest", unit="Branch", minimum_completed=0)) == []
+
+
+def test_small_is_what_a_diagnosis_withholds_by_itself():
+    assert inspect.signature(sd.diagnose).parameters["minimum_group"].default == MINIMUM_GROUP

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -201,15 +203,62 @@ def scales_order(instrument):
     return instrument.form("supervisor").items
 
 
-def test_formative_items_are_left_out_of_distance_and_consistency():
-    rows = honest_rows(30, 10)
-    alone = make_instrument({"a": reflective(*"++++")})
+def test_formative_items_count_for_the_distance_unless_there_are_too_few_people():
     formative = ("strength", "formative", [(FIVE, False)] * 6)
-    both = make_instrument({"a": reflective(*"++++"), "f": formative})
+    alone, both = (make_instrument({"a": reflective(*"++++"), **more}) for more in ({}, {"f": formative}))
+    rows = honest_rows(30, 10)
     np.testing.assert_allclose(
-        sd.screen(read(both, rows)).to_frame()["mahalanobis"],
-        sd.screen(read(alone, rows[:, :4])).to_frame()["mahalanobis"],
+        sd.screen(read(both, rows)).to_frame()["mahalanobis"], careless.mahalanobis(pd.DataFrame(rows))
     )
+    few = sd.screen(read(both, rows[:9]))
+    np.testing.assert_allclose(
+        few.to_frame()["mahalanobis"], sd.screen(read(alone, rows[:9, :4])).to_frame()["mahalanobis"]
+    )
+    assert "reflective" in few.notes["mahalanobis"]
+
+
+def test_spread_is_that_of_random_answers_whatever_the_number_of_options_and_the_keys():
+    """Two answers at each of evenly many options of every item: exactly the variance of random answers, ddof aside."""
+    instrument = make_instrument({"a": reflective(*"+-" * 5), "b": reflective(*"+-" * 11, scale=TEN)})
+    row = [*np.repeat(range(1, 6), 2), *np.repeat(range(11), 2)]
+    spread = sd.screen(read(instrument, [row, [3] * 10 + [5] * 22, row])).to_frame()["spread"]
+    assert spread[0] == pytest.approx(np.sqrt(32 / 31))
+    assert spread[1] == 0
+
+
+def test_spread_turns_reverse_keyed_items_and_weaknesses_to_one_direction():
+    """Someone who finds everything good ticks both ends, and spreads as little as someone who ticks the middle."""
+    strong, weak = reflective(*"+-" * 4), reflective(*"+-" * 4, direction="weakness")
+    frame = sd.screen(read(make_instrument({"a": strong, "b": weak}), [[5, 1] * 4 + [1, 5] * 4, [3] * 16])).to_frame()
+    assert frame["spread"].tolist() == [0, 0]
+
+
+def test_spread_of_few_items_or_of_few_options_is_not_judged():
+    three = Scale("three", (1, 2, 3), {"en": {1: "No", 2: "Partly", 3: "Yes"}})
+    instrument = make_instrument({"a": reflective(*"+" * 9), "b": reflective(*"+" * 9, scale=three)})
+    instrument = replace(instrument, scales={**instrument.scales, "three": three})
+    screening = sd.screen(read(instrument, honest_rows(20, 18) % 3 + 1))
+    assert screening.to_frame()["spread"].isna().all()
+    assert "4 options" in screening.notes["spread"]
+
+
+@pytest.mark.parametrize(
+    ("instrument", "form"),
+    [("readiness", "employee"), ("attitude-causes", "employee"), ("error-prevention", "employee")],
+)
+def test_random_answers_are_flagged_in_forms_of_few_items_for_each_dimension(instrument, form):
+    """The figures of the docstring with room to spare: most of the random ones, hardly any of the others."""
+    process = sd.AnswerProcess(careless=0.0, breakoff=0.0)
+    study = sd.simulate(instrument, form=form, n_units=3, respondents_per_unit=100, seed=104, process=process)
+    loaded = study.parts[0][0]
+    codes = list(loaded.form(form).items)
+    rng = np.random.default_rng(8)
+    random = pd.DataFrame({code: rng.choice(loaded.scale(code, form).codes, 9) for code in codes})
+    answers = pd.concat([study.answers[codes], random], ignore_index=True)
+    frame = sd.screen(sd.read_responses(answers, loaded, form=form, minimum_completed=0)).to_frame()
+    assert frame["flagged"].iloc[-9:].mean() >= 2 / 3
+    assert frame["flag_random_spread"].iloc[:-9].mean() <= 0.02
+    assert frame["flagged"].iloc[:-9].mean() <= 0.05
 
 
 def test_item_that_does_not_vary_is_left_out_of_the_distance_and_named():

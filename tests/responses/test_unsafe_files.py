@@ -101,6 +101,60 @@ def test_long_text_in_one_cell_of_many_is_no_bomb(pack, harbour, codes, faults):
     assert faults(pack(sheet_xml(cells), **{"xl/sharedStrings.xml": shared}), harbour) == ["missing_item"]
 
 
+def shared_cells(codes, answers, first_row=1):
+    """Headings and rows of answers as cells of shared texts, with the texts: what most programs write."""
+    texts = [*codes, *dict.fromkeys(answer for row in answers for answer in row)]
+    rows = [
+        f'<row r="{number}">'
+        + "".join(f'<c r="{chr(65 + i)}{number}" t="s"><v>{texts.index(v)}</v></c>' for i, v in enumerate(row))
+        + "</row>"
+        for number, row in enumerate([codes, *answers], start=first_row)
+    ]
+    shared = f'<sst xmlns="{MAIN}">{"".join(f"<si><t>{text}</t></si>" for text in texts)}</sst>'
+    return rows, {"xl/sharedStrings.xml": shared}
+
+
+@pytest.mark.parametrize("dimension", ["A1:XFD1048576", "A1:B1", "nonsense", "B2"])
+def test_size_that_the_sheet_states_is_not_believed(dimension, pack, harbour, codes):
+    rows, shared = shared_cells(codes, [["1", "2", "3", "4", "5", "1"], ["5"] * 6])
+    sheet = sheet_xml("".join(rows)).replace("<sheetData>", f'<dimension ref="{dimension}"/><sheetData>')
+    answers = read_responses(pack(sheet, **shared), harbour, form="guest").answers
+    assert answers.to_numpy().tolist() == [[1, 2, 3, 4, 5, 1], [5] * 6]
+
+
+def test_rows_out_of_order_are_put_in_order(pack, harbour, codes):
+    rows, shared = shared_cells(codes, [["1"] * 6, ["2"] * 6])
+    path = pack(sheet_xml(rows[0] + rows[2] + rows[1]), **shared)
+    assert read_responses(path, harbour, form="guest").answers["hrb_calm_1"].to_dict() == {2: 1, 3: 2}
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ['<c r="A1048576" t="s"><v>0</v></c>', '<c r="XFD9" t="s"><v>0</v></c>', '<c r="AAA9" t="s"><v>0</v></c>' * 2],
+)
+def test_cell_of_a_shared_text_far_away__refused(cell, pack, harbour, codes, faults):
+    rows, shared = shared_cells(codes, [["1"] * 6])
+    number = "1048576" if "1048576" in cell else "9"
+    limits = {"columns": 700}
+    path = pack(sheet_xml("".join(rows) + f'<row r="{number}">{cell}</row>'), **shared)
+    assert faults(path, harbour, limits=limits) == ["too_large"]
+
+
+@pytest.mark.parametrize("kind", ["inlineStr", "s"])
+def test_text_beyond_the_length_of_a_cell__refused(kind, pack, harbour, codes, faults):
+    text = "x" * 40_000
+    rows, shared = shared_cells(codes, [["1"] * 6, [text] * 6])
+    if kind == "inlineStr":
+        rows[2] = f'<row r="3"><c r="A3" t="inlineStr"><is><t>{text}</t></is></c></row>'
+    assert faults(pack(sheet_xml("".join(rows)), **shared), harbour) == ["too_large"]
+
+
+def test_text_that_is_not_there__unreadable(pack, harbour, codes, faults):
+    rows, shared = shared_cells(codes, [["1"] * 6, ["2"] * 6])
+    rows[2] = rows[2].replace("<v>7</v>", "<v>999999</v>", 1)
+    assert faults(pack(sheet_xml("".join(rows)), **shared), harbour) == ["unreadable_file"]
+
+
 @pytest.mark.parametrize(
     "part", ["xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "xl/workbook.xml", "docProps/core.xml"]
 )
@@ -200,9 +254,22 @@ def test_macros_are_not_needed_to_read_the_answers(tmp_path, workbook, codes, ha
     assert len(read_responses(macro_book, harbour, form="guest")) == 2
 
 
-def test_formula_without_a_value_is_blank(workbook, codes, harbour):
-    responses = read_responses(workbook(Data=[codes, ["=1+1", 2, 3, 4, 5, 1], [2] * 6]), harbour, form="guest")
-    assert responses.missing["hrb_calm_1"].tolist() == ["blank", ""]
+def test_formula_without_a_value__refused_with_its_cells(workbook, codes, harbour):
+    with pytest.raises(ResponsesError) as error:
+        read_responses(
+            workbook(Data=[codes, ["=1+1", 2, 3, 4, 5, 1], [2] * 6, ["=A3", *[3] * 5]]), harbour, form="guest"
+        )
+    (issue,) = error.value.issues
+    assert (issue.code, issue.where) == ("formula_without_value", "answers.xlsx, Data!A2, A4")
+
+
+def test_formula_elsewhere_or_with_a_value_is_no_fault(workbook, pack, codes, harbour):
+    rows = [[*codes, "Sum"], [None, 2, 3, 4, 5, 1, "=1+1"], [2] * 7]
+    beside = read_responses(workbook(Data=rows, Other=[["x"], ["=1+1"]]), harbour, form="guest")
+    assert beside.missing["hrb_calm_1"].tolist() == ["blank", ""]
+    cells = "".join(f'<c r="{chr(65 + i)}2"><f>1+{i % 5}</f><v>{i % 5 + 1}</v></c>' for i in range(1, 6))
+    calculated = read_responses(pack(sheet_xml(f'{headings(codes)}<row r="2">{cells}</row>')), harbour, form="guest")
+    assert calculated.answers.loc[2].tolist()[1:] == [2, 3, 4, 5, 1]
 
 
 @pytest.mark.parametrize(

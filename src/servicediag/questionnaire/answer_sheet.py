@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from servicediag.files import atomic_path
+from servicediag.files import atomic_path, new_workbook
 from servicediag.instrument import Instrument, load_instrument
 from servicediag.wording import languages, text
 
@@ -154,10 +154,7 @@ class _Questionnaire:
 
 
 def _write(questionnaire: _Questionnaire, questions: tuple[_Question, ...], path: Path) -> None:
-    from xlsxwriter import Workbook
-
-    settings = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with Workbook(str(path), settings) as book:
+    with new_workbook(path) as book:
         title = questionnaire.instrument.locales[questionnaire.language].forms[questionnaire.form].title
         book.set_properties({"title": title, "subject": questionnaire.fixed("guide.answer_sheet"), "created": _CREATED})
         answers = book.add_worksheet(questionnaire.fixed("sheet.answers"))

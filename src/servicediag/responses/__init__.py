@@ -5,5 +5,15 @@ from servicediag.responses.model import Part, Responses
 from servicediag.responses.reading import read_responses
 from servicediag.responses.safety import Limits
 from servicediag.responses.screening import Screening, screen
+from servicediag.responses.suggestions import SuggestedMappingError
 
-__all__ = ["Intake", "Limits", "Part", "Responses", "Screening", "read_responses", "screen"]
+__all__ = [
+    "Intake",
+    "Limits",
+    "Part",
+    "Responses",
+    "Screening",
+    "SuggestedMappingError",
+    "read_responses",
+    "screen",
+]

@@ -13,6 +13,7 @@ from servicediag.instrument.model import Form, Instrument, Scale
 from servicediag.responses.coding import Coding, Conventions, ScaleLabels, code_texts
 from servicediag.responses.matching import Match
 from servicediag.responses.model import missing_code
+from servicediag.responses.multiple_choice import several_answers, several_problem
 from servicediag.responses.normalise import normal_text, without_number
 from servicediag.responses.platforms.layout import Layout
 from servicediag.responses.readers import Table, distinct
@@ -141,6 +142,10 @@ class Coder:
                 remedy = "Correct it, or declare it as missing: missing_codes=(...)."
                 if self.layout.positional:
                     remedy = f"Export the answers as texts, not as numbers. {remedy}"
+            elif held := several_answers(str(texts[refusal.index]), scale):
+                where = self.table.where(match.column, places)
+                yield Issue("several_answers", "error", where, *several_problem(value, times, match.item, held))
+                continue
             else:
                 problem = f"{value!r} ({times}) is not an answer of {match.item}."
                 hint = label_hint(str(texts[refusal.index]), scale)

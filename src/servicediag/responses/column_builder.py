@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["ColumnBuilder", "as_text"]
+__all__ = ["ColumnBuilder", "as_text", "text_array"]
 
 
 class ColumnBuilder:
@@ -49,10 +49,11 @@ class ColumnBuilder:
         """The column as dictionary-encoded text; rows that were not set are null."""
         codes = np.full(n_rows, -1, np.int32)
         codes[: len(self._codes)] = np.frombuffer(self._codes, np.int32) if len(self._codes) else 0
-        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), _texts(list(self._places)))
+        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), text_array(list(self._places)))
 
 
-def _texts(texts: list[str]) -> Any:
+def text_array(texts: list[str]) -> Any:
+    """Texts as an Arrow array, which cannot hold lone surrogates: they become question marks."""
     try:
         return pa.array(texts, pa.string())
     except UnicodeEncodeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -59,6 +60,10 @@ class Intake:
         Items that the forms ask, whether found or not.
     reversed_columns : tuple of str
         Columns whose numbers were turned because the mapping said so.
+    forms : tuple of str
+        What was filled in, as ``instrument:form``.
+    background : tuple of str
+        The columns kept beside the items, as they are called in ``respondents``.
     """
 
     platform: str
@@ -74,6 +79,8 @@ class Intake:
     why: str = ""
     n_items: int = 0
     reversed_columns: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
+    background: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         pairs = [
@@ -171,8 +178,9 @@ class Intake:
 
 
 def mark_cells(source: str | Path, issues: Sequence[Issue], path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write a copy of a workbook with the cells that issues name coloured and commented; macros are left out.
+    """Write a copy of a workbook with the cells that issues name coloured and commented.
 
+    The copy holds values only: formulas, macros, and links to elsewhere are left out.
     Where an issue counts more cells than it names, those of the same column that hold the same value are marked too.
 
     Raises
@@ -191,7 +199,7 @@ def mark_cells(source: str | Path, issues: Sequence[Issue], path: str | Path, *,
     if Path(path).suffix.lower() != ".xlsx":
         raise ValueError(f"path={str(path)!r} must end in .xlsx")
     try:
-        workbook = openpyxl.load_workbook(source)
+        workbook = openpyxl.load_workbook(source, data_only=True, keep_links=False)
     except Exception as error:
         name = Path(source).name
         problem = f"The workbook cannot be edited ({type(error).__name__})."
@@ -203,9 +211,20 @@ def mark_cells(source: str | Path, issues: Sequence[Issue], path: str | Path, *,
             if found:
                 for cell in _meant(worksheet, cells):
                     _mark(cell, issue)
+    for worksheet in workbook.worksheets:
+        _unlink(worksheet)
+    packed = io.BytesIO()
+    workbook.save(packed)
     with atomic_path(path, overwrite) as temporary:
-        workbook.save(temporary)
+        temporary.write_bytes(packed.getbuffer())
     return Path(path)
+
+
+def _unlink(worksheet: Worksheet) -> None:
+    """Take the links off the cells; their texts stay."""
+    for cell in worksheet._cells.values():  # the public ways make a cell of every place up to the farthest one
+        if cell.hyperlink is not None:
+            cell.hyperlink = None
 
 
 def _meant(worksheet: Worksheet, cells: str) -> Iterator[Cell]:

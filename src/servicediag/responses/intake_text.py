@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["intake_dict", "intake_text"]
 
+_MOST_NAMED = 20
 _HEADS = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
 
 
@@ -22,6 +23,7 @@ def intake_dict(intake: Intake) -> dict[str, Any]:
         "sheet": intake.sheet,
         "platform": intake.platform,
         "why": intake.why,
+        "forms": list(intake.forms),
         "encoding": intake.encoding,
         "delimiter": intake.delimiter,
         "rows_read": intake.n_rows,
@@ -29,6 +31,7 @@ def intake_dict(intake: Intake) -> dict[str, Any]:
         "items_matched": intake.n_matched,
         "items_asked": intake.n_items,
         "matched_by": _by_method(intake),
+        "background": list(intake.background),
         "matches": intake.matches.to_dict("records"),
         "issues": [asdict(issue) for issue in intake.issues],
     }
@@ -42,8 +45,10 @@ def intake_text(intake: Intake) -> str:
     lines = [
         f"{intake.source}{place}",
         f"Platform: {intake.platform}{why}.",
+        f"Answers to: {', '.join(intake.forms)}.",
         f"Rows: {intake.n_rows:,} read, {intake.n_kept:,} kept.",
-        f"Items: {intake.n_matched} of {intake.n_items} matched ({methods}).",
+        f"Found: {intake.n_matched} of {intake.n_items} items ({methods}).",
+        f"Kept beside the items: {_beside(intake)}.",
     ]
     if intake.encoding:
         lines.append(f"Text: encoding {intake.encoding}, delimiter {intake.delimiter!r}.")
@@ -53,6 +58,13 @@ def intake_text(intake: Intake) -> str:
             lines.append(f"{head}:")
             lines.extend(f"  - {_line(issue)}" for issue in found)
     return "\n".join(lines) + "\n"
+
+
+def _beside(intake: Intake) -> str:
+    names = intake.background
+    if len(names) <= _MOST_NAMED:
+        return ", ".join(names) or "nothing"
+    return f"{', '.join(names[:_MOST_NAMED])} and {len(names) - _MOST_NAMED} more columns"
 
 
 def _by_method(intake: Intake) -> dict[str, int]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from servicediag.escaping import csv_text, plain_csv_text
 from servicediag.files import atomic_path
+from servicediag.instrument.yaml_loader import load_yaml, read_bytes
 from servicediag.responses.matching import MappedItem
 
 __all__ = ["read_mapping", "write_mapping"]
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _REVERSED = ("reversed", "reverse", "yes", "true", "1")
 _DECLARED = ("", "declared", "no", "false", "0")
 
@@ -38,7 +40,7 @@ def write_mapping(entries: Sequence[tuple[str, str, bool]], path: str | Path, ov
             writer = csv.writer(file, quoting=csv.QUOTE_ALL)
             writer.writerow(["source_column", "item_code", "direction"])
             writer.writerows(
-                (_escape(column), item, "reversed" if reverse else "declared") for column, item, reverse in entries
+                (csv_text(column), item, "reversed" if reverse else "declared") for column, item, reverse in entries
             )
         else:
             pairs: dict[str, Any] = {
@@ -49,30 +51,28 @@ def write_mapping(entries: Sequence[tuple[str, str, bool]], path: str | Path, ov
     return target
 
 
-def _escape(text: str) -> str:
-    """A heading that a spreadsheet would take for a formula gets an apostrophe; ``read_mapping`` takes it off."""
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) or text.startswith("'") else text
-
-
 def read_mapping(path: Path) -> dict[str, MappedItem | None]:
     """A mapping file as ``{source column: item}``; an empty item code says that the column is no item.
 
     Raises
     ------
     ValueError
-        The file cannot be read as a mapping.
+        The file is no mapping.
+    InstrumentError
+        unreadable_file or too_large (more than 1 MB); and where a YAML file is faulty.
     """
     if path.suffix.lower() == ".csv":
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            records = list(csv.DictReader(file))
+        try:
+            text = read_bytes(path, path.name).decode("utf-8-sig")
+            records = list(csv.DictReader(io.StringIO(text, newline="")))
+        except (UnicodeDecodeError, csv.Error):
+            raise ValueError(f"columns={str(path)!r} is no table in UTF-8 text; save it as CSV UTF-8") from None
         if not records or not {"source_column", "item_code"} <= records[0].keys():
             raise ValueError(f"columns={str(path)!r} must have the columns source_column and item_code")
         return {
-            _unescape(record["source_column"] or ""): _entry(record["item_code"], record.get("direction"), path)
+            plain_csv_text(record["source_column"] or ""): _entry(record["item_code"], record.get("direction"), path)
             for record in records
         }
-    from servicediag.instrument.yaml_loader import load_yaml
-
     data: Any = load_yaml(path).data
     if not isinstance(data, dict):
         raise ValueError(f"columns={str(path)!r} must be a mapping of source column to item code")
@@ -91,7 +91,3 @@ def _entry(code: Any, direction: Any, path: Path) -> MappedItem | None:
     if said not in _REVERSED and said not in _DECLARED:
         raise ValueError(f"columns={str(path)!r} has the direction {direction!r}; choose declared or reversed")
     return MappedItem(str(code), said in _REVERSED)
-
-
-def _unescape(text: str) -> str:
-    return text[1:] if text.startswith("'") else text

@@ -7,6 +7,7 @@ import html
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 from servicediag.errors import Issue
@@ -31,6 +32,7 @@ _HALVES = re.compile(r"\s[/|]\s")
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _CUT_OFF = re.compile(r".*(?:\.\.+|\u2026)\s*", re.DOTALL)
 _LONGEST_HEADING = 2_000
+_MOST_PARTS = 12
 _SHORTEST_CODE = 3
 _CUT_LENGTHS = (15, *range(95, 106), 255, 256)
 """Lengths at which platforms and statistics programmes cut texts off without a sign."""
@@ -151,9 +153,11 @@ def question_parts(heading: str) -> list[str]:
     shown = html.unescape(_TAG.sub(" ", heading)) if "<" in heading or "&" in heading else heading
     first = [heading] if shown == heading else [heading, shown]
     heading = shown
-    parts = [*first, *(heading[match.end() :] for match in _SEPARATOR.finditer(heading))]
-    parts.extend(reversed(_BRACKETS.findall(heading)))
-    parts.extend(heading[: match.start()] for match in _HALVES.finditer(heading))
+    if len(heading) > _LONGEST_HEADING:
+        return first
+    parts = [*first, *(heading[match.end() :] for match in islice(_SEPARATOR.finditer(heading), _MOST_PARTS))]
+    parts.extend(reversed(_BRACKETS.findall(heading)[-_MOST_PARTS:]))
+    parts.extend(heading[: match.start()] for match in islice(_HALVES.finditer(heading), _MOST_PARTS))
     return parts
 
 

@@ -17,7 +17,7 @@ _TRANSLATION = str.maketrans(
     }
 )  # fmt: skip
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]")
-_TRAILING = ".。!！?？:：;；,， "
+_TRAILING = ".。!！?？:：;；,，* "
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:[.,][0-9]{1,18})?")
 _LEADING_NUMBER = re.compile(r"[(\[]?\s?([0-9]{1,3})\s?[)\]]?\s?(?:[-.:=、)]\s?|\s)(.+)")
 _BARE_NUMBER_AND_BRACKET = re.compile(r"([0-9]{1,3})\s?\((.+)\)")

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from servicediag.responses.column_builder import as_text
+from servicediag.responses.parquet_footer import MOST_MEMBERS, check_footer
 from servicediag.responses.readers import Grid
 from servicediag.responses.safety import Limits, refuse, too_large
 
@@ -31,15 +32,18 @@ def read_parquet(path: Path, limits: Limits) -> Grid:
     import pyarrow.parquet as pq
 
     where = path.name
+    check_footer(path)
+    options = {"pre_buffer": False, "thrift_container_size_limit": MOST_MEMBERS}
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
+        with pq.ParquetFile(path, **options) as file:
             _check_size(file, where, limits)
             schema = file.schema_arrow
+            names = schema.names
             flat = [i for i, field in enumerate(schema) if not pa.types.is_nested(field.type)]
-            texts = [schema.names[i] for i in flat if _is_text(schema.field(i).type)]
-        with pq.ParquetFile(path, pre_buffer=False, read_dictionary=texts) as file:
+            texts = [names[i] for i in flat if _is_text(schema.field(i).type)]
+        with pq.ParquetFile(path, read_dictionary=texts, **options) as file:
             chunks = _chunks(file, flat, where, limits)
-        columns = [_joined(schema.names[i], parts) for i, parts in zip(flat, chunks, strict=True)]
+        columns = [_joined(names[i], parts) for i, parts in zip(flat, chunks, strict=True)]
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         problem = f"The Parquet file is damaged or of a kind that cannot be read ({type(error).__name__})."
         raise refuse("unreadable_file", where, problem, "Write it anew, or give it as .csv.") from error
@@ -61,8 +65,9 @@ def _check_size(file: Any, where: str, limits: Limits) -> None:
 def _chunks(file: Any, flat: list[int], where: str, limits: Limits) -> list[list[Any]]:
     """Dictionary-encoded text of each column, a batch after another, as long as the limits allow."""
     parts: list[list[Any]] = [[] for _ in flat]
-    names = [file.schema_arrow.names[i] for i in flat]
-    wanted = names if len(set(file.schema_arrow.names)) == len(file.schema_arrow.names) else None
+    every = file.schema_arrow.names
+    names = [every[i] for i in flat]
+    wanted = names if len(set(every)) == len(every) else None
     n_rows = n_bytes = 0
     for batch in file.iter_batches(_BATCH, columns=wanted):
         n_rows += batch.num_rows

@@ -14,7 +14,12 @@ from servicediag.responses.normalise import normal_text
 from servicediag.responses.personal import personal_reason
 from servicediag.responses.readers import Table, distinct
 
-__all__ = ["People", "Roles", "find_roles", "read_people"]
+__all__ = ["MINIMUM_GROUP", "People", "Roles", "find_roles", "read_people", "small_groups"]
+
+MINIMUM_GROUP = 5
+"""Of how many respondents a diagnosis shows results unless it is told otherwise."""
+_MOST_NAMED = 8
+_SHORT = 30
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,13 @@ class People:
         ``unit``, ``wave``, then the background columns; index: the ids, or the rows of the source.
     has_ids : bool
         Whether the index holds ids of respondents.
+    background : tuple of int
+        Columns of the table that were kept beside the items, those of unit and wave included.
     """
 
     frame: pd.DataFrame
     has_ids: bool
+    background: tuple[int, ...] = ()
 
 
 def find_roles(table: Table, asked: Mapping[str, object], known: Mapping[str, int], issues: list[Issue]) -> Roles:
@@ -68,10 +76,17 @@ def find_roles(table: Table, asked: Mapping[str, object], known: Mapping[str, in
                 problem = f"There is no column {fixed_wave!r}; it is taken as the wave of all respondents."
                 issues.append(Issue("missing_column", "warning", table.where(), problem, remedy))
         else:
-            remedy = close_names(str(name), table.names) or f"Check {role}=."
+            remedy = close_names(str(name), table.names) or f"Check {role}=. {_short_headings(table)}".strip()
             problem = f"There is no column {name!r} for {role}=."
             issues.append(Issue("missing_column", "error", table.where(), problem, remedy))
     return Roles(columns, fixed_wave)
+
+
+def _short_headings(table: Table) -> str:
+    """The headings that are no whole questions, among which a unit or an id is found."""
+    short = [repr(heading) for heading in table.headings if heading and len(heading) <= _SHORT]
+    more = f" and {len(short) - _MOST_NAMED} more" if len(short) > _MOST_NAMED else ""
+    return f"The shorter headings are {', '.join(short[:_MOST_NAMED])}{more}." if short else ""
 
 
 def read_people(table: Table, roles: Roles, items: Collection[int], issues: list[Issue]) -> People:
@@ -89,6 +104,7 @@ def read_people(table: Table, roles: Roles, items: Collection[int], issues: list
         if role not in roles.columns or columns[role].notna().any():
             continue
         del columns[role]
+    background = [roles.columns[role] for role in ("unit", "wave") if role in roles.columns]
     for column, name in enumerate(table.names):
         if column in items or column in roles.taken:
             continue
@@ -100,7 +116,24 @@ def read_people(table: Table, roles: Roles, items: Collection[int], issues: list
         if not table.headings[column] and values.isna().all():
             continue
         columns[_free_name(name, column, columns, table, issues)] = values
-    return People(pd.DataFrame(columns, index=index), has_ids)
+        background.append(column)
+    return People(pd.DataFrame(columns, index=index), has_ids, tuple(background))
+
+
+def small_groups(people: People, kept: np.ndarray, where: str) -> Iterator[Issue]:
+    """A warning that names the units with fewer respondents than are shown of a group unless the caller says so."""
+    if "unit" not in people.frame:
+        return
+    counts = people.frame["unit"].iloc[kept].value_counts(sort=False)
+    small = sorted((str(unit), int(count)) for unit, count in counts.items() if count < MINIMUM_GROUP)
+    if not small:
+        return
+    named = [f"{unit!r} ({count})" for unit, count in small[:_MOST_NAMED]]
+    more = f" and {len(small) - _MOST_NAMED:,} more" if len(small) > _MOST_NAMED else ""
+    who = "1 unit has" if len(small) == 1 else f"{len(small):,} of {len(counts):,} units have"
+    problem = f"{who} fewer than {MINIMUM_GROUP} respondents: {', '.join(named)}{more}."
+    remedy = "No result will be shown for them. Collect more answers, or join them with a unit that they belong to."
+    yield Issue("small_group", "warning", where, problem, remedy)
 
 
 def _ids(table: Table, roles: Roles, issues: list[Issue]) -> tuple[pd.Index, bool]:

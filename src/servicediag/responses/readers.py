@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from servicediag.errors import ResponsesError
-from servicediag.responses.column_builder import as_text
-from servicediag.responses.safety import FileKind, Limits, refuse, sniff_kind, too_large
+from servicediag.escaping import encodable
+from servicediag.responses.column_builder import as_text, text_array
+from servicediag.responses.safety import FileKind, Limits, Stamp, refuse, sniff_kind, stamp_of, too_large, unchanged
 from servicediag.responses.text_files import TextFile, read_text_file
 from servicediag.responses.workbook import SheetInfo, inspect_workbook
 
@@ -175,6 +176,8 @@ class Source:
         What is parsed instead of the file itself, where it had to be packed anew.
     grids : mapping of SheetInfo -> Grid
         Sheets that are read already.
+    stamp : Stamp or None
+        What the file was when it was checked.
     """
 
     name: str
@@ -184,17 +187,20 @@ class Source:
     text: Grid | None = field(default=None, repr=False)
     content: bytes | None = field(default=None, repr=False)
     grids: Mapping[SheetInfo, Grid] = field(default_factory=dict, repr=False)
+    stamp: Stamp | None = None
 
     def load(self, sheet: SheetInfo) -> Grid:
         """All cells of a worksheet."""
-        import fastexcel
-
         if sheet in self.grids:
             return self.grids[sheet]
+        with unchanged(self.path, self.stamp):
+            return self._load(sheet)
+
+    def _load(self, sheet: SheetInfo) -> Grid:
+        import fastexcel
+
         try:
-            reader = fastexcel.read_excel(self.content or str(self.path))
-            name = sheet.name if self.content is None else int(sheet.part)
-            batch, errors, first_column = _read_sheet(reader, sheet, name)
+            columns, first_column = self._columns(sheet)
         except BaseException as error:
             # A panic of the parser derives from BaseException, and its class cannot be imported.
             known = isinstance(error, (fastexcel.FastExcelError, pa.ArrowException, OSError))
@@ -202,9 +208,19 @@ class Source:
                 raise
             problem = f"Sheet {sheet.name!r} cannot be read ({type(error).__name__})."
             raise refuse("unreadable_file", self.name, problem, "Open it in Excel and save it anew.") from error
-        columns = [_mark_errors(column, errors.get(i)) for i, column in enumerate(batch.columns)]
         _check_text_lengths(columns, f"{self.name}, sheet {sheet.name!r}", self.limits)
-        return Grid(self.name, sheet.name, tuple(columns), first_column)
+        return Grid(self.name, sheet.name, columns, first_column)
+
+    def _columns(self, sheet: SheetInfo) -> tuple[tuple[Any, ...], int]:
+        """The columns of a worksheet from row 1 on, and the number of the first one."""
+        import fastexcel
+
+        if sheet.cells is not None:
+            return sheet.cells.columns(self.path, sheet.name, sheet.part), sheet.first_column
+        reader = fastexcel.read_excel(self.content or str(self.path))
+        name = sheet.name if self.content is None else int(sheet.part)
+        batch, errors, first_column = _read_sheet(reader, sheet, name)
+        return tuple(_mark_errors(column, errors.get(i)) for i, column in enumerate(batch.columns)), first_column
 
 
 def open_source(path: Path, limits: Limits, encoding: str | None, known_texts: frozenset[str]) -> Source:
@@ -215,6 +231,12 @@ def open_source(path: Path, limits: Limits, encoding: str | None, known_texts: f
     ResponsesError
         unreadable_file, unsafe_file, too_large, empty_sheet or missing_extra.
     """
+    stamp = stamp_of(path)
+    with unchanged(path, stamp):
+        return replace(_open(path, limits, encoding, known_texts), stamp=stamp)
+
+
+def _open(path: Path, limits: Limits, encoding: str | None, known_texts: frozenset[str]) -> Source:
     kind = sniff_kind(path, limits)
     if kind == "workbook":
         return Source(path.name, path, limits, sheets=inspect_workbook(path, limits))
@@ -313,25 +335,19 @@ def distinct(column: Any) -> tuple[list[str | None], np.ndarray]:
     encoded = pa.types.is_dictionary(column.type)
     if not encoded:
         column = column.dictionary_encode()
-    indices = column.indices
+    indices, texts = column.indices, column.dictionary
     if indices.null_count:
         indices = indices.fill_null(-1)
-    texts = column.dictionary.to_pylist()
-    compact = np.int8 if len(texts) < 128 else np.int16 if len(texts) < 32_768 else np.int32
-    codes = indices.to_numpy(zero_copy_only=False).astype(compact, copy=False)
-    return _without_unused(texts, codes) if encoded else (texts, codes)
-
-
-def _without_unused(texts: list[str | None], codes: np.ndarray) -> tuple[list[str | None], np.ndarray]:
-    """Without the texts that no row holds any more, since rows were taken out after the texts were told apart."""
-    used = np.zeros(len(texts) + 1, bool)
-    used[codes] = True
-    used[-1] = True
-    if used.all():
-        return texts, codes
-    places = np.cumsum(used, dtype=codes.dtype) - 1
-    places[-1] = -1
-    return [text for text, kept in zip(texts, used[:-1], strict=True) if kept], places[codes]
+    codes = indices.to_numpy(zero_copy_only=False)
+    held = np.ones(len(texts), bool)
+    if encoded:
+        held = np.bincount(codes.astype(np.intp) + 1, minlength=len(texts) + 1)[1:] > 0
+    n_held = int(np.count_nonzero(held))
+    compact = np.int8 if n_held < 128 else np.int16 if n_held < 32_768 else np.int32
+    if n_held == len(held):
+        return texts.to_pylist(), codes.astype(compact, copy=False)
+    places = np.append(np.cumsum(held) - 1, -1).astype(compact)
+    return texts.filter(pa.array(held)).to_pylist(), places.take(codes)
 
 
 def table_from_frame(frame: pd.DataFrame) -> Table:
@@ -341,7 +357,7 @@ def table_from_frame(frame: pd.DataFrame) -> Table:
         index = pd.RangeIndex(len(frame))
     if index.name is None:
         index = index.rename("row")
-    headings = tuple(" ".join(map(str, c)) if isinstance(c, tuple) else str(c) for c in frame.columns)
+    headings = tuple(encodable(" ".join(map(str, c)) if isinstance(c, tuple) else str(c)) for c in frame.columns)
     columns = tuple(_encode_series(frame.iloc[:, i]) for i in range(frame.shape[1]))
     return Table("DataFrame", None, headings, columns, index, frame=frame.set_axis(index, axis=0))
 
@@ -353,4 +369,4 @@ def _encode_series(series: pd.Series) -> Any:
         codes, values = pd.factorize(series.map(str, na_action="ignore"))
     texts = [as_text(value) for value in values]
     indices = pa.array(codes.astype(np.int32), mask=codes < 0)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(texts, pa.string()))
+    return pa.DictionaryArray.from_arrays(indices, text_array(texts))

@@ -16,7 +16,11 @@ from servicediag.instrument.model import Form, Instrument
 from servicediag.responses.answers import Coder
 from servicediag.responses.coding import missing_texts
 from servicediag.responses.completeness import absent_items, constant_items, doubled_respondents, share_completed
+from servicediag.responses.dates import ambiguous_dates
+from servicediag.responses.file_names import name_hint
 from servicediag.responses.forms import infer_form, requested_forms
+from servicediag.responses.formulas import formulas_without_values
+from servicediag.responses.garbled import garbled_texts
 from servicediag.responses.intake import Intake
 from servicediag.responses.keying import seeming_reversals
 from servicediag.responses.mapping_file import read_mapping
@@ -30,14 +34,21 @@ from servicediag.responses.matching import (
     match_columns,
 )
 from servicediag.responses.model import Part, Responses
+from servicediag.responses.multiple_choice import joined_choices, option_columns
 from servicediag.responses.normalise import normal_code, normal_text
 from servicediag.responses.option_columns import joined_options
-from servicediag.responses.people import People, Roles, find_roles, read_people
+from servicediag.responses.people import People, Roles, find_roles, read_people, small_groups
 from servicediag.responses.personal import personal_reason
 from servicediag.responses.platforms.layout import Layout
 from servicediag.responses.platforms.recognition import PLATFORM_NAMES
 from servicediag.responses.readers import Table
-from servicediag.responses.rows import doubled_submissions, doubtful_rows, other_kind, without_other_rows
+from servicediag.responses.rows import (
+    doubled_submissions,
+    doubtful_rows,
+    other_kind,
+    questions_in_rows,
+    without_other_rows,
+)
 from servicediag.responses.safety import Limits
 from servicediag.responses.sheets import Opened, Search, open_table
 from servicediag.responses.suggestions import SuggestedMappingError, suggest, suggestion_issues
@@ -129,6 +140,9 @@ def read_responses(
     ------
     ResponsesError
         The file or its answers are faulty; ``issues`` lists every fault with its place and what to do.
+    SuggestedMappingError
+        A ResponsesError where a person has to say which column holds which item, or in which direction numbers run;
+        its ``save_mapping`` writes a mapping to check or to fill in.
     ValueError, TypeError
         An argument is wrong.
 
@@ -149,13 +163,16 @@ def read_responses(
     asked = {"respondent": respondent, "unit": unit, "wave": wave}
     names = {*mapping, *(name for name in asked.values() if isinstance(name, str))}
     texts = ItemTexts.of(instruments)
-    search = Search(texts, names, _known_texts(instruments, texts), sheet, header_row, encoding, platform)
+    known = _known_texts(instruments, texts)
+    search = Search(texts, names, known, sheet, header_row, encoding, platform)
     report = progress or _silent
     report(0, 1, "reading")
     opened = open_table(source, search, Limits.of(limits))
     report(1, 1, "reading")
     missing = missing_texts(missing_codes)
-    wanted = _Wanted(instruments, texts, forms, packaged.items, mapping, asked, language, missing, accept_suggestions)
+    wanted = _Wanted(
+        instruments, texts, forms, packaged.items, mapping, asked, language, missing, accept_suggestions, known
+    )  # fmt: skip
     return _Reading(opened, wanted, report).responses(minimum_completed)
 
 
@@ -180,6 +197,7 @@ class _Wanted:
     language: str | None
     missing: Collection[str]
     accept_suggestions: bool
+    known_texts: frozenset[str]
 
 
 @dataclass
@@ -191,6 +209,8 @@ class _Reading:
     report: Progress
     issues: list[Issue] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
+    emptied: frozenset[int] = frozenset()
+    nothing_found: bool = False
     table: Table = field(init=False)
 
     def __post_init__(self) -> None:
@@ -203,6 +223,10 @@ class _Reading:
             self._error("empty_sheet", self.table.where(), "There are no answers.", remedy)
             self._raise()
         layout = self.opened.layout
+        self.issues.extend(garbled_texts(self.table, self.wanted.known_texts, self.opened.encoding))
+        if fault := questions_in_rows(self.table, self.wanted.texts):
+            self.issues.append(fault)
+            self._raise()
         roles = find_roles(self.table, self.wanted.asked, layout.roles, self.issues)
         self._match(roles)
         self.table, n_rows, faults = without_other_rows(self.table, layout, {m.column for m in self.matches})
@@ -210,18 +234,22 @@ class _Reading:
         if not len(self.table.rows):
             self._raise()
         parts, codes = self._code()
-        taken = {column for match in self.matches for column in (match.column, *match.twins)}
+        taken = {column for match in self.matches for column in (match.column, *match.twins)} | self.emptied
         people = read_people(with_value_labels(self.table, layout.variables, taken), roles, taken, self.issues)
+        self._look_around(roles, people, taken)
         self._raise()
         kept = self._keep(parts, codes, minimum_completed)
         self.issues.extend(doubtful_rows(self.table, layout, kept))
         self._check_twice(people, layout, codes, kept)
         self._raise()
+        self.issues.extend(small_groups(people, kept, self.table.where(roles.columns.get("unit"))))
         if len(kept) < len(self.table.rows):
             codes = {code: column[kept] for code, column in codes.items()}
         self.issues.extend(constant_items(parts, codes, {m.item: m.column for m in self.matches}, self.table))
         self.issues.extend(seeming_reversals(parts, codes, self.table.where()))
-        return Responses(parts, codes, people.frame.iloc[kept], self._intake(parts, codes, n_rows, len(kept)))
+        background = tuple(str(name) for name in people.frame)
+        intake = self._intake(parts, codes, n_rows, len(kept), background)
+        return Responses(parts, codes, people.frame.iloc[kept], intake)
 
     def _match(self, roles: Roles) -> None:
         """Find the column of every item; twin columns are merged into one."""
@@ -231,6 +259,7 @@ class _Reading:
         if layout.options:
             self.table, merged = joined_options(self.table, layout)
             self.issues.extend(merged.issues)
+            self.emptied = merged.emptied
             columns = replace(columns, no_items=columns.no_items | merged.emptied)
         found, faults = match_columns(self.table, wanted.texts, wanted.mapping, keys, columns)
         self.issues.extend(faults)
@@ -247,11 +276,24 @@ class _Reading:
             if not any(match.instrument == instrument.id for match in self.matches):
                 self._none_found(instrument)
 
+    def _look_around(self, roles: Roles, people: People, items: set[int]) -> None:
+        """Say what a person may stumble over in the file as a whole and in the columns beside the items."""
+        opened, table = self.opened, self.table
+        self.issues.extend(formulas_without_values(table, opened.path, {match.column for match in self.matches}))
+        found = {match.item for match in self.matches}
+        self.issues.extend(option_columns(table, self.wanted.texts, {*items, *roles.taken}, found))
+        self.issues.extend(joined_choices(table, people.background, roles.taken))
+        self.issues.extend(ambiguous_dates(table, people.background))
+        if opened.layout.platform == "plain" and not opened.layout.why and opened.path is not None:
+            hint = name_hint(opened.path.stem, table.sheet, table.where())
+            self.issues.extend([hint] if hint else [])
+
     def _none_found(self, instrument: Instrument) -> None:
         headings = [repr(h) for h in self.table.headings if h and not personal_reason("", [h])][:_HEADINGS_SHOWN]
         problem = f"No item of {instrument.id} is in the file, whose headings begin {', '.join(headings)}."
         if kind := other_kind(self.table):
             problem = f"{problem} It seems to be {kind}."
+        self.nothing_found = True
         remedy = "Check instrument=, sheet= and header_row=, or name the columns with columns=."
         self._error("missing_item", self.table.where(), problem, remedy)
 
@@ -349,7 +391,9 @@ class _Reading:
         removed = len(enough) - len(kept)
         if removed:
             share = f"{minimum_completed:.0%} of the items"
-            problem = f"{removed:,} of {len(enough):,} respondents answered less than {share}."
+            problem = f"{removed:,} of {len(enough):,} respondents answered less than {share}"
+            nothing = int((shares[~enough] == 0).sum())
+            problem += f", {nothing:,} of them nothing." if nothing else "."
             remedy = "They were set aside; minimum_completed=0 keeps them."
             where = table.where(positions=np.flatnonzero(~enough))
             self.issues.append(Issue("removed_partial", "note", where, problem, remedy))
@@ -368,7 +412,14 @@ class _Reading:
         else:
             self.issues.extend(doubled_submissions(self.table, layout, codes, kept))
 
-    def _intake(self, parts: Sequence[Part], codes: Mapping[str, np.ndarray], n_rows: int, n_kept: int) -> Intake:
+    def _intake(
+        self,
+        parts: Sequence[Part],
+        codes: Mapping[str, np.ndarray],
+        n_rows: int,
+        n_kept: int,
+        background: tuple[str, ...],
+    ) -> Intake:
         opened, table = self.opened, self.table
         rows = [
             (match.item, table.names[column], match.method, match.reverse)
@@ -383,6 +434,7 @@ class _Reading:
             opened.delimiter, opened.encoding, opened.path, opened.layout.why,
             sum(len(packaged.get(part.instrument.id, part.form.items)) for part in parts),
             tuple(column for _, column, _, reverse in rows if reverse),
+            tuple(f"{part.instrument.id}:{part.form.id}" for part in parts), background,
         )  # fmt: skip
 
     def _error(self, code: str, where: str, problem: str, remedy: str) -> None:
@@ -394,9 +446,12 @@ class _Reading:
             return
         faults = "a fault" if len(errors) == 1 else f"{len(errors)} faults"
         headline = f"{self.table.source} has {faults}; nothing was read."
-        if any(issue.code in ("suggested_match", "unknown_direction") for issue in errors):
-            mapping = {self.table.names[match.column]: match.item for match in self.matches}
-            raise SuggestedMappingError(headline, errors, mapping)
+        suggested = any(issue.code in ("suggested_match", "unknown_direction") for issue in errors)
+        if suggested or (self.nothing_found and not self.matches):
+            names = self.table.names
+            mapping = {names[match.column]: match.item for match in self.matches} or dict.fromkeys(names, "")
+            turned = [names[match.column] for match in self.matches if match.reverse]
+            raise SuggestedMappingError(headline, errors, mapping, turned)
         raise ResponsesError(headline, errors)
 
 

@@ -20,8 +20,14 @@ from servicediag.responses.vocabulary import sets_that_part, sets_with
 
 __all__ = ["Remarks", "label_hint"]
 
+_MONTH = (
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|ene|abr|ago|dic|mai|mär|okt|dez|fév|avr|aoû|déc|fev|set|out|янв"
+    r"|фев|мар|апр|май|мая|июн|июл|авг|сен|окт|ноя|дек)[^\W\d_]{0,7}\.?"
+)
 _DATE = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?: 00:00:00)?|[0-9]{1,2}-[A-Za-zéû]{3,4}\.?|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}"
+    rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}})(?: 00:00:00)?|[0-9]{{1,2}}[. -]{{1,2}}{_MONTH}|{_MONTH}[ -][0-9]{{1,2}}"
+    r"|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}|[0-9]{1,2}月[0-9]{1,2}日",
+    re.IGNORECASE,
 )
 _MOST_COLUMNS_NAMED = 8
 _MOST_VALUES_NAMED = 6
@@ -36,9 +42,11 @@ def label_hint(text: str, scale: Scale) -> str:
     >>> two = Scale("s", (1, 2), {"en": {1: "Rarely", 2: "Often"}})
     >>> label_hint("Oftn", two), label_hint("2026-05-03 00:00:00", two)
     ("Did you mean 'Often'?", 'A spreadsheet may have turned a label such as 3-5 into a date.')
+    >>> label_hint("2026-05-03", Scale("s", (1, 2), {"en": {1: "1-2", 2: "3-5"}}))
+    "A spreadsheet may have turned '3-5' into a date."
     """
-    if _DATE.fullmatch(text.strip()):
-        return "A spreadsheet may have turned a label such as 3-5 into a date."
+    if date := _DATE.fullmatch(text.strip()):
+        return f"A spreadsheet may have turned {_band(date, scale)} into a date."
     label = normal_text(text)
     if known := sets_with(label):
         kind = known[0].kind
@@ -47,6 +55,15 @@ def label_hint(text: str, scale: Scale) -> str:
     by_text = {normal_text(own): own for labels in scale.labels.values() for own in labels.values()}
     close = difflib.get_close_matches(label, by_text, n=1, cutoff=0.8)
     return f"Did you mean {by_text[close[0]]!r}?" if close else ""
+
+
+def _band(date: re.Match[str], scale: Scale) -> str:
+    """The only label that may have become this date; else an example of such labels."""
+    parts = [int(part) for part in date.groups() if part]
+    pairs = [{parts[1], parts[2]}] if len(parts) == len(("year", "month", "day")) else []
+    labels = {label for by_code in scale.labels.values() for label in by_code.values()}
+    found = [label for label in labels if {int(n) for n in re.findall("[0-9]+", label)} in pairs]
+    return repr(found[0]) if len(found) == 1 else "a label such as 3-5"
 
 
 @dataclass

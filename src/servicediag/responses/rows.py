@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from servicediag.errors import Issue
-from servicediag.responses.normalise import normal_text, parse_number
+from servicediag.responses.matching import ItemKey, ItemTexts
+from servicediag.responses.normalise import normal_code, normal_text, parse_number
 from servicediag.responses.platforms.layout import Layout, Marks, keep_rows
 from servicediag.responses.readers import Table, distinct
+from servicediag.responses.samples import sample_texts
 
-__all__ = ["doubled_submissions", "doubtful_rows", "other_kind", "without_other_rows"]
+__all__ = ["doubled_submissions", "doubtful_rows", "other_kind", "questions_in_rows", "without_other_rows"]
 
 _LAST_ROWS = 5
 _TOTALS = frozenset(
@@ -25,12 +27,15 @@ _TOTALS = frozenset(
 )  # fmt: skip
 _MOST_NAMED = 5
 _SAMPLE = 200
+_MOST_TEXTS = 60
+_LEAST_QUESTIONS = 3
 
 
 def without_other_rows(table: Table, layout: Layout, items: Collection[int]) -> tuple[Table, int, list[Issue]]:
-    """The table without rows of totals and without test rows; how many rows it had beside the totals; what was removed.
+    """The table without totals, tests and rejected rows; how many rows it had beside the totals; what was removed.
 
-    Where every row is a test, all are kept, with a warning: somebody is trying the survey out.
+    Where every row is a test, all are kept, with a warning: somebody is trying the survey out. So it is where every row
+    was rejected.
     """
     issues: list[Issue] = []
     totals = _totals(table, items)
@@ -41,25 +46,70 @@ def without_other_rows(table: Table, layout: Layout, items: Collection[int]) -> 
         keep = np.ones(len(table.rows), bool)
         keep[totals] = False
         table = keep_rows(table, keep)
+    table = _without_repeated_headings(table, items, issues)
     n_rows = len(table.rows)
-    tests = np.zeros(n_rows, bool)
-    meanings: list[str] = []
-    for marks in layout.tests:
-        marked = _marked(table, marks)
-        if marked.any():
-            tests |= marked
-            meanings.append(marks.meaning)
-    if not tests.any():
-        return table, n_rows, issues
-    meaning = " or ".join(dict.fromkeys(meanings))
-    where = table.where(positions=np.flatnonzero(tests))
-    if tests.all():
+    table = _without_marked(table, layout.tests, "removed_test_row", "Do not report on them.", issues)
+    table = _without_marked(table, layout.rejected, "removed_rejected_row", "Check why none is approved.", issues)
+    return table, n_rows, issues
+
+
+def _without_repeated_headings(table: Table, items: Collection[int], issues: list[Issue]) -> Table:
+    """The table without rows in which the headings stand once more, as where two exports were put below each other."""
+    repeated = np.full(len(table.rows), len(items) >= _LEAST_QUESTIONS)
+    for column in items:
+        if not repeated.any():
+            return table
+        texts, indices = distinct(table.columns[column])
+        heading = normal_text(table.headings[column])
+        same = np.array([bool(text) and normal_text(text or "") == heading for text in texts] + [False])
+        repeated &= same[indices]
+    if not repeated.any():
+        return table
+    problem = f"{int(repeated.sum()):,} rows repeat the headings."
+    remedy = "They were left out; check that no respondent is in the file twice."
+    issues.append(
+        Issue("removed_heading_row", "warning", table.where(positions=np.flatnonzero(repeated)), problem, remedy)
+    )
+    return keep_rows(table, ~repeated)
+
+
+def questions_in_rows(table: Table, texts: ItemTexts) -> Issue | None:
+    """An error where the questions stand one below the other: a list of answers, a summary, or a sheet on its side."""
+    for column in range(len(table.headings)):
+        cells = sample_texts(table.columns[column], _MOST_TEXTS)
+        found = {key for text in cells for key in _items_of(text, texts)}
+        if len(found) >= _LEAST_QUESTIONS and len(found) > texts.count(table.headings):
+            problem = f"The questions stand one below the other in {table.names[column]!r}, not side by side."
+            remedy = (
+                "The reading needs a row for each respondent and a column for each question: export answers, not "
+                "a summary. In Excel a sheet on its side is turned by Paste Special > Transpose, a list of answers "
+                "by Data > From Table/Range > Pivot Column."
+            )
+            return Issue("questions_in_rows", "error", table.where(column), problem, remedy)
+    return None
+
+
+def _items_of(text: str, texts: ItemTexts) -> Collection[ItemKey]:
+    normal = normal_text(text)
+    return texts.texts.get(normal) or texts.codes.get(normal_code(text), frozenset())
+
+
+def _without_marked(table: Table, marks: Sequence[Marks], code: str, advice: str, issues: list[Issue]) -> Table:
+    """The table without the rows that bear one of the marks; with them, and a warning, where all rows do."""
+    n_rows = len(table.rows)
+    found = [(mark, marked) for mark in marks if (marked := _marked(table, mark)).any()]
+    if not found:
+        return table
+    meaning = " or ".join(dict.fromkeys(mark.meaning for mark, _ in found))
+    marked = np.logical_or.reduce([marked for _, marked in found])
+    where = table.where(positions=np.flatnonzero(marked))
+    if marked.all():
         problem = f"All {n_rows:,} rows are {meaning}; they were kept."
-        issues.append(Issue("removed_test_row", "warning", where, problem, "Do not report on them."))
-        return table, n_rows, issues
-    problem = f"{int(tests.sum()):,} of {n_rows:,} rows are {meaning}."
-    issues.append(Issue("removed_test_row", "note", where, problem, "They were left out."))
-    return keep_rows(table, ~tests), n_rows, issues
+        issues.append(Issue(code, "warning", where, problem, advice))
+        return table
+    problem = f"{int(marked.sum()):,} of {n_rows:,} rows are {meaning}."
+    issues.append(Issue(code, "note", where, problem, "They were left out."))
+    return keep_rows(table, ~marked)
 
 
 def doubtful_rows(table: Table, layout: Layout, kept: np.ndarray) -> Iterator[Issue]:

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
 from servicediag.errors import Issue, ResponsesError
 
-__all__ = ["FileKind", "Limits", "check_directory", "looks_like_utf16", "refuse", "sniff_kind", "too_large", "unsafe"]
+__all__ = [
+    "FileKind",
+    "Limits",
+    "Stamp",
+    "check_directory",
+    "looks_like_utf16",
+    "refuse",
+    "sniff_kind",
+    "stamp_of",
+    "too_large",
+    "unchanged",
+    "unsafe",
+]
 
+Stamp = tuple[int, int, int]
 FileKind = Literal["workbook", "old_workbook", "open_document", "spss", "parquet", "json", "text"]
 _STARTS: Mapping[bytes, FileKind] = {
     b"PK": "workbook",
@@ -93,6 +107,39 @@ def too_large(where: str, what: str, found: int, limit_name: str, limits: Limits
     limit = getattr(limits, limit_name)
     remedy = f"If you trust the file, pass limits={{{limit_name!r}: {found}}}."
     return refuse("too_large", where, f"{what}: {found:,}; the limit {limit_name} is {limit:,}.", remedy)
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """What tells whether a file is still the same: its place on the disk, size and time of change; None without one."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_ino, state.st_size, state.st_mtime_ns
+
+
+@contextmanager
+def unchanged(path: Path, stamp: Stamp | None) -> Iterator[None]:
+    """Refuse a file that is no longer what it was, whatever came of reading it meanwhile.
+
+    Raises
+    ------
+    ResponsesError
+        unreadable_file.
+    """
+    try:
+        yield
+    except Exception:
+        if stamp_of(path) != stamp:
+            raise _changed(path) from None
+        raise
+    if stamp_of(path) != stamp:
+        raise _changed(path)
+
+
+def _changed(path: Path) -> ResponsesError:
+    remedy = "Wait until the program that writes it has finished, then read it again."
+    return refuse("unreadable_file", path.name, "The file changed while it was read.", remedy)
 
 
 def sniff_kind(path: Path, limits: Limits) -> FileKind:

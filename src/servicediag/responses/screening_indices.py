@@ -32,6 +32,7 @@ __all__ = ["Block", "Indices", "compute_indices"]
 _SHORTEST_BLOCK = 10
 _FEWEST_SCALES = 4
 _FEW_PAIRS = 5
+_FEWEST_OPTIONS = 4
 _RESPONDENTS_AN_ITEM = 5
 _HALF_A_STEP = 0.5
 _NOT_ANSWERED = tuple(missing_code(reason) for reason in ("blank", "declared", "unreadable"))
@@ -83,10 +84,11 @@ def compute_indices(responses: Responses, duration: str | None) -> Indices:
     blocks = list(_blocks(responses))
     _add_runs(indices, responses, blocks)
     _add_variability(indices, responses, blocks)
-    reflective = list(_reflective_items(responses))
-    shares = _shares(responses, reflective)
-    _add_distance(indices, shares)
-    _add_consistency(indices, responses, shares)
+    shares = _shares(responses, list(_items(responses)))
+    reflective = shares[[code for _, code in _reflective_items(responses)]]
+    _add_distance(indices, shares, reflective)
+    _add_spread(indices, responses, shares)
+    _add_consistency(indices, responses, reflective)
     _add_contradictions(indices, responses)
     answered = _n_answered(responses)
     _add_seconds(indices, responses, duration, answered)
@@ -167,6 +169,11 @@ def _percentile(values: pd.Series) -> pd.Series:
 # ------------------------------------------------------------------------------------------- distance and consistency
 
 
+def _items(responses: Responses) -> Iterator[tuple[Part, str]]:
+    for part in responses.parts:
+        yield from ((part, code) for code in part.items)
+
+
 def _reflective_items(responses: Responses) -> Iterator[tuple[Part, str]]:
     for part in responses.parts:
         present = set(part.items)
@@ -185,16 +192,22 @@ def _shares(responses: Responses, items: list[tuple[Part, str]]) -> pd.DataFrame
     return pd.DataFrame(columns, index=keyed.index)
 
 
-def _add_distance(indices: Indices, shares: pd.DataFrame) -> None:
+def _add_distance(indices: Indices, shares: pd.DataFrame, reflective: pd.DataFrame) -> None:
+    """Over all items, whatever they measure; over those of reflective dimensions where there are too few people."""
     constant = [str(code) for code in shares if shares[code].nunique() < 2]
-    varying = shares.drop(columns=constant)
-    names = ("mahalanobis", "mahalanobis_p")
-    for name, statistic in zip(names, (mahalanobis, mahalanobis_probability), strict=True):
-        indices.frame[name] = _or_note(indices, name, statistic, varying)
-    indices.notes.pop("mahalanobis_p", None)
-    if "mahalanobis" in indices.notes:
-        return
     remarks = []
+    varying = shares.drop(columns=constant)
+    indices.frame["mahalanobis"] = _or_note(indices, "mahalanobis", mahalanobis, varying)
+    if "mahalanobis" in indices.notes and 2 <= len(reflective.columns) < len(shares.columns):
+        del indices.notes["mahalanobis"]
+        remarks.append("over the items of reflective dimensions only, since there are too few respondents for all.")
+        constant = [code for code in constant if code in reflective]
+        varying = reflective.drop(columns=constant)
+        indices.frame["mahalanobis"] = _or_note(indices, "mahalanobis", mahalanobis, varying)
+    if "mahalanobis" in indices.notes:
+        indices.frame["mahalanobis_p"] = math.nan
+        return
+    indices.frame["mahalanobis_p"] = np.asarray(mahalanobis_probability(varying), dtype=np.float64)
     if constant:
         remarks.append(f"without items to which all gave the same answer: {', '.join(constant)}.")
     if len(shares) < _RESPONDENTS_AN_ITEM * varying.shape[1]:
@@ -204,6 +217,45 @@ def _add_distance(indices: Indices, shares: pd.DataFrame) -> None:
         )
     if remarks:
         indices.notes["mahalanobis"] = " ".join(remarks)
+
+
+def _add_spread(indices: Indices, responses: Responses, shares: pd.DataFrame) -> None:
+    """Spread of the answers turned to one direction, as a share of that of answers ticked at random.
+
+    Random answers use every option alike; whoever answers one thing after another by what it says, for the better or
+    the worse throughout, keeps to a part of them.
+    """
+    weaknesses = {
+        item.code
+        for part in responses.parts
+        for dimension in part.instrument.dimensions
+        for item in dimension.items
+        if dimension.direction == "weakness"
+    }
+    items = [
+        (part, code)
+        for part, code in _items(responses)
+        if len(part.instrument.scale(code, part.form.id).codes) >= _FEWEST_OPTIONS
+    ]
+    turned = pd.DataFrame(
+        {code: 1 - shares[code] if code in weaknesses else shares[code] for _, code in items}, index=shares.index
+    )
+    expected = np.array([_random_variance(part, code) for part, code in items])
+    given = turned.notna().to_numpy()
+    answered = given.sum(axis=1)
+    variance = np.divide(given @ expected, answered, out=np.full(len(turned), math.nan), where=answered > 0)
+    enough = answered >= _SHORTEST_BLOCK
+    spread = np.asarray(intra_individual_variability(turned), dtype=np.float64) if len(turned.columns) else math.nan
+    indices.frame["spread"] = np.where(enough, spread / np.sqrt(variance), math.nan)
+    if not enough.any():
+        text = f"needs answers to {_SHORTEST_BLOCK} items of {_FEWEST_OPTIONS} options or more."
+        indices.notes["spread"] = text
+
+
+def _random_variance(part: Part, code: str) -> float:
+    """Variance of an answer for which each option of the item is as likely, on the range from 0 to 1."""
+    options = np.array(part.instrument.scale(code, part.form.id).codes, dtype=np.float64)
+    return float(np.var(options / max(np.ptp(options), 1)))
 
 
 def _add_consistency(indices: Indices, responses: Responses, shares: pd.DataFrame) -> None:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,17 +38,27 @@ _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|[0-9]+")
 
 
 class SuggestedMappingError(ResponsesError):
-    """Headings resemble items of the instrument, and a person has to say whether they are these items.
+    """A person has to say which columns hold the items, or in which direction their numbers run.
 
     Attributes
     ----------
     mapping : dict of str -> str
-        Source column to item code: the certain matches and the suggested ones.
+        Source column to item code: the certain matches and the suggested ones. Where no item was found, every column
+        with an empty code, to be filled in.
+    reversed_columns : tuple of str
+        Columns of which a mapping that was passed says that their numbers run against the codes.
     """
 
-    def __init__(self, headline: str, issues: Iterable[Issue] = (), mapping: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        headline: str,
+        issues: Iterable[Issue] = (),
+        mapping: Mapping[str, str] | None = None,
+        reversed_columns: Iterable[str] = (),
+    ) -> None:
         super().__init__(headline, issues)
         self.mapping = dict(mapping or {})
+        self.reversed_columns = tuple(reversed_columns)
 
     def save_mapping(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the suggested mapping, to be checked and passed as ``read_responses(..., columns=path)``.
@@ -64,10 +75,11 @@ class SuggestedMappingError(ResponsesError):
         FileExistsError
             The file exists and ``overwrite`` is False.
         """
-        return write_mapping([(column, item, False) for column, item in self.mapping.items()], path, overwrite)
+        turned = set(self.reversed_columns)
+        return write_mapping([(name, item, name in turned) for name, item in self.mapping.items()], path, overwrite)
 
-    def __reduce__(self) -> tuple[type[SuggestedMappingError], tuple[str, tuple[Issue, ...], dict[str, str]]]:  # type: ignore[override]
-        return (type(self), (self.headline, self.issues, self.mapping))
+    def __reduce__(self) -> Any:
+        return (type(self), (self.headline, self.issues, self.mapping, self.reversed_columns))
 
 
 def suggest(table: Table, texts: ItemTexts, matches: Sequence[Match], settled: Collection[int]) -> list[Match]:
@@ -162,7 +174,9 @@ def suggestion_issues(
     issues = []
     for match in matches:
         name = table.names[match.column]
-        problem = f"{name!r} resembles the item {match.item}, {item_texts.get(match.item, '')!r}."
+        asked = table.questions[match.column] if table.questions else ()
+        shown = f"{name!r} ({asked[0]!r})" if asked and asked[0] not in name else repr(name)
+        problem = f"{shown} resembles the item {match.item}, {item_texts.get(match.item, '')!r}."
         if accepted:
             remedy = "It was read as this item; check that it asks the same."
             issues.append(Issue("suggested_match", "warning", table.where(match.column), problem, remedy))

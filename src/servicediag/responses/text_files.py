@@ -79,8 +79,9 @@ def decode_file(path: Path, encoding: str | None, known_texts: frozenset[str]) -
         encoding, guessed = guess_encoding(data, known_texts)
     try:
         return _to_utf8(data, _codec(encoding)), encoding, guessed
-    except UnicodeDecodeError as error:
-        problem = f"Byte {error.start + 1} is not text in the encoding {encoding}."
+    except UnicodeError as error:
+        place = f"Byte {error.start + 1}" if isinstance(error, UnicodeDecodeError) else "It"
+        problem = f"{place} is not text in the encoding {encoding}."
         raise refuse("unreadable_file", path.name, problem, "Pass encoding=, e.g. encoding='cp1252'.") from error
 
 
@@ -103,8 +104,9 @@ def _whole_lines(data: bytes) -> str:
 
 def _codec(encoding: str) -> str:
     try:
+        " ".encode(encoding)  # refuses what packs or scrambles bytes and is no encoding of text
         return codecs.lookup(encoding).name
-    except LookupError:
+    except (LookupError, ValueError):
         raise ValueError(f"encoding={encoding!r} is not known; try 'utf-8', 'utf-16', 'cp1252' or 'cp1251'") from None
 
 

@@ -9,15 +9,16 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
+from servicediag.responses.plain_cells import LARGEST_TEXTS, MOST_TEXTS, TEXTS, PlainCells, PlainSheet, plain_cells
 from servicediag.responses.safety import Limits, check_directory, refuse, too_large, unsafe
 
-__all__ = ["DAMAGED", "SheetInfo", "inspect_workbook", "pieces"]
+__all__ = ["DAMAGED", "SheetInfo", "inspect_workbook", "listed_sheets", "pieces"]
 
 _CHUNK = 1 << 20
 DAMAGED = (
@@ -35,7 +36,7 @@ _RELATION_IDS = (
 )
 _LARGEST_UNUSUAL = 30_000_000
 _EQUALS, _LESS, _GREATER, _COLON, _SLASH, _SPACE = b"=<>:/ "
-_LOWER_C, _LOWER_O, _LOWER_R, _LOWER_V, _LOWER_W = b"corvw"
+_LOWER_C, _LOWER_I, _LOWER_O, _LOWER_R, _LOWER_S, _LOWER_V, _LOWER_W = b"ciorsvw"
 _ZERO, _NINE = b"09"
 
 
@@ -53,6 +54,8 @@ class SheetInfo:
         Counted from 1; 0 for a sheet without cells.
     has_errors : bool
         Whether a cell may hold an error value such as ``#N/A``.
+    cells : PlainSheet or None
+        All cells, where they could be taken from the markup; the sheet need not be parsed then.
     """
 
     name: str
@@ -62,6 +65,7 @@ class SheetInfo:
     last_column: int = 0
     last_row: int = 0
     has_errors: bool = False
+    cells: PlainSheet | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass
@@ -105,8 +109,8 @@ def inspect_workbook(path: Path, limits: Limits) -> tuple[SheetInfo, ...]:
     try:
         with zipfile.ZipFile(path) as archive:
             check_directory(archive, where, limits)
-            sheets = _listed(archive, where)
-            measured_parts = {sheet.part for sheet in sheets} | {"xl/sharedStrings.xml"}
+            sheets = listed_sheets(archive, where)
+            measured_parts = {sheet.part for sheet in sheets} | {TEXTS}
             for entry in archive.infolist():
                 if entry.filename.endswith((".xml", ".rels")) and entry.filename not in measured_parts:
                     for _ in pieces(archive, entry.filename, where):
@@ -118,8 +122,11 @@ def inspect_workbook(path: Path, limits: Limits) -> tuple[SheetInfo, ...]:
         raise refuse("unreadable_file", where, problem, "Repair it in Excel and save it anew.") from error
 
 
-def pieces(archive: zipfile.ZipFile, part: str, where: str) -> Iterator[bytes]:
-    """The unpacked part in pieces that never cut a tag; a part that does not unpack to its declared size is damaged."""
+def pieces(archive: zipfile.ZipFile, part: str, where: str, start: bytes = b"<") -> Iterator[bytes]:
+    """The unpacked part in pieces that never cut a tag; a part that does not unpack to its declared size is damaged.
+
+    Pieces after the first begin with ``start`` where that occurs often enough.
+    """
     with archive.open(part) as file:
         rest = b""
         first = True
@@ -128,19 +135,25 @@ def pieces(archive: zipfile.ZipFile, part: str, where: str) -> Iterator[bytes]:
                 raise unsafe(where, "It holds XML in an unusual encoding")
             first = False
             buffer = rest + chunk
-            cut = buffer.rfind(b"<")
+            cut = buffer.rfind(start)
+            if cut <= 0 and len(buffer) > _CHUNK:
+                cut = buffer.rfind(b"<")
             if cut <= 0 and len(buffer) > _CHUNK:
                 if b">" not in buffer:
                     raise unsafe(where, "It holds a tag of more than a megabyte")
                 cut = len(buffer)
             piece, rest = buffer[: max(cut, 0)], buffer[max(cut, 0) :]
-            if b"<!DOCTYPE" in piece:
-                raise unsafe(where, "It holds a document type definition, which can be made to exhaust the machine")
-            yield piece
-        yield rest
+            yield _without_document_type(piece, where)
+        yield _without_document_type(rest, where)
 
 
-def _listed(archive: zipfile.ZipFile, where: str) -> tuple[SheetInfo, ...]:
+def _without_document_type(piece: bytes, where: str) -> bytes:
+    if b"<!DOCTYPE" in piece:
+        raise unsafe(where, "It holds a document type definition, which can be made to exhaust the machine")
+    return piece
+
+
+def listed_sheets(archive: zipfile.ZipFile, where: str) -> tuple[SheetInfo, ...]:
     """Worksheets by name, visibility and part, as the workbook lists them."""
     targets = {}
     for relation in _xml(archive, "xl/_rels/workbook.xml.rels", where).iter():
@@ -163,27 +176,38 @@ def _xml(archive: zipfile.ZipFile, part: str, where: str) -> ElementTree.Element
 
 def _text_lengths(archive: zipfile.ZipFile, where: str, limits: Limits) -> np.ndarray:
     """Bytes of every shared text, markup included."""
-    if "xl/sharedStrings.xml" not in archive.namelist():
+    if TEXTS not in archive.namelist():
         return np.zeros(1, np.int64)
     starts: list[int] = []
     base = 0
-    for piece in pieces(archive, "xl/sharedStrings.xml", where):
-        starts.extend(base + match.start() for match in _TEXT_START.finditer(piece))
+    for piece in pieces(archive, TEXTS, where):
+        starts.extend(base + place for place in _text_starts(piece))
         base += len(piece)
         if len(starts) > _MOST_TEXTS:
             raise too_large(where, "Distinct texts", len(starts), "cells", limits)
     return np.diff([*starts, base]) if starts else np.zeros(1, np.int64)
 
 
+def _text_starts(piece: bytes) -> list[int]:
+    """Where the tags of shared texts begin."""
+    if b":si" in piece:
+        return [match.start() for match in _TEXT_START.finditer(piece)]
+    data = np.frombuffer(piece + b" " * 4, np.uint8)
+    tags = np.flatnonzero((data[:-2] == _LESS) & (data[1:-1] == _LOWER_S) & (data[2:] == _LOWER_I))
+    places: list[int] = tags[_ends_name(data[tags + 3])].tolist()
+    return places
+
+
 def _measure(archive: zipfile.ZipFile, sheet: SheetInfo, where: str, limits: Limits, lengths: np.ndarray) -> SheetInfo:
     """The sheet with its extent, after the limits of rows, columns, cells and repeated texts."""
-    extent = _count(pieces(archive, sheet.part, where), lengths)
+    readable = len(lengths) <= MOST_TEXTS and int(lengths.sum()) <= LARGEST_TEXTS
+    extent, cells = _count(pieces(archive, sheet.part, where, b"<row "), lengths, PlainSheet() if readable else None)
     if not extent.plain:
         if archive.getinfo(sheet.part).file_size > _LARGEST_UNUSUAL:
             raise unsafe(where, f"The cells of sheet {sheet.name!r} are written in an unusual way")
         extent = _count_one_by_one(pieces(archive, sheet.part, where), lengths)
-    elif _excess(extent, limits):
-        extent = _count(pieces(archive, sheet.part, where), lengths, without_blank=True)
+    elif cells is None and _excess(extent, limits):
+        extent, _ = _count(pieces(archive, sheet.part, where), lengths, without_blank=True)
     if excess := _excess(extent, limits):
         raise too_large(f"{where}, sheet {sheet.name!r}", *excess, limits)
     if extent.text_bytes > limits.inflated_bytes:
@@ -195,6 +219,7 @@ def _measure(archive: zipfile.ZipFile, sheet: SheetInfo, where: str, limits: Lim
         last_column=extent.last_column,
         last_row=extent.last_row,
         has_errors=extent.has_errors,
+        cells=cells if cells is not None and cells.is_dense else None,
     )
 
 
@@ -209,21 +234,43 @@ def _excess(extent: _Extent, limits: Limits) -> tuple[str, int, str] | None:
     return None
 
 
-def _count(pieces: Iterator[bytes], lengths: np.ndarray, *, without_blank: bool = False) -> _Extent:
-    """Bounds of every ``r="A1"``, with or without cells that are only formatted, and whether every tag has one.
+def _count(
+    pieces: Iterator[bytes], lengths: np.ndarray, sheet: PlainSheet | None = None, *, without_blank: bool = False
+) -> tuple[_Extent, PlainSheet | None]:
+    """Bounds of the cells, with or without those that are only formatted, and whether every tag says its place.
 
-    Two pieces are looked through at a time; only a few are held, however large the sheet is.
+    Two pieces are looked through at a time; only a few are held, however large the sheet is. The cells are put into
+    ``sheet`` as long as all of them are plain.
     """
     extent = _Extent()
-    waiting: deque[Future[_Extent]] = deque()
+    waiting: deque[Future[tuple[_Extent, PlainCells | None]]] = deque()
+
+    def take() -> PlainSheet | None:
+        part, cells = waiting.popleft().result()
+        extent.merge(part)
+        return sheet if sheet is not None and cells is not None and sheet.add(cells) else None
+
     with ThreadPoolExecutor(max_workers=2) as pool:
         for piece in pieces:
-            waiting.append(pool.submit(_scan, piece, lengths, without_blank))
+            waiting.append(pool.submit(_look_through, piece, lengths, without_blank, sheet is not None))
             if len(waiting) > 3:
-                extent.merge(waiting.popleft().result())
+                sheet = take()
         while waiting:
-            extent.merge(waiting.popleft().result())
-    return extent
+            sheet = take()
+    return extent, sheet
+
+
+def _look_through(
+    piece: bytes, lengths: np.ndarray, without_blank: bool, plainly: bool
+) -> tuple[_Extent, PlainCells | None]:
+    """The bounds of one piece, and its cells where they are wanted and plain."""
+    cells = plain_cells(piece) if plainly else None
+    if cells is None or (len(cells.values) and int(cells.values.max()) >= len(lengths)):
+        return _scan(piece, lengths, without_blank), None
+    shared = cells.values if (cells.values >= 0).all() else cells.values[cells.values >= 0]
+    extent = _Extent(text_bytes=int(lengths[shared].sum()))
+    extent.add(cells.columns, cells.rows)
+    return extent, cells
 
 
 def _scan(piece: bytes, lengths: np.ndarray, without_blank: bool) -> _Extent:

@@ -142,3 +142,26 @@ def test_two_questions_with_the_same_rows__the_one_below_the_stem_is_taken(expor
     with pytest.raises(ResponsesError) as error:
         read_responses(path, harbour, form="guest")
     assert {issue.code for issue in error.value.issues} >= {"duplicate_match"}
+
+
+def test_exports_put_below_each_other__the_headings_in_between_are_left_out(export, questions, labels, harbour):
+    rows = [["Pier", *questions], *[["N", *labels(i)] for i in range(2)]]
+    responses = read_responses(export([*rows, *rows]), harbour, form="guest")
+    assert responses.answers["hrb_calm_1"].tolist() == [1, 2, 1, 2]
+    assert responses.answers.index.tolist() == [2, 3, 5, 6]
+    assert [issue.code for issue in responses.intake.issues] == ["removed_heading_row"]
+
+
+@pytest.mark.parametrize("kind", ["list", "on its side", "summary", "codes"])
+def test_questions_one_below_the_other__one_fault_that_says_so(kind, export, questions, labels, codes, harbour, faults):
+    table = [["Pier", *questions], *[["N", *labels(i)] for i in range(9)]]
+    rows = {
+        "list": [
+            ["who", "what", "answer"],
+            *[[i, q, a] for i in range(9) for q, a in zip(questions, labels(i), strict=True)],
+        ],
+        "on its side": [list(row) for row in zip(*table, strict=True)],
+        "summary": [["Question", "Never", "Often"], *[[q, "10%", "90%"] for q in questions]],
+        "codes": [["item", "mean"], *[[code, "3.2"] for code in codes]],
+    }[kind]
+    assert faults(export(rows), harbour, form="guest") == ["questions_in_rows"]

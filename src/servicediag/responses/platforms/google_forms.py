@@ -17,7 +17,10 @@ _TIMESTAMPS = frozenset(
         "タイムスタンプ", "타임스탬프", "Zaman damgası", "Позначка часу", "Tidstämpel",
     )
 )  # fmt: skip
-_TIME = re.compile(r"[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{1,2}:[0-9]{2}:[0-9]{2} \S{2,4} (?:GMT|EET|UTC|[A-Z]{2,4})\S{0,6}")
+_TIME = re.compile(
+    r"[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\s\S{1,4}(?:\s\S{1,2})?)?"
+    r"\s[A-Z]{2,5}(?:[+-][0-9:]{1,5})?"
+)
 
 
 def _fingerprint(rows: Sequence[Sequence[str]]) -> str:

@@ -10,8 +10,11 @@ __all__ = ["KOBO"]
 
 _KOBO = frozenset(("_id", "_uuid", "_submission_time", "_validation_status", "_submitted_by", "_index"))
 _ODK = frozenset(
-    ("submissiondate", "key", "meta-instanceid", "instanceid", "submitterid", "submittername", "formversion")
-)
+    (
+        "submissiondate", "key", "meta-instanceid", "instanceid", "submitterid", "submittername", "formversion",
+        "reviewstate",
+    )
+)  # fmt: skip
 
 
 def _fingerprint(rows: Sequence[Sequence[str]]) -> str:
@@ -37,13 +40,18 @@ def _layout(rows: Sequence[Sequence[str]], position: int) -> Layout:
             i for i, name in enumerate(headings)
             if fold(name) in _KOBO | _ODK or name.startswith("_") or name.rpartition("/")[0] in known
         ),
-        doubtful=marks(headings, "_validation_status", _NOT_APPROVED, "marked as not approved or on hold"),
+        rejected=tuple(
+            mark for name in _STATES for mark in marks(headings, name, _NOT_APPROVED, "marked as not approved")
+        ),
+        doubtful=tuple(mark for name in _STATES for mark in marks(headings, name, _ON_HOLD, "marked as on hold")),
         submission=() if submission is None else (submission,),
         positional=True,
     )  # fmt: skip
 
 
-_NOT_APPROVED = ("not approved", "on hold", "validation_status_not_approved", "validation_status_on_hold")
+_STATES = ("_validation_status", "reviewstate")
+_NOT_APPROVED = ("not approved", "validation_status_not_approved", "no aprobado", "non approuvé", "rejected")
+_ON_HOLD = ("on hold", "validation_status_on_hold", "en espera", "en attente", "hasissues")
 
 
 def _code(heading: str) -> str:

@@ -74,8 +74,9 @@ class Layout:
         Texts that can be the question of each column, beside its heading; empty if the heading is all there is.
     no_items : frozenset of int
         Columns that are never taken for an item unless the caller says so: timing, display order, comments.
-    tests, doubtful : tuple of Marks
-        Which rows are no answers of respondents, and which a person may want to look at: not sent off, not approved.
+    tests, rejected, doubtful : tuple of Marks
+        Which rows are no answers of respondents, which somebody has rejected, and which a person may want to look at:
+        not sent off, on hold.
     submission : tuple of int
         Columns that together tell one submission from another; empty if there are none.
     missing : mapping of normalised text -> missing reason
@@ -106,6 +107,7 @@ class Layout:
     questions: tuple[tuple[str, ...], ...] = ()
     no_items: frozenset[int] = frozenset()
     tests: tuple[Marks, ...] = ()
+    rejected: tuple[Marks, ...] = ()
     doubtful: tuple[Marks, ...] = ()
     submission: tuple[int, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)

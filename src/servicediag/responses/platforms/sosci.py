@@ -34,7 +34,7 @@ def _layout(rows: Sequence[Sequence[str]], position: int) -> Layout:
         "sosci",
         names,
         position + 1 + labelled,
-        questions=tuple((label,) if label else () for label in below) if labelled else (),
+        questions=tuple(_questions(label) for label in below) if labelled else (),
         no_items=frozenset(
             i for i, name in enumerate(names) if fold(name) in _METADATA or fold(name).startswith("time0")
         ),
@@ -44,6 +44,12 @@ def _layout(rows: Sequence[Sequence[str]], position: int) -> Layout:
         missing={"-9": "blank", "-1": "dont_know"},
         positional=True,
     )
+
+
+def _questions(label: str) -> tuple[str, ...]:
+    """The label, and what follows the title of its question."""
+    title, colon, text = label.partition(": ")
+    return tuple(part for part in (label, text.strip() if colon and title else "") if part)
 
 
 def _is_label_row(names: Sequence[str], row: Sequence[str]) -> bool:

@@ -19,6 +19,18 @@ _ANSWER = frozenset(
         "réponse", "réponse ouverte", "antwort", "offene antwort", "ответ", "открытый ответ", "答复", "开放式答复",
     )
 )  # fmt: skip
+_OWN = frozenset(
+    (
+        "collector id",
+        "start date",
+        "end date",
+        "ip address",
+        "email address",
+        "first name",
+        "last name",
+        "custom data 1",
+    )
+)
 _OTHER = frozenset(
     fold(name)
     for name in (
@@ -35,6 +47,10 @@ def _fingerprint(rows: Sequence[Sequence[str]]) -> str:
     below = {fold(cell) for cell in rows[1]}
     if below & (_ANSWER | _OTHER):
         return "a respondent's id is among the headings, and the row below says Response"
+    own = [i for i, cell in enumerate(rows[0]) if fold(cell) in _OWN or fold(cell) in _RESPONDENT]
+    grid = sum(not above.strip() and bool(part.strip()) for above, part in zip(rows[0], rows[1], strict=True))
+    if len(own) > 1 and grid and not any(rows[1][i].strip() for i in own):
+        return "a respondent's id is among the headings, and questions stand above the rows of their grids"
     return ""
 
 

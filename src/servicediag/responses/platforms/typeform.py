@@ -1,7 +1,8 @@
-"""Typeform: the platform's own columns stand last; headings may hold HTML."""
+"""Typeform: the platform's own columns stand last; headings may hold HTML, or signs of bold and slanted type."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from servicediag.responses.platforms.layout import Layout, Platform, column_of, fold, marks, tidy
@@ -11,6 +12,7 @@ __all__ = ["TYPEFORM"]
 _OWN = frozenset(
     ("#", "start date (utc)", "submit date (utc)", "stage date (utc)", "network id", "response type", "tags")
 )
+_MARKUP = re.compile(r"(?<!\w)[*_]{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?!\w)")
 
 
 def _fingerprint(rows: Sequence[Sequence[str]]) -> str:
@@ -28,6 +30,7 @@ def _layout(rows: Sequence[Sequence[str]], position: int) -> Layout:
         "typeform",
         headings,
         position + 1,
+        questions=tuple((plain,) if (plain := _MARKUP.sub("", name)) != name else () for name in headings),
         no_items=frozenset(i for i, name in enumerate(headings) if fold(name) in _OWN),
         doubtful=marks(headings, "response type", ("partial", "started"), "not finished"),
         submission=() if submission is None else (submission,),
