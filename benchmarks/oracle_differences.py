@@ -68,6 +68,17 @@ ROWS = [
     ("psychometric_synonyms", "careless::psychsyn(resample_na = FALSE)", "synonyms_match"),
     ("psychometric_antonyms", "careless::psychant(resample_na = FALSE)", "antonyms"),
     ("similar_pairs", "careless::psychsyn_critval", "strongest_pairs"),
+    ("compare_groups: Welch, Student, rank sum", "stats::t.test, wilcox.test", "test_groups_are_described"),
+    ("compare_groups: d, g, delta of Glass: limits", "effectsize", r"test_standardised_differences.*limits"),
+    ("compare_groups: d, g, delta of Glass", "effectsize", "test_standardised_differences"),
+    ("compare_groups: delta of Cliff, superiority", "effsize::cliff.delta, VD.A", "test_order_of_scores"),
+    ("compare_paired: t, signed rank", "stats::t.test(paired = TRUE), wilcox.test", "test_paired_scores"),
+    ("compare_paired: standardised change: limits", "effectsize", r"test_standardised_changes.*limits"),
+    ("compare_paired: standardised change", "effectsize, effsize::cohen.d(within = TRUE)", "test_standardised_changes"),
+    ("survey_share", "stats::prop.test, binom.test", r"test_shares_and_means.*share"),
+    ("survey_mean", "stats::t.test", "test_shares_and_means"),
+    ("sd.score", "psych::scoreItems(impute = 'none')", "test_scores_are_those"),
+    ("cronbach_alpha: of scored scales, pairwise", "psych::scoreItems()$alpha", "test_reliability_of_the_scored"),
     ("kmo", "psych::KMO of cor()", "adequacy.*MSA"),
     ("bartlett_sphericity: statistic", "psych::cortest.bartlett", "sphericity.*statistic"),
     ("bartlett_sphericity: p", "psych::cortest.bartlett", r"sphericity.*test\.p"),
@@ -154,7 +165,7 @@ def main():
         raise SystemExit(f"No reference values in {ORACLE}: there is nothing to compare with.")
     recorder = Recorder()
     numpy.testing.assert_allclose = recorder  # before the tests take the name from there
-    files = ["reliability", "agreement", "agreement_careless", "factors", "confirmatory"]
+    files = ["reliability", "agreement", "agreement_careless", "comparisons", "factors", "confirmatory"]
     status = pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *(str(TESTS / f"test_{f}.py") for f in files)])
     print("| statistic | R | values | largest difference |")
     print("|---|---|---|---|")

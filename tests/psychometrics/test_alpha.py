@@ -1,5 +1,6 @@
 """Cronbach's alpha: worked numbers, its intervals, its diagnosis, and comparisons of two alphas."""
 
+import io
 import itertools
 import math
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from rich.console import Console
 from scipy import stats
 
 from servicediag import psychometrics as pm
@@ -85,7 +87,7 @@ def test_weighted_sums_resample_like_drawing_rows(missing):
     if missing == "pairwise":
         items = items.mask(np.random.default_rng(8).random(items.shape) < 0.1)
     alpha = pm.cronbach_alpha(items, missing=missing)
-    drawn = np.random.default_rng(7).integers(0, 25, size=(300, 25), dtype=np.int32)
+    drawn = np.random.default_rng(7).integers(0, 25, size=(300, 25), dtype=np.uint16)
     literal = [pm.cronbach_alpha(items.iloc[rows], missing=missing).estimate for rows in drawn]
     interval = alpha.confidence_interval(0.9, "percentile", n_resamples=300, seed=7)
     assert_allclose(tuple(interval), np.quantile(literal, [0.05, 0.95]), rtol=1e-9)
@@ -94,7 +96,7 @@ def test_weighted_sums_resample_like_drawing_rows(missing):
 def test_bca_limits_follow_their_definition():
     items = scale(n=40, seed=5)
     alpha = pm.cronbach_alpha(items)
-    drawn = np.random.default_rng(2).integers(0, 40, size=(500, 40), dtype=np.int32)
+    drawn = np.random.default_rng(2).integers(0, 40, size=(500, 40), dtype=np.uint16)
     replicates = np.array([pm.cronbach_alpha(items.iloc[rows]).estimate for rows in drawn])
     left_out = np.array([pm.cronbach_alpha(items.drop(index=i)).estimate for i in range(40)])
     distance = left_out.mean() - left_out
@@ -131,8 +133,29 @@ def test_a_bootstrap_that_mostly_fails_says_so():
     items = pd.DataFrame({"a": [1, 2], "b": [1, 3]})
     alpha = pm.cronbach_alpha(items)
     assert alpha.confidence_interval(method="percentile").n_failed > 800
+    # Two respondents for each pair of items: at least two draws of them are had for all three in few resamples.
+    gap = np.nan
+    sparse = pd.DataFrame({"a": [1, 2, 3, 5, gap, gap], "b": [1, 3, gap, gap, 2, 4], "c": [gap, gap, 2, 4, 3, 4]})
     with pytest.raises(InsufficientDataError, match="of 2000 resamples"):
-        pm.cronbach_alpha(items, missing="pairwise").confidence_interval(method="percentile", seed=1)
+        pm.cronbach_alpha(sparse, missing="pairwise").confidence_interval(method="percentile")
+
+
+def test_a_callback_can_interrupt_the_resampling():
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pm.cronbach_alpha(scale()).confidence_interval(method="percentile", progress=stop)
+
+
+def test_the_bar_is_drawn_in_a_terminal_and_nowhere_else():
+    alpha = pm.cronbach_alpha(scale(n=3000))
+    for is_terminal in (True, False):
+        written = io.StringIO()
+        console = Console(file=written, force_terminal=is_terminal, width=80)
+        with pm.progress_bar("[b]resampling", console=console) as progress:
+            alpha.confidence_interval(method="percentile", n_resamples=300, progress=progress)
+        assert ("[b]resampling" in written.getvalue()) is is_terminal
 
 
 def test_progress_is_told_until_the_end():

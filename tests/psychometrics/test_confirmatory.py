@@ -1,5 +1,7 @@
 """Factor models: what a model of known truth gives back, laws that any sample obeys, and refusals."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from numpy.testing import assert_allclose
 
 from servicediag import InsufficientDataError
 from servicediag import psychometrics as pm
+from servicediag.psychometrics import _structure_engine
 
 MODEL = {"one": ["a1", "a2", "a3"], "two": ["b1", "b2", "b3", "b4"], "three": ["c1", "c2", "c3"]}
 NAMES = [item for block in MODEL.values() for item in block]
@@ -276,6 +279,71 @@ def test_robust_chi_square_is_larger_than_its_share_for_heavy_tails_only():
         assert_allclose(tailed.robust(method).chi_square * tailed.robust(method).scaling_factor, tailed.fit.chi_square)
 
 
+@pytest.mark.parametrize("method", ["satorra_bentler", "yuan_bentler"])
+def test_robust_standard_errors_are_the_spread_of_estimates_of_heavy_tailed_answers(method):
+    """Those for normal answers are too small here."""
+    tables = []
+    for seed in range(120):
+        tails = np.where(np.random.default_rng(1000 + seed).random((400, 1)) < 0.2, 2.0, 0.7)
+        fitted = pm.confirmatory_factor_analysis(drawn(seed, 400) * tails, {"one": MODEL["one"]})
+        tables.append([fitted.to_frame(standard_errors=kind) for kind in ("normal", method)])
+    variances = [index for index, kind in enumerate(tables[0][0]["kind"]) if kind == "residual_covariance"]
+    spread = np.std([table["estimate"].iloc[variances] for table, _ in tables], axis=0).mean()
+    normal, robust = (np.mean([pair[at]["standard_error"].iloc[variances] for pair in tables]) for at in (0, 1))
+    assert normal < 0.8 * spread
+    assert robust == pytest.approx(spread, rel=0.15)
+
+
+def test_robust_standard_errors_of_incomplete_answers_need_the_observed_information():
+    gappy = drawn(2, 400).mask(np.random.default_rng(3).random((400, len(NAMES))) < 0.05)
+    result = pm.confirmatory_factor_analysis(gappy, MODEL, missing="fiml")
+    table = result.to_frame(standard_errors="yuan_bentler")
+    ratio = (table["standard_error"] / result.to_frame()["standard_error"]).dropna()
+    assert ratio.between(0.7, 1.4).all()  # normal answers: nearly the same
+    robust = result.robust("yuan_bentler")
+    assert robust.scaling_factor == pytest.approx(1, abs=0.15)
+    assert np.isnan(robust.cfi_robust)
+    assert "scaled CFI" in robust.describe()
+    with pytest.raises(InsufficientDataError, match="complete answers"):
+        result.robust("satorra_bentler")
+    with pytest.raises(InsufficientDataError, match="complete answers"):
+        result.to_frame(standard_errors="satorra_bentler")
+    with pytest.raises(ValueError, match="standard_errors"):
+        result.to_frame(standard_errors="robust")
+
+
+def test_many_patterns_of_missing_answers_are_added_up_as_one_by_one(monkeypatch):
+    gappy = drawn(4, 300).mask(np.random.default_rng(5).random((300, len(NAMES))) < 0.12)
+    model = {"one": MODEL["one"], "two": MODEL["two"]}
+
+    def all_numbers():
+        result = pm.confirmatory_factor_analysis(gappy, model, missing="fiml")
+        robust = result.robust("yuan_bentler")
+        table = result.to_frame()[["estimate", "standard_error"]].to_numpy()
+        return table, np.array([result.fit.chi_square, robust.chi_square]), result.modification_indices()
+
+    together = all_numbers()
+    monkeypatch.setattr(_structure_engine, "_FEW_PATTERNS", 10**6)
+    for first, second in zip(together, all_numbers(), strict=True):
+        if isinstance(first, pd.DataFrame):
+            pd.testing.assert_frame_equal(first, second, rtol=1e-6)
+        else:
+            assert_allclose(first, second, rtol=1e-7, atol=1e-10)
+
+
+def test_full_information_of_answers_in_two_halves_without_a_complete_respondent():
+    """Each respondent answers 8 of 10 items, all pairs of gaps: no complete row, more gaps than few."""
+    answers = drawn(6, 900)
+    pairs = [(i, j) for i in range(len(NAMES)) for j in range(i)]
+    for row, (i, j) in zip(range(900), itertools.cycle(pairs)):
+        answers.iloc[row, [i, j]] = np.nan
+    result = pm.confirmatory_factor_analysis(answers, MODEL, missing="fiml")
+    whole = pm.confirmatory_factor_analysis(drawn(6, 900), MODEL)
+    assert result.converged
+    assert result.n_incomplete == 900
+    assert_allclose(result.standardized_loadings, whole.standardized_loadings, atol=0.1)
+
+
 # ------------------------------------------------------------------------------------------ refusals and flags
 
 
@@ -406,10 +474,12 @@ def test_result_is_frozen_stable_and_escaped():
     assert "Hu & Bentler" in result.fit.interpret().loc["cfi", "citation"]
 
 
-def test_heatmap_holds_every_residual():
+def test_heatmap_holds_every_residual_of_two_items():
     result = pm.confirmatory_factor_analysis(drawn(), MODEL)
-    chart = result.plot()
-    assert len(chart.data) == 100
-    assert_allclose(np.abs(chart.data["residual"]).max(), np.abs(result.residuals).to_numpy().max())
+    drawn_rows = [row for rows in result.plot().to_dict()["datasets"].values() for row in rows]
+    assert len(drawn_rows) == 90
+    off = result.residuals.to_numpy()[~np.eye(10, dtype=bool)]
+    assert_allclose(sorted(row["value"] for row in drawn_rows), sorted(off))
     groups = ["a", "b"] * 125
-    assert len(pm.confirmatory_factor_analysis(drawn(), MODEL, groups=groups).plot().data) == 200
+    parts = pm.confirmatory_factor_analysis(drawn(), MODEL, groups=groups).plot().to_dict()["concat"]
+    assert [part["title"]["text"][:2] for part in parts] == ["a:", "b:"]

@@ -58,3 +58,33 @@ def test_names_of_items_appear_as_data_and_sort_order_only():
     fields = json.dumps([layer["encoding"] for layer in text["layer"]])
     assert '"field": "datum' not in fields
     assert "alert" not in fields
+
+
+def title_of(chart):
+    return spec(chart)["title"]["text"]
+
+
+def test_titles_say_what_was_found():
+    parallel = pm.parallel_analysis(scale(), n_iterations=20)
+    assert title_of(parallel.plot()) == "1 factor and 1 component stand out from unrelated items"
+    assert title_of(pm.exploratory_factor_analysis(scale(), 1).plot()) == "4 of 4 items load on one factor only"
+    model = pm.graded_response_model(scale())
+    best = model.test_information()["information"].idxmax()
+    assert title_of(model.plot()).startswith(f"Scores are most precise around level {best:.1f}")
+
+
+def test_residual_heatmap_of_a_model_names_the_worst_pair_and_prints_the_notable_ones():
+    answers = scale()
+    answers["copy"] = (answers[NAMES[0]] + np.random.default_rng(2).integers(0, 2, len(answers))).to_numpy()
+    fitted = pm.confirmatory_factor_analysis(answers, {"all": [*NAMES, "copy"]})
+    largest = fitted.residuals.where(~np.eye(5, dtype=bool)).abs().max().max()
+    assert f"{largest:.2f}" in title_of(fitted.plot())
+    assert len(rows(fitted.plot())) == 20
+
+
+def test_residuals_of_groups_are_drawn_side_by_side_with_their_names():
+    answers = scale()
+    groups = pd.Series(["<i>north</i>", "south"] * 60)
+    chart = pm.confirmatory_factor_analysis(answers, {"all": NAMES}, groups=groups).plot()
+    titles = [part["title"]["text"] for part in spec(chart)["concat"]]
+    assert [title.split(":")[0] for title in titles] == ["<i>north</i>", "south"]

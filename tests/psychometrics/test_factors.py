@@ -1,5 +1,6 @@
 """Adequacy, factors, rotations and hierarchical omega: exact structures are recovered, and the laws hold."""
 
+import itertools
 import math
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from servicediag import psychometrics as pm
-from servicediag.psychometrics._factor_extraction import extract, one_factor_communalities
+from servicediag.psychometrics._factor_extraction import FLOOR, extract, one_factor_communalities
 from servicediag.psychometrics._rotation import rotate
 
 SIMPLE = np.array(
@@ -221,6 +222,33 @@ def test_one_factor_communalities_of_exact_structures():
     assert_allclose(one_factor_communalities(matrix[None])[0], loadings**2, atol=1e-6)
 
 
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10_000), k=st.integers(3, 12), n=st.sampled_from([15, 60, 2000]))
+def test_communalities_of_many_matrices_are_least_squares_ones(seed, k, n):
+    """Of unrelated items, where Heywood cases abound: no small move of a loading inside the limits fits better."""
+    generator = np.random.default_rng(seed)
+    matrices = np.stack([np.corrcoef(generator.normal(size=(n, k)), rowvar=False) for _ in range(8)])
+    off = ~np.eye(k, dtype=bool)
+
+    def misfit(matrix, loadings):
+        return ((matrix - np.outer(loadings, loadings))[off] ** 2).sum()
+
+    communalities = one_factor_communalities(matrices)
+    assert communalities.max() <= 1 - FLOOR + 1e-12
+    for matrix, own in zip(matrices, np.sqrt(communalities), strict=True):
+        signs = min(itertools.product([1, -1], repeat=k), key=lambda s: misfit(matrix, own * s)) if k < 8 else None
+        if signs is None:
+            continue
+        loadings = own * signs
+        best = misfit(matrix, loadings)
+        for item, step in itertools.product(range(k), (1e-3, -1e-3)):
+            moved = loadings.copy()
+            moved[item] = np.clip(moved[item] + step, -np.sqrt(1 - FLOOR), np.sqrt(1 - FLOOR))
+            assert misfit(matrix, moved) >= best - 1e-9
+    alone = np.stack([one_factor_communalities(matrix[None])[0] for matrix in matrices])
+    assert_allclose(communalities, alone, atol=1e-6)
+
+
 def test_kmo_of_two_items_is_one_half_and_bartlett_is_the_log_determinant():
     items = exact_sample(np.array([[1, 0.6], [0.6, 1]]), n=50)
     assert pm.kmo(items).overall == pytest.approx(0.5)
@@ -296,3 +324,46 @@ def test_omega_does_not_depend_on_the_order_of_items(seed):
     first, second = pm.omega_hierarchical(noisy), pm.omega_hierarchical(moved)
     assert first.hierarchical == pytest.approx(second.hierarchical, abs=1e-5)
     assert first.total == pytest.approx(second.total, abs=1e-6)
+
+
+def made_scale(n, seed=0):
+    generator = np.random.default_rng(seed)
+    general = generator.normal(size=(n, 1))
+    parts = np.repeat(generator.normal(size=(n, 3)), 3, axis=1)
+    return pd.DataFrame(0.6 * general + 0.5 * parts + 0.6 * generator.normal(size=(n, 9)))
+
+
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+@pytest.mark.parametrize("coefficient", ["hierarchical", "total"])
+def test_interval_of_omega_holds_the_estimate_repeats_and_reports(method, coefficient):
+    result = pm.omega_hierarchical(made_scale(90))
+    seen = []
+    options = {"coefficient": coefficient, "n_resamples": 40, "seed": 4}
+    first = result.confidence_interval(0.9, method, progress=lambda *at: seen.append(at), **options)
+    again = result.confidence_interval(0.9, method, **options)
+    assert (first.low, first.high) == (again.low, again.high)
+    assert first.low < getattr(result, coefficient) < first.high
+    assert (first.method, first.n_resamples, first.level, first.seed) == (method, 40, 0.9, 4)
+    assert seen[-1] == (40, 40)
+    other = result.confidence_interval(0.9, method, coefficient=coefficient, n_resamples=40, seed=5)
+    assert other.low != first.low
+
+
+def test_interval_of_omega_is_as_wide_as_the_estimates_spread():
+    estimates = [pm.omega_hierarchical(made_scale(300, seed)).hierarchical for seed in range(60)]
+    interval = pm.omega_hierarchical(made_scale(300, 1)).confidence_interval(n_resamples=200)
+    assert (interval.high - interval.low) / (2 * 1.96 * np.std(estimates)) == pytest.approx(1, abs=0.35)
+
+
+def test_interval_of_omega_of_incomplete_answers_resamples_them_as_they_are():
+    gappy = made_scale(300).mask(np.random.default_rng(1).random((300, 9)) < 0.1)
+    result = pm.omega_hierarchical(gappy, missing="pairwise")
+    interval = result.confidence_interval(n_resamples=40)
+    assert interval.low < result.hierarchical < interval.high
+
+
+def test_omega_of_polychoric_correlations_has_no_interval():
+    coarse = made_scale(300).apply(lambda column: np.digitize(column, [-1, 0, 1]))
+    result = pm.omega_hierarchical(coarse, correlation="polychoric")
+    with pytest.raises(ValueError, match="correlation='polychoric' has no interval"):
+        result.confidence_interval()

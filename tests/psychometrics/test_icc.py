@@ -244,3 +244,13 @@ def test_targets_that_do_not_differ_on_average_give_limits_and_no_crash():
     table = intraclass_correlation(pd.DataFrame([[0, 0], [0, 0], [-1, 1]])).to_frame()
     row = table.loc["ICC(2,1)"]
     assert row["ci_low"] <= row["estimate"] <= row["ci_high"]
+
+
+@pytest.mark.parametrize(("n_targets", "n_raters", "warned"), [(150, 4, True), (50, 4, False), (150, 12, False)])
+def test_limits_from_few_raters_of_many_targets_carry_a_note(n_targets, n_raters, warned):
+    generator = np.random.default_rng(1)
+    ratings = generator.normal(size=(n_targets, 1)) + generator.normal(size=(n_targets, n_raters))
+    result = intraclass_correlation(pd.DataFrame(ratings))
+    notes = result.to_frame()["note"]
+    assert [bool(note) for note in notes] == [warned and form.startswith("ICC(2") for form in notes.index]
+    assert ("few raters" in result.describe()) is warned

@@ -156,9 +156,41 @@ def test_beyond_sixteen_items_the_split_is_searched_and_says_so():
     one, two = (pm.guttman_lambdas(items) for _ in range(2))
     assert one == two
     assert not one.lambda4_exact
+    told = []
+    pm.guttman_lambdas(items, progress=lambda *at: told.append(at))
+    assert told[-1] == (200, 200)
     assert any("search" in note for note in one.notes)
     assert one.lambda4 >= one.lambda3
     assert pm.guttman_lambdas(scale(k=16)).lambda4_exact
+
+
+@pytest.mark.parametrize("coefficient", [f"lambda{number}" for number in range(1, 7)])
+@pytest.mark.parametrize("standardized", [False, True])
+def test_the_interval_of_a_bound_resamples_respondents(coefficient, standardized):
+    items = scale(k=5)
+    result = pm.guttman_lambdas(items, standardized=standardized)
+    drawn = np.random.default_rng(4).integers(0, len(items), size=(60, len(items)), dtype=np.uint16)
+    literal = [getattr(pm.guttman_lambdas(items.iloc[rows], standardized=standardized), coefficient) for rows in drawn]
+    interval = result.confidence_interval(0.9, coefficient=coefficient, n_resamples=60, seed=4)
+    low, high = np.quantile(literal, [0.05, 0.95])
+    estimate = getattr(result, coefficient)
+    assert_allclose(tuple(interval), [min(low, estimate), max(high, estimate)], rtol=1e-9)
+
+
+def test_the_interval_of_lambda_4_of_many_items_improves_the_split_of_the_sample():
+    result = pm.guttman_lambdas(scale(k=18))
+    interval = result.confidence_interval(coefficient="lambda4", n_resamples=50)
+    assert interval.low <= result.lambda4 <= interval.high
+    assert interval.high > result.confidence_interval(coefficient="lambda3", n_resamples=50).high
+
+
+def test_bounds_without_answers_have_no_interval():
+    items = scale(k=4)
+    known = guttman_lambdas_from_covariance(items.cov(), len(items))
+    with pytest.raises(ValueError, match="only their covariance"):
+        known.confidence_interval()
+    assert "estimate alone" in known.interpret().basis
+    assert "percentile" in pm.guttman_lambdas(items).interpret().basis
 
 
 def test_lambda_6_equals_the_residual_variances_of_regressions():
@@ -275,7 +307,7 @@ def test_inter_item_correlations_equal_pandas():
 
 def test_the_interval_of_the_mean_correlation_resamples_respondents():
     items = scale()
-    drawn = np.random.default_rng(3).integers(0, 60, size=(200, 60), dtype=np.int32)
+    drawn = np.random.default_rng(3).integers(0, 60, size=(200, 60), dtype=np.uint16)
     literal = [items.iloc[rows].corr().to_numpy()[np.triu_indices(5, 1)].mean() for rows in drawn]
     interval = pm.inter_item_correlation(items).confidence_interval(0.8, n_resamples=200, seed=3)
     assert_allclose(tuple(interval), np.quantile(literal, [0.1, 0.9]), rtol=1e-9)

@@ -1,5 +1,7 @@
 """Covariances: the blocked route for large integer files against plain float64, and what is left out and why."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics import cronbach_alpha
-from servicediag.psychometrics._moments import _integer_sums, moments, moments_from_covariance
+from servicediag.psychometrics._block_sums import block_sums
+from servicediag.psychometrics._moments import moments, moments_from_covariance
 
 
 def large(generator, low, high, n=30_000, k=8, dtype="int8"):
@@ -22,7 +25,7 @@ def large(generator, low, high, n=30_000, k=8, dtype="int8"):
 )
 def test_the_blocked_route_is_exact(low, high, dtype):
     items = large(np.random.default_rng(1), low, high, dtype=dtype)
-    assert _integer_sums(items.to_numpy(), "listwise") is not None
+    assert block_sums(items, "listwise") is not None
     assert_allclose(moments(items, statistic="x").covariance, np.cov(items.to_numpy(float), rowvar=False), rtol=1e-12)
 
 
@@ -51,8 +54,70 @@ def test_the_blocked_route_by_pairs_equals_pandas():
 def test_wide_or_broken_numbers_take_the_plain_route(shift):
     generator = np.random.default_rng(4)
     items = pd.DataFrame(np.rint(generator.normal(0, 5000, size=(30_000, 8))) + shift)
-    assert _integer_sums(items.to_numpy(), "listwise") is None
+    assert block_sums(items, "listwise") is None
     assert_allclose(moments(items, statistic="x").covariance, items.cov(), rtol=1e-11)
+
+
+@pytest.mark.parametrize("missing", ["listwise", "pairwise"])
+@pytest.mark.parametrize("dtype", ["float32", "Int8", "UInt8", "Float64"])
+def test_every_kind_of_answers_with_gaps_gives_the_same_moments(missing, dtype):
+    generator = np.random.default_rng(9)
+    items = large(generator, 1, 5, dtype="float64").mask(generator.random((30_000, 8)) < 0.05)
+    items.iloc[:50] = np.nan
+    expected, known = moments(items, missing, statistic="x"), moments(items.astype(dtype), missing, statistic="x")
+    if dtype != "Float64":
+        assert block_sums(items.astype(dtype), missing) is not None
+    assert_allclose(known.covariance, expected.covariance, rtol=1e-12)
+    assert_allclose(known.means, expected.means, rtol=1e-12)
+    assert (known.n_respondents, known.n_smallest) == (expected.n_respondents, expected.n_smallest)
+    assert known.n_respondents == items.dropna(how="any" if missing == "listwise" else "all").shape[0]
+
+
+@pytest.mark.parametrize(("dtype", "mark"), [("Int8", -128), ("UInt8", 255)])
+def test_an_answer_that_looks_like_the_mark_of_a_gap_counts(dtype, mark):
+    items = large(np.random.default_rng(10), 1, 5).astype(dtype)
+    items.iloc[:40, 2] = mark
+    items.iloc[7, 3] = pd.NA
+    plain = items.astype("float64")
+    assert_allclose(moments(items, "pairwise", statistic="x").covariance, plain.cov(), rtol=1e-10)
+
+
+@pytest.mark.parametrize("odd", [np.inf, 2.0**24 + 2, 3.0000001, 1e300])
+def test_one_odd_number_in_a_late_block_is_not_overlooked(odd):
+    items = large(np.random.default_rng(11), 1, 5, dtype="float64")
+    items.iloc[25_000, 4] = odd
+    assert block_sums(items, "pairwise") is None
+    if odd > 1e100:
+        with pytest.raises(ValueError, match="infinite"):
+            moments(items, statistic="x")
+    else:
+        assert_allclose(moments(items, statistic="x").covariance, items.cov(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float64"])
+def test_numbers_that_float32_would_round_take_the_plain_route(dtype):
+    items = large(np.random.default_rng(14), 1, 5, dtype="int64") + 2**24
+    assert block_sums(items.astype(dtype), "listwise") is None
+    assert_allclose(moments(items.astype(dtype), statistic="x").covariance, (items - 2**24).cov(), rtol=1e-9)
+
+
+def test_answers_that_leave_the_range_of_the_first_block_stay_exact():
+    items = large(np.random.default_rng(12), 0, 4, dtype="int16")
+    items.iloc[20_000:] *= 25
+    assert block_sums(items, "listwise") is not None
+    assert_allclose(moments(items, statistic="x").covariance, np.cov(items.to_numpy(float), rowvar=False), rtol=1e-12)
+
+
+@pytest.mark.parametrize("missing", ["listwise", "pairwise"])
+def test_a_large_file_needs_the_memory_of_a_few_blocks_only(missing):
+    generator = np.random.default_rng(13)
+    items = large(generator, 1, 5, n=200_000, k=20, dtype="float64").mask(generator.random((200_000, 20)) < 0.02)
+    moments(items.iloc[:20_000], missing, statistic="x")  # what is imported on first use does not count
+    tracemalloc.start()
+    moments(items, missing, statistic="x")
+    largest = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert largest < 0.5 * items.memory_usage().sum()
 
 
 def test_a_large_file_gives_the_alpha_of_its_halves_pooled():

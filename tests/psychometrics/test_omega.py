@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from servicediag import psychometrics as pm
 from servicediag.errors import InsufficientDataError
-from servicediag.psychometrics._one_factor import fit_one_factor, fit_one_factor_from_starts
+from servicediag.psychometrics._one_factor import fit_one_factor, fit_one_factor_from_starts, refine_one_factor
 from servicediag.psychometrics.omega import omega_from_covariance
 
 
@@ -117,6 +117,65 @@ def test_a_heywood_case_is_held_at_the_boundary_and_flagged():
     assert result.estimate in result.confidence_interval()
 
 
+def test_three_items_are_fitted_exactly_or_at_the_best_boundary():
+    generator = np.random.default_rng(6)
+    pairs = generator.uniform(-0.6, 0.6, (200, 3))
+    matrices = np.tile(np.eye(3), (200, 1, 1))
+    for place, (i, j) in enumerate(((0, 1), (0, 2), (1, 2))):
+        matrices[:, i, j] = matrices[:, j, i] = pairs[:, place]
+    fit = fit_one_factor(matrices, np.full(3, 0.5))
+    assert fit.converged.all()
+    proper = ~fit.heywood.any(axis=1)
+    assert 20 < proper.sum() < 180
+    products = fit.loadings[:, :, None] * fit.loadings[:, None, :]
+    apart = np.abs(products - matrices)[:, [0, 0, 1], [1, 2, 2]].max(axis=1)
+    assert apart[proper].max() < 1e-12
+    for matrix, objective in zip(matrices[~proper][:12], fit.objective[~proper][:12], strict=True):
+        assert objective <= reference_minimum(matrix) + 1e-6
+
+
+def test_a_single_pair_that_shares_something_is_no_heywood_case():
+    matrix = np.eye(3)
+    matrix[0, 2] = matrix[2, 0] = -0.36
+    fit = fit_one_factor_from_starts(matrix)
+    assert_allclose(np.abs(fit.loadings[0]), [0.6, 0, 0.6], atol=1e-12)
+    assert fit.loadings[0, 0] * fit.loadings[0, 2] < 0
+    assert not fit.heywood.any()
+
+
+def test_the_order_of_items_does_not_decide_between_equally_good_boundaries():
+    # Items 1 and 2 fit equally well as the factor itself.
+    matrix = np.array([[1, 0.5, 0.3], [0.5, 1, -0.3], [0.3, -0.3, 1]])
+    first = omega_from_covariance(matrix, 100).estimate
+    for order in itertools.permutations(range(3)):
+        assert_allclose(omega_from_covariance(matrix[np.ix_(order, order)], 100).estimate, first, atol=1e-12)
+
+
+def test_refining_ends_at_a_zero_gradient_from_a_coarse_start():
+    generator = np.random.default_rng(8)
+    loadings = generator.uniform(0.4, 0.8, 7)
+    sample = generator.normal(size=(300, 1)) * loadings + generator.normal(size=(300, 7)) * np.sqrt(1 - loadings**2)
+    correlation = np.corrcoef(sample.T)
+    best = fit_one_factor_from_starts(correlation)
+    coarse = best.loadings + generator.normal(0, 0.02, (1, 7))
+    refined, uniquenesses, settled = refine_one_factor(correlation[None], coarse, 1 - coarse**2)
+    assert settled.all()
+    assert_allclose(refined, best.loadings, atol=1e-13)
+    sigma = congeneric(refined[0], uniquenesses[0])
+    inverse = np.linalg.inv(sigma)
+    slope = inverse @ (sigma - correlation) @ inverse
+    assert np.abs(np.diag(slope)).max() < 1e-13
+    assert np.abs(slope @ refined[0]).max() < 1e-13
+
+
+def test_refining_leaves_what_has_no_minimum_nearby_as_it_was():
+    matrix = np.array([[1, 0.9, 0.8, 0.1], [0.9, 1, 0.3, 0.1], [0.8, 0.3, 1, 0.1], [0.1, 0.1, 0.1, 1]])
+    start = np.array([[0.9, 0.6, 0.5, 0.1]])
+    loadings, _, settled = refine_one_factor(matrix[None], start, 1 - start**2)
+    assert not settled.any()
+    assert_allclose(loadings, start)
+
+
 def test_no_factor_gives_an_omega_of_zero_and_no_interval():
     result = omega_from_covariance(np.eye(4), 100)
     assert_allclose(result.estimate, 0, atol=1e-12)
@@ -169,7 +228,7 @@ def test_parallel_items_have_the_standard_error_of_alpha():
 def test_weighted_sums_resample_like_fitting_drawn_rows():
     items = scale(n=60)
     result = pm.mcdonald_omega(items)
-    drawn = np.random.default_rng(5).integers(0, 60, size=(100, 60), dtype=np.int32)
+    drawn = np.random.default_rng(5).integers(0, 60, size=(100, 60), dtype=np.uint16)
     literal = [pm.mcdonald_omega(items.iloc[rows]).estimate for rows in drawn]
     interval = result.confidence_interval(0.9, "percentile", n_resamples=100, seed=5)
     assert_allclose(tuple(interval), np.quantile(literal, [0.05, 0.95]), atol=1e-7)

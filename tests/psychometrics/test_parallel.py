@@ -82,3 +82,28 @@ def test_missing_rows_are_counted_and_left_out():
     result = pm.parallel_analysis(items, n_iterations=30)
     assert (result.n_respondents, result.n_dropped) == (393, 7)
     pd.testing.assert_frame_equal(result.to_frame(), pm.parallel_analysis(items.dropna(), n_iterations=30).to_frame())
+
+
+def test_shuffled_answers_take_the_place_of_normal_variables_on_demand():
+    items = planted(2, n=300).apply(lambda column: np.digitize(column, [1.0, 2.0]))
+    shuffled = pm.parallel_analysis(items, simulated_from="permuted", n_iterations=200)
+    normal = pm.parallel_analysis(items, n_iterations=200)
+    assert (shuffled.simulated_from, normal.simulated_from) == ("permuted", "normal")
+    assert shuffled.n_components == normal.n_components == 2
+    first, second = shuffled.to_frame(), normal.to_frame()
+    assert_allclose(first["component"], second["component"])
+    assert_allclose(first["component_mean"], second["component_mean"], atol=0.03)
+    assert not np.allclose(first["component_mean"], second["component_mean"], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"simulated_from": "permuted", "missing": "pairwise"},
+        {"simulated_from": "normal", "correlation": "polychoric"},
+        {"simulated_from": "other"},
+    ],
+)
+def test_impossible_simulations_are_refused(choice):
+    with pytest.raises(ValueError, match="simulated_from|shuffled"):
+        pm.parallel_analysis(planted(1).round(), **choice)

@@ -1,6 +1,7 @@
 """Polychoric correlations, categorical omega and ordinal alpha: closed forms, simulations and laws."""
 
 import math
+import statistics
 
 import numpy as np
 import pandas as pd
@@ -185,3 +186,15 @@ def test_ordinal_alpha_calls_itself_hypothetical_everywhere():
     assert "hypothetical" in result.to_frame().index[0]
     matrix = pm.polychoric_correlation(scale()).to_numpy()
     assert result.hypothetical_estimate == pytest.approx(4 / 3 * (1 - 4 / matrix.sum()))
+
+
+@settings(max_examples=60)
+@given(st.tuples(*[st.integers(1, 300)] * 4))
+def test_two_categories_reproduce_their_table_exactly(cells):
+    """One correlation for one free cell: the estimate is where the normal variables give the cell its share."""
+    answers = two_by_two(*cells)
+    estimate = pm.polychoric_model(answers).correlations.loc["x", "y"]
+    below = answers.eq(0).mean()
+    thresholds = [np.array([statistics.NormalDist().inv_cdf(share)]) for share in below]
+    share = bivariate_cdf(*thresholds, np.array([estimate]))
+    assert_allclose(share, (answers == 0).all(axis=1).mean(), atol=1e-9)

@@ -8,6 +8,7 @@ from typing import Any
 # One line a public name, sorted. A name must differ from every module of this package: importing a module binds
 # its name on the package, which would hide a function of the same name.
 _PUBLIC: dict[str, str] = {
+    "GroupMoments": "invariance",
     "aggregation": "between_groups",
     "average_string": "careless",
     "bartlett_sphericity": "adequacy",
@@ -15,6 +16,8 @@ _PUBLIC: dict[str, str] = {
     "check_keying": "keying",
     "cohen_kappa": "rater_agreement",
     "compare_alphas": "alpha_comparison",
+    "compare_groups": "group_comparison",
+    "compare_paired": "group_comparison",
     "confirmatory_factor_analysis": "confirmatory",
     "convergent_discriminant": "validity",
     "cronbach_alpha": "alpha",
@@ -27,6 +30,8 @@ _PUBLIC: dict[str, str] = {
     "inter_item_correlation": "items",
     "intra_individual_variability": "careless",
     "intraclass_correlation": "icc",
+    "invariance_from_moments": "invariance",
+    "invariance_verdict": "invariance",
     "item_analysis": "items",
     "items_needed": "measurement_error",
     "kmo": "adequacy",
@@ -43,11 +48,13 @@ _PUBLIC: dict[str, str] = {
     "null_distribution": "null_distributions",
     "omega_hierarchical": "schmid_leiman",
     "ordinal_alpha": "ordinal_reliability",
+    "ordinal_confirmatory_factor_analysis": "ordinal_confirmatory",
     "ordinal_dif": "dif",
     "parallel_analysis": "parallel",
     "person_total_correlation": "careless",
     "polychoric_correlation": "polychoric",
     "polychoric_model": "polychoric",
+    "progress_bar": "progress_bars",
     "psychometric_antonyms": "careless",
     "psychometric_synonyms": "careless",
     "relative_weights": "drivers",
@@ -59,6 +66,9 @@ _PUBLIC: dict[str, str] = {
     "spearman_brown": "measurement_error",
     "split_half": "halves",
     "standard_error_of_measurement": "measurement_error",
+    "survey_mean": "survey_estimates",
+    "survey_share": "survey_estimates",
+    "unit_table": "unit_tables",
     "within_group_agreement": "within_group",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 
 from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics._frames import FloatArray, check_choice, name_list, numeric_frame
-from servicediag.psychometrics._moments import DroppedItem, Missing, moments
+from servicediag.psychometrics._moments import DroppedItem, Missing, Moments, moments
 
 if TYPE_CHECKING:
     from servicediag.psychometrics.polychoric import Categories
@@ -38,6 +38,8 @@ class Correlations:
     kind : {"pearson", "polychoric"}
     missing : {"listwise", "pairwise"}
     notes : tuple of str
+    moments : Moments or None
+        What Pearson correlations were computed from.
     """
 
     items: tuple[Hashable, ...]
@@ -49,6 +51,7 @@ class Correlations:
     kind: CorrelationKind
     missing: Missing
     notes: tuple[str, ...]
+    moments: Moments | None = field(default=None, repr=False, compare=False)
 
     @property
     def n_items(self) -> int:
@@ -92,6 +95,7 @@ def correlations(
         kind="pearson",
         missing=missing,
         notes=tuple(notes),
+        moments=known,
     )
 
 

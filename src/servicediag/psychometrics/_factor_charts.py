@@ -2,56 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["item_curves", "loading_heatmap", "residual_heatmap", "scree_plot"]
+__all__ = ["item_curves", "loading_heatmap", "residual_heatmap", "residual_heatmaps", "scree_plot"]
 
-_BLUE, _ORANGE = "#2166ac", "#b2182b"
+_BLUE, _RED = "#2166ac", "#b2182b"
+_DARK, _LIGHT = "#1a1a1a", "#8c8c8c"  # told apart in grey print too
+_SALIENT = 0.30  # loadings from which an item is said to measure a factor
+_NOTABLE = 0.10  # residual correlations that are printed
 
 
-def scree_plot(table: pd.DataFrame) -> Any:
+def scree_plot(table: pd.DataFrame, subtitle: str) -> Any:
     """Eigenvalues of the answers, with the percentile of the simulated ones as a dashed line."""
     import altair as alt
 
     rows = []
-    for kind, title in (("component", "Components"), ("factor", "Common factors")):
+    panels = ["Common factors", "Components"]
+    for kind, panel in zip(("factor", "component"), panels, strict=True):
         for column, line in ((kind, "answers"), (f"{kind}_limit", "unrelated items")):
-            rows += [(title, line, at + 1, float(value)) for at, value in enumerate(table[column])]
+            rows += [(panel, line, at + 1, float(value)) for at, value in enumerate(table[column])]
     data = pd.DataFrame(rows, columns=["panel", "line", "number", "eigenvalue"])
     lines = ["answers", "unrelated items"]
-    return (
-        alt.Chart(data)
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("number:O", title="Number", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("eigenvalue:Q", title="Eigenvalue"),
-            color=alt.Color("line:N", title=None, scale=alt.Scale(domain=lines, range=[_BLUE, _ORANGE])),
-            strokeDash=alt.StrokeDash("line:N", title=None, scale=alt.Scale(domain=lines, range=[[1, 0], [6, 4]])),
-            tooltip=["line:N", "number:O", alt.Tooltip("eigenvalue:Q", format=".3f")],
-        )
-        .properties(width=300, height=240)
-        .facet(column=alt.Column("panel:N", title=None))
-        .properties(title="Parallel analysis")
+    last = len(table)
+    base = alt.Chart(data).encode(
+        x=alt.X("number:Q", title="Number", axis=alt.Axis(tickMinStep=1), scale=alt.Scale(domain=[1, last])),
+        y=alt.Y("eigenvalue:Q", title="Eigenvalue"),
+        color=alt.Color("line:N", title=None, scale=alt.Scale(domain=lines, range=[_DARK, _LIGHT])),
+        tooltip=["line:N", "number:Q", alt.Tooltip("eigenvalue:Q", format=".3f")],
     )
+    dashes = alt.StrokeDash("line:N", title=None, scale=alt.Scale(domain=lines, range=[[1, 0], [6, 4]]))
+    shapes = alt.Shape("line:N", title=None, scale=alt.Scale(domain=lines, range=["circle", "triangle-up"]))
+    whole = alt.layer(base.mark_line().encode(strokeDash=dashes), base.mark_point(filled=True).encode(shape=shapes))
+    factors, components = int(table["factor_kept"].sum()), int(table["component_kept"].sum())
+    title = f"{_counted(factors, 'factor')} and {_counted(components, 'component')} stand out from unrelated items"
+    return (
+        whole.properties(width=300, height=240)
+        .facet(column=alt.Column("panel:N", title=None, sort=panels))
+        .properties(title=alt.TitleParams(title, subtitle=subtitle))
+    )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def loading_heatmap(loadings: pd.DataFrame) -> Any:
     """Pattern loadings, items x factors, with the number in each cell."""
-    data = _long(loadings, "factor")
-    return _heatmap(data, "factor", [str(name) for name in loadings.columns], _labels(loadings.index), "Loadings", 1.0)
+    salient = (loadings.abs() >= _SALIENT).sum(axis=1)
+    title = f"{int((salient == 1).sum())} of {len(loadings)} items load on one factor only"
+    subtitle = f"Loadings of {_SALIENT:.2f} or more, either sign, count"
+    names = [str(name) for name in loadings.columns]
+    return _heatmap(_long(loadings, "factor"), "factor", names, _labels(loadings.index), (title, subtitle), 1.0)
 
 
-def residual_heatmap(residuals: pd.DataFrame) -> Any:
+def residual_heatmap(residuals: pd.DataFrame, label: str = "") -> Any:
     """Residual correlations, items x items; the diagonal is left out."""
     names = _labels(residuals.index)
     table = residuals.set_axis(names, axis=0).set_axis(names, axis=1)
     table = table.where(~np.eye(len(table), dtype=bool))
-    largest = float(np.nanmax(np.abs(table.to_numpy()), initial=0.1))
-    return _heatmap(_long(table, "with"), "with", names, names, "Residual correlations", largest)
+    sizes = np.abs(np.nan_to_num(table.to_numpy(dtype=float)))
+    first, second = np.unravel_index(int(sizes.argmax()), sizes.shape)
+    title = f"No residual correlation reaches {_NOTABLE:.2f}"
+    if sizes.max() >= _NOTABLE:
+        value = float(table.to_numpy()[first, second])
+        title = f"Largest residual correlation {value:.2f}: {names[first]} with {names[second]}"
+    subtitle = f"Observed minus implied correlations; printed from {_NOTABLE:.2f}"
+    titles = (f"{label}: {title}" if label else title, subtitle)
+    return _heatmap(_long(table, "with"), "with", names, names, titles, max(_NOTABLE, sizes.max()), _NOTABLE)
+
+
+def residual_heatmaps(residuals: Sequence[tuple[str, pd.DataFrame]]) -> Any:
+    """One for each group, beside each other."""
+    import altair as alt
+
+    return alt.concat(*[residual_heatmap(table, label) for label, table in residuals], columns=2)
 
 
 def item_curves(curves: Mapping[Hashable, pd.DataFrame], information: pd.DataFrame) -> Any:
@@ -64,13 +92,16 @@ def item_curves(curves: Mapping[Hashable, pd.DataFrame], information: pd.DataFra
         part = frame.set_axis([f"{value:g}" for value in frame.columns], axis=1)
         long = part.rename_axis("theta").reset_index().melt("theta", var_name="category", value_name="probability")
         parts.append(long.assign(item=names[item]))
+    categories = sorted({value for frame in curves.values() for value in frame.columns})
+    answers_in_order = [f"{value:g}" for value in categories]
     answers = (
         alt.Chart(pd.concat(parts, ignore_index=True))
         .mark_line()
         .encode(
-            x=alt.X("theta:Q", title="Level"),
+            x=alt.X("theta:Q", title="Level (standard deviations)"),
             y=alt.Y("probability:Q", title="Probability"),
-            color=alt.Color("category:N", title="Answer"),
+            color=alt.Color("category:O", title="Answer", sort=answers_in_order, scale=alt.Scale(scheme="viridis")),
+            tooltip=["item:N", "category:O", "theta:Q", alt.Tooltip("probability:Q", format=".2f")],
         )
         .properties(width=170, height=120)
         .facet(facet=alt.Facet("item:N", title=None, sort=list(names.values())), columns=4)
@@ -78,17 +109,25 @@ def item_curves(curves: Mapping[Hashable, pd.DataFrame], information: pd.DataFra
     wide = information.set_axis([names[item] for item in information.columns], axis=1)
     wide = wide.assign(**{"whole test": information.sum(axis=1)})
     long = wide.rename_axis("theta").reset_index().melt("theta", var_name="curve", value_name="information")
+    domain = alt.Scale(domain=["whole test", *names.values()])
     amounts = (
         alt.Chart(long)
         .mark_line()
         .encode(
-            x=alt.X("theta:Q", title="Level"),
+            x=alt.X("theta:Q", title="Level (standard deviations)"),
             y=alt.Y("information:Q", title="Information"),
-            color=alt.Color("curve:N", title="Information of", sort=["whole test", *names.values()]),
+            color=alt.Color("curve:N", title="Information of", scale=domain),
+            strokeDash=alt.StrokeDash("curve:N", title="Information of", scale=domain),
+            strokeWidth=alt.condition("datum.curve == 'whole test'", alt.value(3), alt.value(1.5)),
+            tooltip=["curve:N", "theta:Q", alt.Tooltip("information:Q", format=".2f")],
         )
         .properties(width=420, height=240)
     )
-    return alt.vconcat(answers, amounts).resolve_scale(color="independent").properties(title="Graded response model")
+    total = information.sum(axis=1)
+    best = float(total.index[int(total.to_numpy().argmax())])
+    title = f"Scores are most precise around level {best:.1f}, with a standard error of {total.max() ** -0.5:.2f}"
+    both = alt.vconcat(answers, amounts).resolve_scale(color="independent", strokeDash="independent")
+    return both.properties(title=alt.TitleParams(title, subtitle="Graded response model"))
 
 
 def _labels(index: pd.Index) -> list[str]:
@@ -109,7 +148,15 @@ def _long(table: pd.DataFrame, column: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["item", column, "value"]).dropna()
 
 
-def _heatmap(data: pd.DataFrame, column: str, columns: list[str], items: list[str], title: str, largest: float) -> Any:
+def _heatmap(
+    data: pd.DataFrame,
+    column: str,
+    columns: list[str],
+    items: list[str],
+    titles: tuple[str, str],
+    largest: float,
+    printed: float = 0.0,
+) -> Any:
     import altair as alt
 
     base = alt.Chart(data).encode(
@@ -120,14 +167,17 @@ def _heatmap(data: pd.DataFrame, column: str, columns: list[str], items: list[st
         color=alt.Color(
             "value:Q",
             title=None,
-            scale=alt.Scale(domain=[-largest, 0, largest], range=[_ORANGE, "#ffffff", _BLUE]),
+            scale=alt.Scale(domain=[-largest, 0, largest], range=[_RED, "#ffffff", _BLUE], interpolate="rgb"),
         ),
         tooltip=["item:N", f"{column}:N", alt.Tooltip("value:Q", format=".3f")],
     )
-    numbers = base.mark_text(fontSize=10).encode(
+    shown = base.transform_filter(f"abs(datum.value) >= {printed}")
+    numbers = shown.mark_text(fontSize=10).encode(
         text=alt.Text("value:Q", format=".2f"),
         color=alt.condition(f"abs(datum.value) > {0.6 * largest}", alt.value("white"), alt.value("black")),
     )
     return alt.layer(cells, numbers).properties(
-        title=title, width=max(60, 46 * len(columns)), height=max(60, 20 * len(items))
+        title=alt.TitleParams(titles[0], subtitle=titles[1], anchor="start"),
+        width=max(60, (30 if printed else 46) * len(columns)),
+        height=max(60, 20 * len(items)),
     )

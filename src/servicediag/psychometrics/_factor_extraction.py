@@ -11,13 +11,23 @@ import numpy.typing as npt
 
 from servicediag.psychometrics._frames import FloatArray
 
-__all__ = ["FLOOR", "Extraction", "ExtractionMethod", "extract", "one_factor_communalities", "squared_multiples"]
+__all__ = [
+    "FLOOR",
+    "Extraction",
+    "ExtractionMethod",
+    "extract",
+    "one_factor_communalities",
+    "squared_multiples",
+    "squared_multiples_of_many",
+]
 
 ExtractionMethod = Literal["minres", "ml"]
+IntArray: TypeAlias = npt.NDArray[np.intp]
 _Derivatives: TypeAlias = Callable[[FloatArray, int, FloatArray], tuple[float, FloatArray, FloatArray]]
 FLOOR = 0.005  # least unique variance; an item held there is a Heywood case
 _ITERATIONS = 200
 _TOLERANCE = 1e-9
+_SWEEPS, _NEWTON_STEPS = 4, 200  # for many matrices at once
 
 
 @dataclass(frozen=True)
@@ -180,23 +190,30 @@ def one_factor_communalities(matrices: FloatArray, *, tolerance: float = 1e-7, a
 
     Notes
     -----
-    Each loading in turn is set to what fits best given the others, as minres does (Harman & Jones 1966). It starts
-    from the leading eigenvector of the matrix with squared multiple correlations on its diagonal.
+    It starts from the leading eigenvector of the matrix with squared multiple correlations on its diagonal. A few
+    sweeps, in which each loading in turn is set to what fits best given the others (Harman & Jones 1966), come before
+    Newton's method; matrices for which that finds no minimum inside the limits are swept on.
     """
-    count, k = matrices.shape[:2]
     reduced = matrices.copy()
-    place = np.arange(k)
-    reduced[:, place, place] = _squared_multiples_of_many(matrices)
+    place = np.arange(matrices.shape[1])
+    reduced[:, place, place] = squared_multiples_of_many(matrices)
     loadings = _leading(reduced)
+    active = _sweep(matrices, loadings, np.arange(len(matrices)), tolerance, _SWEEPS)
+    active = _newton(matrices, loadings, active, tolerance)
+    _sweep(matrices, loadings, active, tolerance, at_most)
+    return np.asarray(loadings**2)
+
+
+def _sweep(matrices: FloatArray, loadings: FloatArray, active: IntArray, tolerance: float, at_most: int) -> IntArray:
+    """Improve the loadings in place; returns the numbers of those that still moved."""
     limit = np.sqrt(1 - FLOOR)
-    active = np.arange(count)
     for _ in range(at_most):
         if not active.size:
             break
         current, matrix = loadings[active], matrices[active]
         before = current.copy()
         total = (current**2).sum(axis=1)
-        for j in range(k):
+        for j in range(matrices.shape[1]):
             own = current[:, j]
             rest = np.maximum(total - own**2, 1e-12)
             new = np.clip((np.einsum("bi,bi->b", matrix[:, j], current) - own) / rest, -limit, limit)
@@ -204,7 +221,50 @@ def one_factor_communalities(matrices: FloatArray, *, tolerance: float = 1e-7, a
             current[:, j] = new
         loadings[active] = current
         active = active[np.abs(current - before).max(axis=1) > tolerance]
-    return np.asarray(loadings**2)
+    return active
+
+
+def _newton(matrices: FloatArray, loadings: FloatArray, active: IntArray, tolerance: float) -> IntArray:
+    """Improve the loadings in place, damped where a step does not help; returns the numbers of those that still moved.
+
+    Loadings at a limit that want beyond it are held there.
+    """
+    limit = np.sqrt(1 - FLOOR)
+    place = np.arange(matrices.shape[1])
+    misfit, damping = _misfit(matrices[active], loadings[active]), np.zeros(len(active))
+    for _ in range(_NEWTON_STEPS):
+        if not active.size:
+            break
+        current, matrix = loadings[active], matrices[active]
+        squares = current**2
+        total = squares.sum(axis=1, keepdims=True)
+        gradient = current * (total - squares + 1) - (matrix @ current[:, :, None])[:, :, 0]
+        held = (np.abs(current) >= limit) & (gradient * current < 0)
+        hessian = 2 * current[:, :, None] * current[:, None, :] - matrix
+        hessian[:, place, place] = total - squares + damping[:, None] + 1e-12
+        if held.any():
+            gradient[held] = 0.0
+            free = 1.0 - held
+            hessian *= free[:, :, None] * free[:, None, :]
+            hessian[:, place, place] += held
+        step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
+        there = np.clip(current - step, -limit, limit)
+        reached = _misfit(matrix, there)
+        good = (reached <= misfit + 1e-12 * (1 + np.abs(misfit))) & ((step * gradient).sum(axis=1) >= 0)
+        loadings[active[good]] = there[good]
+        misfit = np.where(good, reached, misfit)
+        moving = ~good | (np.abs(there - current).max(axis=1) > tolerance) | (damping > 1e-3 * total[:, 0])
+        damping = np.where(good, damping / 10, np.maximum(10 * damping, 0.1 * total[:, 0]))
+        active, misfit, damping = active[moving], misfit[moving], damping[moving]
+    return active
+
+
+def _misfit(matrices: FloatArray, loadings: FloatArray) -> FloatArray:
+    """Sum of squared correlations that one factor leaves, less what no loading changes."""
+    squares = loadings**2
+    common = np.einsum("bi,bij,bj->b", loadings, matrices, loadings, optimize=True) - squares.sum(axis=1)
+    result: FloatArray = squares.sum(axis=1) ** 2 - (squares**2).sum(axis=1) - 2 * common
+    return result
 
 
 def _leading(matrices: FloatArray) -> FloatArray:
@@ -224,7 +284,8 @@ def _leading(matrices: FloatArray) -> FloatArray:
     return np.asarray(vector * np.sqrt(np.maximum(value, 1e-6))[:, None])
 
 
-def _squared_multiples_of_many(matrices: FloatArray) -> FloatArray:
+def squared_multiples_of_many(matrices: FloatArray) -> FloatArray:
+    """Squared multiple correlations of the items of B matrices, shape (B, k), kept from 0 to ``1 - FLOOR``."""
     place = np.arange(matrices.shape[1])
     nearly = matrices.copy()
     nearly[:, place, place] += 1e-10  # a singular matrix stays within reach

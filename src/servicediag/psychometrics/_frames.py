@@ -27,6 +27,7 @@ __all__ = [
     "Result",
     "apa_interval",
     "apa_number",
+    "as_table",
     "check_choice",
     "check_count",
     "check_level",
@@ -97,13 +98,7 @@ def numeric_frame(data: object, argument: str = "items") -> NumericFrame:
     ValueError
         A column holds text, dates or infinite numbers, or two columns have one name; every such column is named.
     """
-    if isinstance(data, np.ndarray) and data.ndim == 2:
-        data = pd.DataFrame(data)
-    if not isinstance(data, pd.DataFrame):
-        raise TypeError(f"{argument} must be a DataFrame (respondents x items), not {type(data).__name__}")
-    if not data.columns.is_unique:
-        twice = data.columns[data.columns.duplicated()].unique()
-        raise ValueError(f"{argument} has more than one column named {name_list(twice)}; give each its own name")
+    data = as_table(data, argument)
     values = _as_array(data, argument)
     if values.dtype.kind == "f" and len(values):
         beyond = (np.fmax.reduce(values, axis=0) > _LARGEST) | (np.fmin.reduce(values, axis=0) < -_LARGEST)
@@ -111,6 +106,26 @@ def numeric_frame(data: object, argument: str = "items") -> NumericFrame:
             names = [name for name, bad in zip(data.columns, beyond, strict=True) if bad]
             raise ValueError(f"{argument} holds infinite or absurdly large numbers in {name_list(names)}; recode them")
     return NumericFrame(values, tuple(data.columns), data.index)
+
+
+def as_table(data: object, argument: str = "items") -> pd.DataFrame:
+    """A table of answers with one column a name, not yet checked for numbers.
+
+    Raises
+    ------
+    TypeError
+        ``data`` is neither a DataFrame nor a 2-D array.
+    ValueError
+        Two columns have one name.
+    """
+    if isinstance(data, np.ndarray) and data.ndim == 2:
+        data = pd.DataFrame(data)
+    if not isinstance(data, pd.DataFrame):
+        raise TypeError(f"{argument} must be a DataFrame (respondents x items), not {type(data).__name__}")
+    if not data.columns.is_unique:
+        twice = data.columns[data.columns.duplicated()].unique()
+        raise ValueError(f"{argument} has more than one column named {name_list(twice)}; give each its own name")
+    return data
 
 
 def numeric_series(data: object, argument: str) -> pd.Series:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,9 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from servicediag.errors import InsufficientDataError
+from servicediag.psychometrics._block_sums import Sums, block_sums
 from servicediag.psychometrics._frames import (
     FloatArray,
     NumericFrame,
+    as_table,
     check_choice,
     check_count,
     name_list,
@@ -26,18 +28,17 @@ __all__ = ["MISSING_POLICIES", "DroppedItem", "Missing", "Moments", "moments", "
 Missing = Literal["listwise", "pairwise"]
 MISSING_POLICIES = ("listwise", "pairwise")
 
-_BLOCK = 8192  # rows that stay in cache
-_EXACT = 2**24  # up to here float32 holds every integer, so block sums carry no error
 _SMALLEST = 1e-140  # ranges whose squares underflow count as no variation
 _LARGE = 200_000  # cells from which the blocked route pays
 
 
 @dataclass(frozen=True)
 class DroppedItem:
-    """An item that takes no part in a coefficient, and why."""
+    """An item that takes no part in a coefficient, and why; ``value`` is what everybody answered, where known."""
 
     item: Hashable
     reason: str
+    value: float = math.nan
 
     def __str__(self) -> str:
         return f"{self.item} ({self.reason})"
@@ -63,8 +64,8 @@ class Moments:
         Smallest number of respondents behind any covariance; analytic intervals use it.
     dropped_items : tuple of DroppedItem
         Constant items.
-    source : tuple or None
-        The whole table behind the covariance and the columns that take part; None where only sums were given.
+    source : DataFrame or None
+        The whole table behind the covariance; None where only sums were given.
     """
 
     items: tuple[Hashable, ...]
@@ -75,7 +76,7 @@ class Moments:
     n_smallest: int
     missing: Missing
     dropped_items: tuple[DroppedItem, ...] = ()
-    source: tuple[npt.NDArray[Any], npt.NDArray[np.intp]] | None = None
+    source: pd.DataFrame | None = None
 
     @property
     def n_items(self) -> int:
@@ -94,38 +95,19 @@ class Moments:
         return float(self.covariance.sum())
 
     def answers(self, purpose: str) -> FloatArray:
-        """The respondents that count, about the item means: for resampling. NaN only where pairwise."""
+        """The respondents that count, about the item means: for resampling. NaN only where pairwise.
+
+        Whole numbers are centred on a whole number, since sums of whole numbers are exact.
+        """
         if self.source is None:
             raise ValueError(f"{purpose} needs the answers themselves; here only their covariance is known")
-        values, keep = self.source
-        frame = NumericFrame(values, self.items, pd.RangeIndex(len(values)))
-        used = frame.complete if self.missing == "listwise" else _answered_any(values)
-        chosen = np.asarray(values[np.ix_(np.flatnonzero(used), keep)], dtype=np.float64)
-        return chosen - self.means
-
-
-@dataclass(frozen=True)
-class _Sums:
-    """Counts, sums and cross-products about a centre, by pairs of items."""
-
-    counts: FloatArray  # (k, k): respondents who answered both
-    sums: FloatArray  # (k, k) at [i, j]: sum of item i over those who answered j too
-    products: FloatArray  # (k, k)
-    centre: FloatArray  # (k,)
-
-    def means(self) -> FloatArray:
-        result: FloatArray = self.centre + np.diag(self.sums) / np.diag(self.counts)
-        return result
-
-    def squares(self) -> FloatArray:
-        """Sum of squares of each item about its mean."""
-        result: FloatArray = np.diag(self.products) - np.diag(self.sums) ** 2 / np.diag(self.counts)
-        return result
-
-    def covariance(self) -> FloatArray:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            matrix: FloatArray = (self.products - self.sums * self.sums.T / self.counts) / (self.counts - 1)
-        return (matrix + matrix.T) / 2
+        frame = numeric_frame(self.source)
+        used = frame.complete if self.missing == "listwise" else _answered_any(frame.values)
+        taking_part = set(self.items)
+        keep = np.array([position for position, name in enumerate(frame.columns) if name in taking_part], dtype=np.intp)
+        chosen = np.asarray(frame.values[np.ix_(np.flatnonzero(used), keep)], dtype=np.float64)
+        whole = bool((np.isnan(chosen) | (np.rint(chosen) == chosen)).all())
+        return chosen - (np.rint(self.means) if whole else self.means)
 
 
 def moments(items: object, missing: Missing = "listwise", *, statistic: str, minimum_items: int = 2) -> Moments:
@@ -139,40 +121,33 @@ def moments(items: object, missing: Missing = "listwise", *, statistic: str, min
         Unknown policy, or answers that are no numbers.
     """
     check_choice("missing", missing, MISSING_POLICIES)
-    frame = numeric_frame(items)
-    values, names = frame.values, frame.columns
+    table = as_table(items)
+    names = tuple(table.columns)
     _refuse_too_few(names, minimum_items, statistic)
-    answered = _answered(values)
-    empty = [name for name, count in zip(names, answered, strict=True) if count == 0]
-    if len(values) >= 2 and empty:
-        raise InsufficientDataError(f"{statistic}: nobody answered {name_list(empty)}; leave such items out.")
-    used = frame.complete if missing == "listwise" else _answered_any(values)
-    n_respondents = int(used.sum())
-    _refuse_few_rows(n_respondents, len(values), statistic)
-    policy: Missing = "listwise" if (answered == len(values)).all() else missing
-    sums = _integer_sums(values, policy) if values.size >= _LARGE else None
-    if sums is not None:
+    sums = block_sums(table, missing) if table.size >= _LARGE else None
+    if sums is not None and sums.n_rows >= 2 and np.diag(sums.counts).all():
         constant = sums.squares() < 0.25  # whole numbers that vary have at least 0.5
     else:
-        constant = _constant(values if used.all() else values[used])
-        sums = _float_sums(values if used.all() else values[used])
+        sums, constant = _plain_sums(numeric_frame(table), missing, statistic)
     covariance, n_smallest = _covariance(sums, names, constant, statistic)
     constant |= ~(np.diag(covariance) > 0)
     keep = np.flatnonzero(~constant)
-    kind = "complete rows" if missing == "listwise" and n_respondents < len(values) else "rows"
+    kind = "complete rows" if missing == "listwise" and sums.n_rows < len(table) else "rows"
+    means = sums.means()
     dropped = tuple(
-        DroppedItem(names[i], f"constant among the {n_respondents} {kind}") for i in np.flatnonzero(constant)
+        DroppedItem(names[i], f"constant among the {sums.n_rows} {kind}", float(means[i]))
+        for i in np.flatnonzero(constant)
     )
     result = Moments(
         items=tuple(names[i] for i in keep),
         covariance=_locked(covariance[np.ix_(keep, keep)]),
-        means=_locked(sums.means()[keep]),
-        n_respondents=n_respondents,
-        n_dropped=len(values) - n_respondents,
+        means=_locked(means[keep]),
+        n_respondents=sums.n_rows,
+        n_dropped=len(table) - sums.n_rows,
         n_smallest=n_smallest,
         missing=missing,
         dropped_items=dropped,
-        source=(values, keep),
+        source=table.copy(deep=False),
     )
     return _checked(result, statistic, minimum_items)
 
@@ -289,7 +264,7 @@ def _constant(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 
 
 def _covariance(
-    sums: _Sums, names: tuple[Hashable, ...], constant: npt.NDArray[np.bool_], statistic: str
+    sums: Sums, names: tuple[Hashable, ...], constant: npt.NDArray[np.bool_], statistic: str
 ) -> tuple[FloatArray, int]:
     varying = np.flatnonzero(~constant)
     counts = sums.counts[np.ix_(varying, varying)]
@@ -303,65 +278,20 @@ def _covariance(
     return np.where(np.isfinite(matrix), matrix, 0.0), int(counts.min()) if counts.size else 0
 
 
-def _float_sums(values: npt.NDArray[Any]) -> _Sums:
+def _plain_sums(frame: NumericFrame, missing: Missing, statistic: str) -> tuple[Sums, npt.NDArray[np.bool_]]:
+    """Sums in float64 of any numbers, and which items are constant."""
+    values = frame.values
+    empty = [name for name, count in zip(frame.columns, _answered(values), strict=True) if count == 0]
+    if len(values) >= 2 and empty:
+        raise InsufficientDataError(f"{statistic}: nobody answered {name_list(empty)}; leave such items out.")
+    used = frame.complete if missing == "listwise" else _answered_any(values)
+    _refuse_few_rows(int(used.sum()), len(values), statistic)
+    if not used.all():
+        values = values[used]
+    constant = _constant(values)
     floats = np.asarray(values, dtype=np.float64)
     present = ~np.isnan(floats)
     weights = present.astype(np.float64)
     centre = np.where(present, floats, 0.0).sum(axis=0) / weights.sum(axis=0)
     filled = np.where(present, floats - centre, 0.0)
-    return _Sums(weights.T @ weights, filled.T @ weights, filled.T @ filled, centre)
-
-
-def _integer_sums(values: npt.NDArray[Any], missing: Missing) -> _Sums | None:
-    """Sums by blocks in float32, free of rounding; None where the answers are no small whole numbers."""
-    with np.errstate(invalid="ignore"):
-        low = np.fmin.reduce(values, axis=0).astype(np.float64)
-        high = np.fmax.reduce(values, axis=0).astype(np.float64)
-    if not (np.isfinite(low).all() and np.isfinite(high).all()) or max(-low.min(), high.max()) >= _EXACT:
-        return None
-    centre = np.floor((low + high) / 2)
-    reach = float(np.maximum(high - centre, centre - low).max())
-    rows = min(_BLOCK, int(_EXACT // max(reach * reach, 1.0)))
-    if rows < _BLOCK // 4 or not _whole(values):
-        return None
-    shift = centre.astype(np.float32)
-    blocks = (values[start : start + rows] for start in range(0, len(values), rows))
-    return _sums_by_pair(blocks, shift) if missing == "pairwise" else _sums_complete(blocks, shift)
-
-
-def _sums_complete(blocks: Iterable[npt.NDArray[Any]], shift: npt.NDArray[np.float32]) -> _Sums:
-    k = len(shift)
-    total = np.zeros((k + 1, k + 1))
-    for block in blocks:
-        wide = np.ones((len(block), k + 1), dtype=np.float32, order="F")
-        np.subtract(block, shift, out=wide[:, :k], casting="unsafe", dtype=np.float32)
-        products = wide.T @ wide
-        if np.isnan(products[k, :k]).any():
-            wide = wide[~np.isnan(wide).any(axis=1)]
-            products = wide.T @ wide
-        total += products
-    sums = np.repeat(total[:k, k:], k, axis=1)
-    return _Sums(np.full((k, k), total[k, k]), sums, total[:k, :k], shift.astype(np.float64))
-
-
-def _sums_by_pair(blocks: Iterable[npt.NDArray[Any]], shift: npt.NDArray[np.float32]) -> _Sums:
-    k = len(shift)
-    total = np.zeros((2 * k, 2 * k))
-    for block in blocks:
-        wide = np.empty((len(block), 2 * k), dtype=np.float32, order="F")
-        np.subtract(block, shift, out=wide[:, :k], casting="unsafe", dtype=np.float32)
-        gaps = np.isnan(wide[:, :k])
-        np.logical_not(gaps, out=wide[:, k:], casting="unsafe")
-        wide[:, :k][gaps] = 0
-        total += wide.T @ wide
-    return _Sums(total[k:, k:], total[:k, k:], total[:k, :k], shift.astype(np.float64))
-
-
-def _whole(values: npt.NDArray[Any]) -> bool:
-    if values.dtype.kind != "f":
-        return True
-    for start in range(0, len(values), _BLOCK):
-        block = values[start : start + _BLOCK]
-        if not ((block == np.rint(block)) | np.isnan(block)).all():
-            return False
-    return True
+    return Sums(weights.T @ weights, filled.T @ weights, filled.T @ filled, centre, len(values)), constant

@@ -11,7 +11,15 @@ import numpy.typing as npt
 from servicediag.psychometrics._bivariate_normal import bivariate_cdf, bivariate_density
 from servicediag.psychometrics._frames import FloatArray
 
-__all__ = ["PAD", "PairFit", "cell_probabilities", "influence_variance", "solve_pairs", "thresholds_of"]
+__all__ = [
+    "PAD",
+    "PairFit",
+    "cell_influence",
+    "cell_probabilities",
+    "influence_variance",
+    "solve_pairs",
+    "thresholds_of",
+]
 
 PAD = 20.0  # stands for an infinite threshold
 _LIMIT = 1 - 1e-6
@@ -84,9 +92,11 @@ def _solve(
         high[active] = np.where(score < 0, value, high[active])
         move = score / np.maximum(information, 1e-300)
         there = value + move
+        arrived = np.abs(move) < tolerance  # also where rounding puts the last step on the bracket's edge
         inside = (there > low[active]) & (there < high[active])
-        there = np.where(inside, there, (low[active] + high[active]) / 2)
-        done = (np.abs(move) < tolerance) | (np.abs(there - value) < tolerance / 10)
+        outside = np.where(arrived, np.clip(there, low[active], high[active]), (low[active] + high[active]) / 2)
+        there = np.where(inside, there, outside)
+        done = arrived | (np.abs(there - value) < tolerance / 10)
         rho[active] = np.where(np.abs(there - value) < 0.5, there, value + 0.5 * np.sign(there - value))
         converged[active[done]] = True
         active = active[~done]
@@ -117,7 +127,17 @@ def _differences(corners: FloatArray) -> FloatArray:
 def influence_variance(
     tables: FloatArray, first: FloatArray, second: FloatArray, rho: FloatArray, *, expected: bool
 ) -> FloatArray:
-    """Asymptotic variance of each two-step correlation, thresholds estimated too, shape (P,).
+    """Asymptotic variance of each two-step correlation, thresholds estimated too, shape (P,)."""
+    influence = cell_influence(tables, first, second, rho, expected=expected)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result: FloatArray = (tables * influence**2).sum(axis=(1, 2)) / tables.sum(axis=(1, 2)) ** 2
+    return result
+
+
+def cell_influence(
+    tables: FloatArray, first: FloatArray, second: FloatArray, rho: FloatArray, *, expected: bool
+) -> FloatArray:
+    """What one more respondent in a cell does to the two-step correlation, times n, shape (P, K, K).
 
     Notes
     -----
@@ -138,8 +158,7 @@ def influence_variance(
     rows -= (observed.sum(axis=2) * rows).sum(axis=1, keepdims=True)  # errors of the thresholds average to 0
     columns -= (observed.sum(axis=1) * columns).sum(axis=1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        influence = (score - rows[:, :, None] - columns[:, None, :]) / information[:, None, None]
-        result: FloatArray = (observed * influence**2).sum(axis=(1, 2)) / size
+        result: FloatArray = (score - rows[:, :, None] - columns[:, None, :]) / information[:, None, None]
     return result
 
 

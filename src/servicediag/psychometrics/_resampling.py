@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics._frames import FloatArray, check_count
@@ -17,7 +18,9 @@ __all__ = ["CovarianceSums", "PairwiseSums", "Progress", "ResampledInterval", "T
 
 Progress = Callable[[int, int], None]
 _CELLS = 4_000_000  # resampling weights held at a time
+_CELLS_IN_CACHE = 200_000  # the same where the columns, too, are few enough to stay in cache
 _ROWS = 8192
+_EXACT = 2**24  # up to here float32 holds every integer
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,19 +184,38 @@ def bootstrap_interval(
 
 def _resampled(sums: Sums, n_resamples: int, generator: np.random.Generator, progress: Progress | None) -> FloatArray:
     n = sums.n_rows
-    at_once = max(1, min(n_resamples, _CELLS // n))
+    in_cache = _held_columns(sums) if n <= _ROWS else None
+    kind = np.float64 if in_cache is None else in_cache.dtype
+    at_once = max(1, min(n_resamples, (_CELLS if in_cache is None else _CELLS_IN_CACHE) // n))
     values = np.empty(n_resamples)
     for start in range(0, n_resamples, at_once):
         count = min(at_once, n_resamples - start)
-        drawn = generator.integers(0, n, size=(count, n), dtype=np.int32)
-        drawn += np.arange(count, dtype=np.int32)[:, None] * np.int32(n)  # below _CELLS, or one resample only
-        weights = np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n).astype(np.float64)
-        total = sum(weights[:, at : at + _ROWS] @ sums.rows(at, at + _ROWS) for at in range(0, n, _ROWS))
+        weights = _weights(generator, count, n).astype(kind)
+        if in_cache is None:
+            total = sum(weights[:, at : at + _ROWS] @ sums.rows(at, at + _ROWS) for at in range(0, n, _ROWS))
+        else:
+            total = weights @ in_cache
         with np.errstate(all="ignore"):
-            values[start : start + count] = sums.values(np.asarray(total), np.full(count, float(n)))
+            values[start : start + count] = sums.values(np.asarray(total, dtype=np.float64), np.full(count, float(n)))
         if progress is not None:
             progress(start + count, n_resamples)
     return values
+
+
+def _weights(generator: np.random.Generator, count: int, n: int) -> npt.NDArray[np.intp]:
+    """How often each of n respondents is drawn in each of some resamples."""
+    # 16 random bits a draw where they suffice: the draws are most of the work.
+    drawn = generator.integers(0, n, size=(count, n), dtype=np.uint16 if n <= 2**16 else np.int64).astype(np.intp)
+    drawn += np.arange(count, dtype=np.intp)[:, None] * n
+    return np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n)
+
+
+def _held_columns(sums: Sums) -> npt.NDArray[Any]:
+    """All columns; as float32, which is faster, where their weighted sums are whole numbers that it holds exactly."""
+    columns = sums.rows(0, sums.n_rows)
+    if len(columns) * np.abs(columns).max(initial=0.0) <= _EXACT and bool((np.rint(columns) == columns).all()):
+        return columns.astype(np.float32)
+    return np.asarray(columns, dtype=np.float64)
 
 
 def _acceleration(sums: Sums, generator: np.random.Generator, n_jackknife: int) -> float:

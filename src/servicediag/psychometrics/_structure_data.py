@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics._correlations import singular_items
 from servicediag.psychometrics._frames import FloatArray, name_list, numeric_frame
 
-__all__ = ["Block", "MissingAnswers", "Sample", "Study", "study"]
+__all__ = ["Block", "MissingAnswers", "Sample", "Study", "group_order", "moment_sample", "study"]
 
 MissingAnswers = Literal["listwise", "fiml"]
 _BLOCK = 256  # patterns handled at a time
@@ -24,12 +24,14 @@ _SETTLED = 1e-7  # change a round, in standard deviations, from which more round
 
 @dataclass(frozen=True)
 class Block:
-    """Some patterns of answered items, stacked; entries of items not answered are 0.
+    """Some patterns of answered items with as many gaps each, stacked; entries of items not answered are 0.
 
     Attributes
     ----------
     answered : ndarray, shape (n_patterns, n_items)
         1 where the pattern's respondents answered, else 0.
+    gaps : ndarray of int, shape (n_patterns, n_gaps)
+        Numbers of the items not answered.
     n : ndarray, shape (n_patterns,)
         Respondents of each pattern.
     mean : ndarray, shape (n_patterns, n_items)
@@ -38,17 +40,34 @@ class Block:
     """
 
     answered: FloatArray
+    gaps: npt.NDArray[np.intp]
     n: FloatArray
     mean: FloatArray
     covariance: FloatArray
 
-    def padded(self, covariance: FloatArray) -> FloatArray:
-        """A covariance restricted to each pattern's items, with 1 on the diagonal of the others."""
-        both = self.answered[:, :, None] * self.answered[:, None, :]
-        result: FloatArray = covariance * both
-        diagonal = np.arange(covariance.shape[0])
-        result[:, diagonal, diagonal] += 1 - self.answered
-        return result
+    def inverses(self, covariance: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Inverse of the covariance of each pattern's items, 0 elsewhere, and logs of the determinants.
+
+        From the inverse of the whole: what is conditioned on the gaps is taken out again, which for few gaps is
+        quicker than inverting each pattern's part.
+
+        Raises
+        ------
+        LinAlgError
+            The covariance is not positive definite.
+        """
+        root = np.linalg.cholesky(covariance)
+        log_determinant = 2 * np.log(np.diag(root)).sum()
+        half = np.linalg.inv(root)
+        whole = half.T @ half
+        if not self.gaps.shape[1]:
+            return np.tile(whole, (len(self.n), 1, 1)), np.full(len(self.n), log_determinant)
+        inner = whole[self.gaps[:, :, None], self.gaps[:, None, :]]
+        across = whole[:, self.gaps].transpose(1, 0, 2)
+        inverse = whole - across @ np.linalg.solve(inner, across.transpose(0, 2, 1))
+        inverse *= self.answered[:, :, None]
+        inverse *= self.answered[:, None, :]
+        return inverse, log_determinant + np.linalg.slogdet(inner)[1]
 
 
 @dataclass(frozen=True)
@@ -69,8 +88,9 @@ class Sample:
         Discrepancy of the model in which items are unrelated.
     mean_structure : bool
         Whether means count in the discrepancy.
-    rows : ndarray, shape (n, n_items)
-        The scaled answers; NaN where missing.
+    answers_per_item : ndarray, shape (n_items,)
+    rows : ndarray, shape (n, n_items), or None
+        The scaled answers, NaN where missing; None where only their moments are known.
     """
 
     label: Hashable
@@ -81,7 +101,8 @@ class Sample:
     saturated: float
     baseline: float
     mean_structure: bool
-    rows: FloatArray
+    answers_per_item: FloatArray
+    rows: FloatArray | None
 
 
 @dataclass(frozen=True)
@@ -161,11 +182,16 @@ def _split(labels: npt.NDArray[np.object_], values: FloatArray, statistic: str) 
         raise TypeError("groups must hold labels, such as text or numbers; some of them are lists or tables") from None
     if len(names) < 2:
         raise InsufficientDataError(f"{statistic} of groups needs at least 2 groups with answers, not {len(names)}.")
+    return [(names[g], values[codes == g]) for g in group_order(list(names))]
+
+
+def group_order(names: Sequence[Hashable]) -> list[int]:
+    """Positions of the labels of groups in their own order; labels of several types have none and go by type."""
+    labels: list[Any] = list(names)
     try:
-        order = sorted(range(len(names)), key=lambda g: names[g])
-    except TypeError:  # labels of several types have no order of their own
-        order = sorted(range(len(names)), key=lambda g: (type(names[g]).__name__, str(names[g])))
-    return [(names[g], values[codes == g]) for g in order]
+        return sorted(range(len(labels)), key=lambda g: labels[g])
+    except TypeError:
+        return sorted(range(len(labels)), key=lambda g: (type(labels[g]).__name__, str(labels[g])))
 
 
 def _in(label: Hashable) -> str:
@@ -176,24 +202,15 @@ def _refuse_thin(
     values: FloatArray, label: Hashable, names: Sequence[Hashable], n_dropped: int, statistic: str
 ) -> None:
     n, k = values.shape
-    left = f" ({n_dropped} left out for missing answers)" if n_dropped else ""
-    if n <= k:
-        raise InsufficientDataError(
-            f"{statistic} needs more respondents than its {k} items{_in(label)}, and there are {n}{left}. "
-            "Collect more answers or use fewer items."
-        )
-    answered = ~np.isnan(values)
-    few = [name for name, count in zip(names, answered.sum(axis=0), strict=True) if count < 3]
+    _refuse_few(n, k, label, n_dropped, statistic)
+    answered = (~np.isnan(values)).astype(np.float64)
+    together = answered.T @ answered
+    few = [name for name, count in zip(names, np.diag(together), strict=True) if count < 3]
     if few:
         raise InsufficientDataError(f"{statistic}: fewer than 3 respondents{_in(label)} answered {name_list(few)}.")
-    lowest, highest = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
-    largest = np.nanmax(np.abs(values), axis=0)
-    constant = [name for name, same in zip(names, highest - lowest <= 1e-12 * largest, strict=True) if same]
-    if constant:
-        raise InsufficientDataError(
-            f"{statistic} needs items that vary; constant{_in(label)}: {name_list(constant)}. Leave them out."
-        )
-    together = answered.T.astype(float) @ answered
+    lowest, highest = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
+    largest = np.maximum(np.abs(lowest), np.abs(highest))
+    _refuse_constant(highest - lowest <= 1e-12 * largest, label, names, statistic)
     lonely = np.argwhere(np.triu(together < 2, 1))
     if len(lonely):
         pairs = [f"{names[i]} and {names[j]}" for i, j in lonely]
@@ -203,12 +220,30 @@ def _refuse_thin(
         )
 
 
+def _refuse_few(n: int, k: int, label: Hashable, n_dropped: int, statistic: str) -> None:
+    left = f" ({n_dropped} left out for missing answers)" if n_dropped else ""
+    if n <= k:
+        raise InsufficientDataError(
+            f"{statistic} needs more respondents than its {k} items{_in(label)}, and there are {n}{left}. "
+            "Collect more answers or use fewer items."
+        )
+
+
+def _refuse_constant(same: npt.NDArray[np.bool_], label: Hashable, names: Sequence[Hashable], statistic: str) -> None:
+    constant = [name for name, fixed in zip(names, same, strict=True) if fixed]
+    if constant:
+        raise InsufficientDataError(
+            f"{statistic} needs items that vary; constant{_in(label)}: {name_list(constant)}. Leave them out."
+        )
+
+
 def _units(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of each item over all groups."""
-    largest = np.nanmax(np.abs(values), axis=0)
+    largest = np.maximum(np.abs(np.fmin.reduce(values, axis=0)), np.abs(np.fmax.reduce(values, axis=0)))
     held = values / largest  # squares of very small or large answers would leave the range of floats
-    shift = np.nanmean(held, axis=0)
-    scale = np.sqrt(np.nanmean((held - shift) ** 2, axis=0))
+    mean = np.nanmean if np.isnan(held).any() else np.mean
+    shift = mean(held, axis=0)
+    scale = np.sqrt(mean((held - shift) ** 2, axis=0))
     return shift * largest, scale * largest
 
 
@@ -221,15 +256,12 @@ def _sample(
         mean, covariance = blocks[0].mean[0], blocks[0].covariance[0]
     else:
         mean, covariance = _saturated_moments(blocks, rows, statistic, _in(label))
-    spread = np.sqrt(np.diag(covariance))
-    fault = singular_items(covariance / np.outer(spread, spread), tuple(names))
-    if fault:
-        raise InsufficientDataError(
-            f"{statistic} needs items that do not repeat each other, and{_in(label)} {fault}. Leave some of them out."
-        )
+    _refuse_repeating(covariance, label, names, statistic)
     n = len(rows)
-    variances = np.nanmean((rows - np.nanmean(rows, axis=0)) ** 2, axis=0)
-    shares = (~np.isnan(rows)).mean(axis=0)
+    answers, variances = np.full(rows.shape[1], float(n)), np.diag(covariance)
+    if not complete:
+        answers = (~np.isnan(rows)).sum(axis=0).astype(np.float64)
+        variances = np.nanmean((rows - np.nanmean(rows, axis=0)) ** 2, axis=0)
     return Sample(
         label=label,
         n=n,
@@ -237,10 +269,55 @@ def _sample(
         mean=mean,
         covariance=covariance,
         saturated=_least(blocks, mean, covariance, n),
-        baseline=float((shares * (np.log(variances) + 1)).sum()),
+        baseline=float((answers / n * (np.log(variances) + 1)).sum()),
         mean_structure=mean_structure,
+        answers_per_item=answers,
         rows=rows,
     )
+
+
+def moment_sample(
+    label: Hashable,
+    n: int,
+    mean: FloatArray,
+    covariance: FloatArray,
+    names: Sequence[Hashable],
+    n_dropped: int,
+    statistic: str,
+) -> Sample:
+    """A group of which only the scaled means and covariances (divided by n) of complete answers are known.
+
+    Raises
+    ------
+    InsufficientDataError
+        As :func:`study`.
+    """
+    k = len(mean)
+    _refuse_few(n, k, label, n_dropped, statistic)
+    _refuse_constant(np.diag(covariance) <= 1e-24, label, names, statistic)
+    _refuse_repeating(covariance, label, names, statistic)
+    block = Block(np.ones((1, k)), np.zeros((1, 0), dtype=np.intp), np.array([float(n)]), mean[None], covariance[None])
+    return Sample(
+        label=label,
+        n=n,
+        blocks=(block,),
+        mean=mean,
+        covariance=covariance,
+        saturated=_least((block,), mean, covariance, n),
+        baseline=float((np.log(np.diag(covariance)) + 1).sum()),
+        mean_structure=True,
+        answers_per_item=np.full(k, float(n)),
+        rows=None,
+    )
+
+
+def _refuse_repeating(covariance: FloatArray, label: Hashable, names: Sequence[Hashable], statistic: str) -> None:
+    spread = np.sqrt(np.diag(covariance))
+    fault = singular_items(covariance / np.outer(spread, spread), tuple(names))
+    if fault:
+        raise InsufficientDataError(
+            f"{statistic} needs items that do not repeat each other, and{_in(label)} {fault}. Leave some of them out."
+        )
 
 
 def _blocks(rows: FloatArray) -> tuple[Block, ...]:
@@ -250,18 +327,35 @@ def _blocks(rows: FloatArray) -> tuple[Block, ...]:
     else:
         patterns, member = np.unique(answered, axis=0, return_inverse=True)
         member = member.reshape(-1)
+    order = np.argsort(member, kind="stable")
+    rows_of = np.split(order, np.cumsum(np.bincount(member, minlength=len(patterns)))[:-1])
+    n_gaps = (~patterns).sum(axis=1)
     result = []
-    for start in range(0, len(patterns), _BLOCK):
-        part = patterns[start : start + _BLOCK]
-        n, mean = np.zeros(len(part)), np.zeros(part.shape)
-        covariance = np.zeros((*part.shape, part.shape[1]))
-        for at in range(len(part)):
-            held = np.where(part[at], rows[member == start + at], 0.0)
-            n[at], mean[at] = len(held), held.mean(axis=0)
-            away = held - mean[at]
-            covariance[at] = away.T @ away / len(held)
-        result.append(Block(part.astype(np.float64), n, mean, covariance))
+    for size in np.unique(n_gaps):
+        alike = np.flatnonzero(n_gaps == size)
+        for start in range(0, len(alike), _BLOCK):
+            result.append(_block(rows, patterns, rows_of, alike[start : start + _BLOCK]))
     return tuple(result)
+
+
+def _block(
+    rows: FloatArray,
+    patterns: npt.NDArray[np.bool_],
+    rows_of: Sequence[npt.NDArray[np.intp]],
+    chosen: npt.NDArray[np.intp],
+) -> Block:
+    part = patterns[chosen]
+    n, mean = np.zeros(len(part)), np.zeros(part.shape)
+    covariance = np.zeros((*part.shape, part.shape[1]))
+    for at, pattern in enumerate(chosen):
+        held = rows[rows_of[pattern]] if len(patterns) > 1 else rows
+        if not part[at].all():
+            held = np.where(part[at], held, 0.0)
+        n[at], mean[at] = len(held), held.mean(axis=0)
+        away = held - mean[at]
+        covariance[at] = away.T @ away / len(held)
+    gaps = np.nonzero(~part)[1].reshape(len(part), -1)
+    return Block(part.astype(np.float64), gaps, n, mean, covariance)
 
 
 def _saturated_moments(
@@ -294,8 +388,7 @@ def _em_round(
     p = len(mean)
     first, second = np.zeros(p), np.zeros((p, p))
     for block in blocks:
-        both = block.answered[:, :, None] * block.answered[:, None, :]
-        inverse = np.linalg.inv(block.padded(covariance)) * both
+        inverse, _ = block.inverses(covariance)
         onto = covariance @ inverse  # (n_patterns, p, p): regression of every item on those answered
         away = block.answered * (block.mean - mean)
         expected = np.einsum("rij,rj->ri", onto, away)
@@ -311,10 +404,8 @@ def _em_round(
 def _least(blocks: tuple[Block, ...], mean: FloatArray, covariance: FloatArray, n: int) -> float:
     value = 0.0
     for block in blocks:
-        both = block.answered[:, :, None] * block.answered[:, None, :]
-        padded = block.padded(covariance)
-        inverse = np.linalg.inv(padded) * both
+        inverse, log_determinant = block.inverses(covariance)
         away = block.answered * (block.mean - mean)
         fit = np.einsum("rij,rij->r", inverse, block.covariance) + np.einsum("ri,rij,rj->r", away, inverse, away)
-        value += float(block.n @ (np.linalg.slogdet(padded)[1] + fit)) / n
+        value += float(block.n @ (log_determinant + fit)) / n
     return value

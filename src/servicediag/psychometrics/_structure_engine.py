@@ -30,6 +30,7 @@ from servicediag.psychometrics._structure_model import (
 __all__ = [
     "Minimum",
     "Slopes",
+    "case_products",
     "discrepancy",
     "entry_gradient",
     "entry_information",
@@ -38,11 +39,15 @@ __all__ = [
     "minimise",
     "observed_information",
     "own_information",
+    "saturated_information",
     "slopes",
     "weak_directions",
     "weighted_inverse",
 ]
 
+_CASES = 4096  # respondents handled at a time
+_REFRESH = 3  # iterations
+_FEW_PATTERNS, _PAIRED_ITEMS = 8, 40
 _ITERATIONS = 200
 _QUASI_NEWTON_ITERATIONS = 200
 _ASTRAY = 1e3  # no loading or variance of scaled items is as large as this
@@ -123,33 +128,31 @@ def _away(block: Block, mean: FloatArray, sample: Sample) -> FloatArray:
 
 
 def _inverses(block: Block, covariance: FloatArray) -> tuple[FloatArray, FloatArray] | None:
-    """Inverse of the covariance of each pattern's items, 0 elsewhere, and logs of the determinants."""
+    """Inverses and logs of the determinants of the patterns; None outside the model."""
     if not np.isfinite(covariance).all():
         return None
-    padded = block.padded(covariance)
     try:
-        roots = np.linalg.cholesky(padded)
+        inverse, log_determinant = block.inverses(covariance)
     except np.linalg.LinAlgError:
         return None
-    log_determinant = 2 * np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
-    half = np.linalg.inv(roots)
-    inverse = (half.transpose(0, 2, 1) @ half) * (block.answered[:, :, None] * block.answered[:, None, :])
     return (inverse, log_determinant) if np.isfinite(inverse).all() else None
 
 
-def _inverses_or_fault(block: Block, covariance: FloatArray) -> FloatArray:
-    part = _inverses(block, covariance)
-    if part is None:
+def _inverses_of(place: Matrices, sample: Sample) -> list[FloatArray]:
+    covariance = place.covariance
+    parts = [_inverses(block, covariance) for block in sample.blocks]
+    if any(part is None for part in parts):
         raise np.linalg.LinAlgError("implied covariance is not positive definite")
-    return part[0]
+    return [part[0] for part in parts if part is not None]
 
 
-def weighted_inverse(place: Matrices, sample: Sample) -> tuple[FloatArray, FloatArray]:
+def weighted_inverse(
+    place: Matrices, sample: Sample, inverses: Sequence[FloatArray] | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Derivatives of a group's discrepancy by its implied covariance and, times -1/2, by its implied mean."""
-    covariance, mean = place.covariance, place.mean
-    by_covariance, by_mean = np.zeros_like(covariance), np.zeros_like(mean)
-    for block in sample.blocks:
-        inverse = _inverses_or_fault(block, covariance)
+    mean = place.mean
+    by_covariance, by_mean = np.zeros((len(mean),) * 2), np.zeros_like(mean)
+    for block, inverse in zip(sample.blocks, inverses or _inverses_of(place, sample), strict=True):
         away = _away(block, mean, sample)
         seen = block.covariance + away[:, :, None] * away[:, None, :]
         share = block.n / sample.n
@@ -164,12 +167,28 @@ def entry_gradient(slope: Slopes, by_covariance: FloatArray, by_mean: FloatArray
     return result
 
 
-def entry_information(place: Matrices, sample: Sample, rows: Slopes, columns: Slopes | None = None) -> FloatArray:
+def entry_information(
+    place: Matrices,
+    sample: Sample,
+    rows: Slopes,
+    columns: Slopes | None = None,
+    inverses: Sequence[FloatArray] | None = None,
+) -> FloatArray:
     """Expected information of one respondent of a group about entries: those of rows with those of columns."""
     other = rows if columns is None else columns
     result = np.zeros((rows.u.shape[1], other.u.shape[1]))
-    for block in sample.blocks:
-        for share, inverse in zip(block.n / sample.n, _inverses_or_fault(block, place.covariance), strict=True):
+    stacks = inverses or _inverses_of(place, sample)
+    if _many_patterns(sample):
+        mean = np.zeros_like(place.residuals)
+        both = np.zeros((_n_pairs(mean),) * 2)
+        for block, stacked in zip(sample.blocks, stacks, strict=True):
+            share = block.n / sample.n
+            both += _paired(share, stacked, stacked)
+            mean += np.tensordot(share, stacked, axes=1)
+        result += _products(rows).T @ _unpaired(both, len(mean)) @ _products(other) / 2
+        return result + rows.w.T @ mean @ other.w if sample.mean_structure else result
+    for block, stacked in zip(sample.blocks, stacks, strict=True):
+        for share, inverse in zip(block.n / sample.n, stacked, strict=True):
             on_u, on_v = inverse @ other.u, inverse @ other.v
             result += share * ((rows.u.T @ on_u) * (rows.v.T @ on_v) + (rows.u.T @ on_v) * (rows.v.T @ on_u))
             if sample.mean_structure:
@@ -177,11 +196,43 @@ def entry_information(place: Matrices, sample: Sample, rows: Slopes, columns: Sl
     return result
 
 
+def _many_patterns(sample: Sample) -> bool:
+    """Whether sums over patterns come before products with slopes, which takes memory of the items' fourth power."""
+    return len(sample.mean) <= _PAIRED_ITEMS and sum(len(block.n) for block in sample.blocks) > _FEW_PATTERNS
+
+
+def _n_pairs(matrix: FloatArray) -> int:
+    return len(matrix) * (len(matrix) + 1) // 2
+
+
+def _paired(share: FloatArray, first: FloatArray, second: FloatArray) -> FloatArray:
+    """Sums over patterns of the products of every entry of one symmetric matrix with every entry of another."""
+    row, column = np.tril_indices(first.shape[1])
+    result: FloatArray = (first[:, row, column] * share[:, None]).T @ second[:, row, column]
+    return result
+
+
+def _unpaired(sums: FloatArray, p: int) -> FloatArray:
+    """Sums of products, shape (p * p, p * p), with ``first[i, k] * second[j, l]`` at ``(i, j), (k, l)``."""
+    row, column = np.tril_indices(p)
+    number = np.empty((p, p), dtype=np.intp)
+    number[row, column] = number[column, row] = np.arange(len(row))
+    whole = sums[number[:, None, :, None], number[None, :, None, :]]
+    return np.asarray(whole.reshape(p * p, p * p))
+
+
+def _products(slope: Slopes) -> FloatArray:
+    """``u v' + v u'`` of every entry, shape (p * p, n_entries)."""
+    whole = slope.u[:, None, :] * slope.v[None, :, :]
+    result: FloatArray = whole + whole.transpose(1, 0, 2)
+    return result.reshape(-1, slope.u.shape[1])
+
+
 def own_information(place: Matrices, sample: Sample, slope: Slopes) -> FloatArray:
     """The diagonal of ``entry_information``."""
     result = np.zeros(slope.u.shape[1])
-    for block in sample.blocks:
-        for share, inverse in zip(block.n / sample.n, _inverses_or_fault(block, place.covariance), strict=True):
+    for block, stacked in zip(sample.blocks, _inverses_of(place, sample), strict=True):
+        for share, inverse in zip(block.n / sample.n, stacked, strict=True):
             on_u, on_v = inverse @ slope.u, inverse @ slope.v
             squares = (slope.u * on_u).sum(axis=0) * (slope.v * on_v).sum(axis=0)
             result += share * (squares + (slope.u * on_v).sum(axis=0) ** 2)
@@ -202,10 +253,11 @@ def _both(
     first, second = np.zeros(table.n_free), np.zeros((table.n_free, table.n_free))
     for group, (place, sample) in enumerate(zip(table.matrices(parameters), samples, strict=True)):
         numbers, slope = _group_slopes(table, place, group)
-        share = sample.n / total
-        np.add.at(first, numbers, share * entry_gradient(slope, *weighted_inverse(place, sample)))
+        share, inverses = sample.n / total, _inverses_of(place, sample)
+        np.add.at(first, numbers, share * entry_gradient(slope, *weighted_inverse(place, sample, inverses)))
         if information:
-            np.add.at(second, np.ix_(numbers, numbers), share * entry_information(place, sample, slope))
+            own = entry_information(place, sample, slope, inverses=inverses)
+            np.add.at(second, np.ix_(numbers, numbers), share * own)
     return first, second
 
 
@@ -251,13 +303,14 @@ def _with_fixed_weights(
 
 def _bending(place: Matrices, sample: Sample, slope: Slopes) -> FloatArray:
     """Half the second derivatives of a group's discrepancy by entries, as if the moments were linear in them."""
+    if _many_patterns(sample):
+        return _bending_of_many(place, sample, slope)
     mean = place.mean
     u, v, w = slope.u, slope.v, slope.w
     result = np.zeros((u.shape[1], u.shape[1]))
-    for block in sample.blocks:
+    for block, inverses in zip(sample.blocks, _inverses_of(place, sample), strict=True):
         away = _away(block, mean, sample)
         seen = block.covariance + away[:, :, None] * away[:, None, :]
-        inverses = _inverses_or_fault(block, place.covariance)
         for at, (share, inverse) in enumerate(zip(block.n / sample.n, inverses, strict=True)):
             weight = inverse @ seen[at] @ inverse
             u_u, u_v, v_v = u.T @ inverse @ u, u.T @ inverse @ v, v.T @ inverse @ v
@@ -273,6 +326,55 @@ def _bending(place: Matrices, sample: Sample, slope: Slopes) -> FloatArray:
     return result
 
 
+def _bending_of_many(place: Matrices, sample: Sample, slope: Slopes) -> FloatArray:
+    p, mean = len(place.residuals), place.mean
+    inverse_sum, pulls = np.zeros((p, p)), np.zeros((p * p, p))
+    weights = np.zeros((_n_pairs(inverse_sum),) * 2)
+    for block, inverses in zip(sample.blocks, _inverses_of(place, sample), strict=True):
+        away, share = _away(block, mean, sample), block.n / sample.n
+        seen = block.covariance + away[:, :, None] * away[:, None, :]
+        weights += _paired(share, inverses, inverses @ seen @ inverses - inverses / 2)
+        inverse_sum += np.tensordot(share, inverses, axes=1)
+        pull = np.einsum("rij,rj->ri", inverses, away)
+        pulls += ((pull * share[:, None]).T @ inverses.reshape(len(share), -1)).reshape(p * p, p)
+    products = _products(slope)
+    result: FloatArray = products.T @ _unpaired(weights, p) @ products
+    result = (result + result.T) / 2
+    if sample.mean_structure:
+        turn = products.T @ pulls @ slope.w
+        result += turn + turn.T + slope.w.T @ inverse_sum @ slope.w
+    return result
+
+
+def saturated_information(place: Matrices, sample: Sample, slope: Slopes) -> FloatArray:
+    """Observed information of one respondent of a group where the moments themselves are the parameters."""
+    return _bending(place, sample, slope)
+
+
+def case_products(place: Matrices, sample: Sample, slope: Slopes) -> FloatArray:
+    """Mean product of the respondents' scores for some entries: derivatives of each one's log-likelihood."""
+    if sample.rows is None:
+        raise ValueError("sample holds no rows")
+    result = np.zeros((slope.u.shape[1],) * 2)
+    covariance, mean = place.covariance, place.mean if sample.mean_structure else sample.mean
+    answered = ~np.isnan(sample.rows)
+    patterns, member = np.unique(answered, axis=0, return_inverse=True)
+    order = np.argsort(member.reshape(-1), kind="stable")
+    ends = np.cumsum(np.bincount(member.reshape(-1), minlength=len(patterns)))
+    for pattern, part in zip(patterns, np.split(order, ends[:-1]), strict=True):
+        held = np.flatnonzero(pattern)
+        inverse = np.linalg.inv(covariance[np.ix_(held, held)])
+        u, v = slope.u[held], slope.v[held]
+        expected = (u * (inverse @ v)).sum(axis=0)
+        for start in range(0, len(part), _CASES):
+            pull = (sample.rows[np.ix_(part[start : start + _CASES], held)] - mean[held]) @ inverse
+            score = (pull @ u) * (pull @ v) - expected
+            if sample.mean_structure:
+                score += pull @ slope.w[held]
+            result += score.T @ score
+    return result / sample.n
+
+
 # ------------------------------------------------------------------------------------------------------- minimiser
 
 
@@ -281,9 +383,14 @@ def minimise(table: ParameterTable, start: FloatArray, samples: Sequence[Sample]
     parameters = start.copy()
     value = discrepancy(table.matrices(parameters), samples)
     largest, converged, done = np.inf, False, 0
+    information = np.empty((0, 0))
+    # Where respondents left out different items, the information costs more than all else and is kept for a while.
+    often = 1 if all(len(sample.blocks) == 1 and len(sample.blocks[0].n) == 1 for sample in samples) else _REFRESH
     while done < _ITERATIONS and np.isfinite(value):
+        fresh = done % often == 0
         done += 1
-        slope, information = _both(table, parameters, samples, information=True)
+        slope, found = _both(table, parameters, samples, information=fresh)
+        information = found if fresh else information
         largest = float(np.abs(slope).max(initial=0.0))
         step = _scoring_step(slope, information)
         gain = -float(slope @ step)

@@ -146,11 +146,10 @@ def fit_structure(
     inner = parameter_table(model, len(samples), mean_structure=mean_structure, equal=equal, identification=search)
     p = len(model.items)
     df = refuse_too_many_parameters(inner, len(samples) * (p * (p + 1) // 2 + (p if mean_structure else 0)))
-    starts = [_start(model, inner, samples, share) for share in (1.0, 0.6)]
-    _refuse_unidentified(model, inner, starts[0], samples, statistic)
-    minimum = minimise(inner, starts[0], samples)
+    start = _start(model, inner, samples, 1.0)
+    minimum = minimise(inner, start, samples)
     if not minimum.converged:
-        second = minimise(inner, starts[1], samples)
+        second = minimise(inner, _start(model, inner, samples, 0.6), samples)
         if second.converged or second.value < minimum.value:
             minimum = second
     found = inner.matrices(minimum.parameters)
@@ -159,6 +158,8 @@ def fit_structure(
     table = parameter_table(model, len(samples), mean_structure=mean_structure, equal=equal, identification=used)
     parameters = table.parameters_of(chosen)
     covariance, weak = _sampling(model, table, parameters, study)
+    if covariance is None or not minimum.converged:  # the model itself may be at fault, not the answers
+        _refuse_unidentified(model, inner, start, samples, statistic)
     return Solution(model, study, table, parameters, chosen, minimum, used, df, covariance, weak)
 
 
@@ -276,6 +277,7 @@ def _all_answered(sample: Sample) -> Block:
     return replace(
         block,
         answered=np.ones((1, p)),
+        gaps=np.zeros((1, 0), dtype=np.intp),
         n=np.array([float(sample.n)]),
         mean=sample.mean[None],
         covariance=sample.covariance[None],
@@ -290,9 +292,8 @@ def _sampling(
 ) -> tuple[FloatArray | None, tuple[str, ...]]:
     """Sampling covariance: from the expected information, with missing answers from the observed one."""
     try:
-        information = expected_information(table, parameters, study.samples)
-        if study.n_incomplete:
-            information = observed_information(table, parameters, study.samples)
+        of_model = observed_information if study.n_incomplete else expected_information
+        information = of_model(table, parameters, study.samples)
     except np.linalg.LinAlgError:
         return None, ()
     diagonal = np.diag(information)

@@ -230,7 +230,7 @@ def _noncentrality(chi_square: float, df: int, probability: float) -> float:
 
 def _log_likelihood(study: Study, value: float) -> float:
     """Of the answers in their own units."""
-    answered = sum((~np.isnan(sample.rows)).sum(axis=0) for sample in study.samples)
+    answered = sum(sample.answers_per_item for sample in study.samples)
     jacobian = float(answered @ np.log(study.scale))
     return -(study.n * value + float(np.sum(answered)) * math.log(2 * math.pi)) / 2 - jacobian
 

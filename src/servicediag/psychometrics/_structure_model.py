@@ -178,11 +178,14 @@ class Matrices:
     @property
     def total_effects(self) -> FloatArray:
         """What a change in the factors amounts to, directly and through other factors."""
-        return np.asarray(np.linalg.inv(np.eye(len(self.regressions)) - self.regressions), dtype=np.float64)
+        unit = np.eye(len(self.regressions))
+        return np.asarray(np.linalg.inv(unit - self.regressions)) if self.regressions.any() else unit
 
     @property
     def factor_covariance(self) -> FloatArray:
         """Covariance of the factors that the model implies."""
+        if not self.regressions.any():
+            return self.covariances
         effects = self.total_effects
         result: FloatArray = effects @ self.covariances @ effects.T
         return result

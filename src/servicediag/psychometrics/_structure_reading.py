@@ -2,53 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 
 import numpy as np
 
 from servicediag.psychometrics._frames import FloatArray, name_list
 from servicediag.psychometrics._structure_fit import Solution
-from servicediag.psychometrics._structure_model import Matrices, ParameterTable
+from servicediag.psychometrics._structure_model import (
+    COVARIANCE,
+    LOADING,
+    REGRESSION,
+    RESIDUAL,
+    IntArray,
+    ParameterTable,
+)
 
 __all__ = ["solution_notes", "standardized_values", "standardized_variances"]
 
+_AT_ONCE = 64  # parameters
 _PER_PARAMETER = 5  # respondents; Bentler & Chou (1987), Sociological Methods & Research, 16, 78-117
 
 
 def standardized_values(solution: Solution) -> FloatArray:
     """Every entry of the table for items and factors of variance 1, by the variances that the model implies."""
-    return _standardize(solution, solution.matrices, solution.table)
+    values: FloatArray = _standardized(solution, solution.table.values(solution.parameters)[None])[0]
+    return values
 
 
-def _standardize(solution: Solution, matrices: Sequence[Matrices], table: ParameterTable) -> FloatArray:
-    study = solution.study
-    result = np.zeros(len(table.kind))
-    for group, place in enumerate(matrices):
+def _standardized(solution: Solution, values: FloatArray) -> FloatArray:
+    """The same for B sets of values of all entries, shape (B, n_entries)."""
+    study, table = solution.study, solution.table
+    result = np.zeros_like(values)
+    for group in range(table.n_groups):
         here = table.of_group(group)
         kind, row, column = table.kind[here], table.row[here], table.column[here]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            item = np.sqrt(np.diag(place.covariance))
-            factor = np.sqrt(np.diag(place.factor_covariance))
-            rest = np.sqrt(np.diag(place.residuals))
-            left = np.sqrt(np.diag(place.covariances))
-        values = np.array([place.at(*entry) for entry in zip(kind, row, column, strict=True)])
-        intercept = values + study.shift[row % len(item)] / study.scale[row % len(item)]
-        item_row, item_column = row % len(item), column % len(item)
-        latent_row, latent_column = row % len(factor), column % len(factor)
+        own = values[:, here]
+        item, factor, rest, left = _spreads(table, own, here)
+        item_row, item_column = row % table.n_items, column % table.n_items
+        latent_row, latent_column = row % table.n_latents, column % table.n_latents
+        intercept = own + (study.shift / study.scale)[item_row]
         same = row == column
         with np.errstate(invalid="ignore", divide="ignore"):
-            result[here] = np.choose(
+            covariance = np.where(same, factor[:, latent_row] ** 2, left[:, latent_row] * left[:, latent_column])
+            residual = np.where(same, item[:, item_row] ** 2, rest[:, item_row] * rest[:, item_column])
+            result[:, here] = np.choose(
                 kind,
                 [
-                    values * factor[latent_column] / item[item_row],
-                    values * factor[latent_column] / factor[latent_row],
-                    values / np.where(same, factor[latent_row] ** 2, left[latent_row] * left[latent_column]),
-                    values / np.where(same, item[item_row] ** 2, rest[item_row] * rest[item_column]),
-                    intercept / item[item_row],
-                    values / factor[latent_row],
+                    own * factor[:, latent_column] / item[:, item_row],
+                    own * factor[:, latent_column] / factor[:, latent_row],
+                    own / covariance,
+                    own / residual,
+                    intercept / item[:, item_row],
+                    own / factor[:, latent_row],
                 ],
             )
     return result
+
+
+def _spreads(
+    table: ParameterTable, values: FloatArray, here: IntArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Standard deviations of items, factors, residuals, and what a second-order factor leaves of the factors."""
+    p, m, count = table.n_items, table.n_latents, len(values)
+    kind, row, column = table.kind[here], table.row[here], table.column[here]
+    shapes = {LOADING: (p, m), REGRESSION: (m, m), COVARIANCE: (m, m), RESIDUAL: (p, p)}
+    filled = {}
+    for which, shape in shapes.items():
+        chosen = kind == which
+        filled[which] = np.zeros((count, *shape))
+        filled[which][:, row[chosen], column[chosen]] = values[:, chosen]
+    covariances = filled[COVARIANCE]
+    lower = covariances.transpose(0, 2, 1).copy()
+    lower[:, np.arange(m), np.arange(m)] = 0.0
+    covariances = covariances + lower
+    of_factors = covariances
+    if (kind == REGRESSION).any():
+        effects = np.linalg.inv(np.eye(m) - filled[REGRESSION])
+        of_factors = effects @ covariances @ effects.transpose(0, 2, 1)
+    loadings, residuals = filled[LOADING], np.diagonal(filled[RESIDUAL], axis1=1, axis2=2)
+    common = ((loadings @ of_factors) * loadings).sum(axis=2)
+    with np.errstate(invalid="ignore"):
+        factor = np.sqrt(np.diagonal(of_factors, axis1=1, axis2=2))
+        left = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+        return np.sqrt(common + residuals), factor, np.sqrt(residuals), left
 
 
 def standardized_variances(solution: Solution) -> FloatArray | None:
@@ -56,16 +92,17 @@ def standardized_variances(solution: Solution) -> FloatArray | None:
     if solution.covariance is None:
         return None
     table, parameters = solution.table, solution.parameters
-    rates = np.zeros((len(table.kind), table.n_free))
-    for number in range(table.n_free):
-        step = 1e-5 * max(1.0, abs(parameters[number]))
-        ends = []
-        for direction in (step, -step):
-            moved = parameters.copy()
-            moved[number] += direction
-            ends.append(_standardize(solution, table.matrices(moved), table))
-        rates[:, number] = (ends[0] - ends[1]) / (2 * step)
-    variances: FloatArray = np.maximum(((rates @ solution.covariance) * rates).sum(axis=1), 0.0)
+    rates = np.zeros((table.n_free, len(table.kind)))
+    steps = 1e-5 * np.maximum(1.0, np.abs(parameters))
+    for start in range(0, table.n_free, _AT_ONCE):
+        chosen = np.arange(start, min(start + _AT_ONCE, table.n_free))
+        moved = np.tile(parameters, (2, len(chosen), 1))
+        moved[0, np.arange(len(chosen)), chosen] += steps[chosen]
+        moved[1, np.arange(len(chosen)), chosen] -= steps[chosen]
+        values = np.where(table.free >= 0, moved[:, :, np.maximum(table.free, 0)], table.fixed)
+        ahead, behind = (_standardized(solution, part) for part in values)
+        rates[chosen] = (ahead - behind) / (2 * steps[chosen, None])
+    variances: FloatArray = np.maximum((rates * (solution.covariance @ rates)).sum(axis=0), 0.0)
     variances[variances < 1e-16] = 0.0
     return variances
 

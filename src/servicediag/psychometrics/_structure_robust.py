@@ -1,4 +1,4 @@
-"""Chi-square of a factor model that allows for answers that are not normal: mean-adjusted statistics."""
+"""Chi-square and standard errors of a factor model that allow for answers that are not normal."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ import pandas as pd
 
 from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics._frames import FloatArray, Result, apa_number, check_choice
-from servicediag.psychometrics._structure_engine import entry_information, observed_information, slopes
+from servicediag.psychometrics._structure_data import Sample
+from servicediag.psychometrics._structure_engine import (
+    case_products,
+    entry_information,
+    expected_information,
+    observed_information,
+    saturated_information,
+    slopes,
+)
 from servicediag.psychometrics._structure_fit import Solution
 from servicediag.psychometrics._structure_indices import FitIndices
-from servicediag.psychometrics._structure_model import INTERCEPT, RESIDUAL, Matrices
+from servicediag.psychometrics._structure_model import INTERCEPT, RESIDUAL, IntArray, Matrices
 
-__all__ = ["RobustFit", "RobustMethod", "robust_fit"]
+__all__ = ["RobustFit", "RobustMethod", "robust_covariance", "robust_fit"]
 
 RobustMethod = Literal["satorra_bentler", "yuan_bentler"]
 
@@ -38,7 +46,8 @@ class RobustFit(Result):
     cfi, tli, rmsea : float
         Of the scaled chi-squares.
     cfi_robust, tli_robust, rmsea_robust : float
-        Estimates of the indices in the population (Brosseau-Liard & Savalei 2014; Li & Bentler 2006).
+        Estimates of the indices in the population (Brosseau-Liard & Savalei 2014; Li & Bentler 2006); NaN for
+        incomplete answers, for which they are biased (Zhang & Savalei 2023).
     """
 
     method: RobustMethod
@@ -65,10 +74,13 @@ class RobustFit(Result):
         """The robust fit in APA style."""
         name = {"satorra_bentler": "Satorra-Bentler", "yuan_bentler": "Yuan-Bentler"}[self.method]
         chance = "< .001" if self.p < 0.001 else f"= {apa_number(self.p, 3)}"
+        word, cfi, rmsea = "robust", self.cfi_robust, self.rmsea_robust
+        if math.isnan(cfi):
+            word, cfi, rmsea = "scaled", self.cfi, self.rmsea
         return (
             f"{name} scaled chi-square({self.df}) = {self.chi_square:.2f}, p {chance}, scaling factor "
-            f"{self.scaling_factor:.3f}, robust CFI = {apa_number(self.cfi_robust, 3)}, robust RMSEA = "
-            f"{apa_number(self.rmsea_robust, 3)}, n = {self.n_respondents}."
+            f"{self.scaling_factor:.3f}, {word} CFI = {apa_number(cfi, 3)}, {word} RMSEA = {apa_number(rmsea, 3)}, "
+            f"n = {self.n_respondents}."
         )
 
 
@@ -76,11 +88,7 @@ def robust_fit(solution: Solution, fit: FitIndices, method: RobustMethod) -> Rob
     """Scale the chi-squares of a model and of its baseline."""
     from scipy.special import chdtrc
 
-    check_choice("method", method, get_args(RobustMethod))
-    if not solution.converged or solution.covariance is None:
-        raise InsufficientDataError("A robust chi-square needs a model that converged and leaves no parameter open.")
-    if solution.study.n_incomplete:
-        raise InsufficientDataError("A robust chi-square is for complete answers; fit with missing='listwise'.")
+    _refuse_unusable(solution, method, "A robust chi-square")
     if not solution.df:
         raise InsufficientDataError("A robust chi-square needs degrees of freedom, and this model has none.")
     of_model, of_baseline = _traces(solution, method)
@@ -90,10 +98,61 @@ def robust_fit(solution: Solution, fit: FitIndices, method: RobustMethod) -> Rob
     chi_square, baseline = fit.chi_square / factor, fit.baseline_chi_square / base
     n, groups = solution.study.n, fit.n_groups
     scaled = _indices(chi_square, fit.df, baseline, fit.baseline_df, n, groups, 1.0, 1.0)
-    robust = _indices(chi_square, fit.df, baseline, fit.baseline_df, n, groups, factor, base)
+    robust = (math.nan,) * 3
+    if not solution.study.n_incomplete:
+        robust = _indices(chi_square, fit.df, baseline, fit.baseline_df, n, groups, factor, base)
     return RobustFit(
         method, factor, base, chi_square, fit.df, float(chdtrc(fit.df, chi_square)), *scaled, *robust, n_respondents=n
     )
+
+
+def robust_covariance(solution: Solution, method: RobustMethod) -> FloatArray:
+    """Sampling covariance of the free parameters by the sandwich of the information and the scores' own spread.
+
+    White (1982), Econometrica, 50, 1-25; Satorra & Bentler (1994), in Latent Variables Analysis, 399-419.
+    """
+    _refuse_unusable(solution, method, "Robust standard errors")
+    bread, meat = _sandwich(solution, method)
+    scale = np.sqrt(np.diag(bread))
+    outer = np.outer(scale, scale)
+    inverse = np.linalg.inv(bread / outer) / outer
+    covariance: FloatArray = inverse @ meat @ inverse / solution.study.n
+    return (covariance + covariance.T) / 2
+
+
+def _refuse_unusable(solution: Solution, method: RobustMethod, what: str) -> None:
+    check_choice("method", method, get_args(RobustMethod))
+    verb = "need" if what.endswith("s") else "needs"
+    if not solution.converged or solution.covariance is None:
+        raise InsufficientDataError(f"{what} {verb} a model that converged and leaves no parameter open.")
+    if any(sample.rows is None for sample in solution.study.samples):
+        raise InsufficientDataError(f"{what} {verb} the answers themselves, not only their means and covariances.")
+    if solution.study.n_incomplete and method == "satorra_bentler":
+        raise InsufficientDataError(
+            f"{what} by Satorra and Bentler {verb} complete answers; fit with missing='listwise', or ask for "
+            "method='yuan_bentler'."
+        )
+
+
+def _sandwich(solution: Solution, method: RobustMethod) -> tuple[FloatArray, FloatArray]:
+    """Information about the free parameters, and the mean product of the respondents' scores."""
+    study, table = solution.study, solution.table
+    meat = np.zeros((table.n_free, table.n_free))
+    for group, sample in enumerate(study.samples):
+        share = sample.n / study.n
+        if method == "satorra_bentler":
+            known = _moments(solution, group)
+            pull = known.weight @ known.delta
+            meat += share * (pull.T @ known.spread @ pull)
+            continue
+        place = solution.matrices[group]
+        entries = np.flatnonzero((table.group == group) & (table.free >= 0))
+        slope = slopes(place, table.kind[entries], table.row[entries], table.column[entries])
+        numbers = table.free[entries]
+        np.add.at(meat, np.ix_(numbers, numbers), share * case_products(place, sample, slope))
+    if method == "satorra_bentler":
+        return expected_information(table, solution.parameters, study.samples), meat
+    return observed_information(table, solution.parameters, study.samples), meat
 
 
 def _indices(
@@ -115,68 +174,80 @@ class _Moments:
     """
 
     weight: FloatArray  # (n_moments, n_moments), at the moments that the model implies
-    free_weight: FloatArray  # the same at the observed moments
     spread: FloatArray  # (n_moments, n_moments): covariance of the respondents' cross-products
     delta: FloatArray  # (n_moments, n_free)
     off: FloatArray  # spread of each covariance over the product of the two variances
-    own: FloatArray  # spread of each variance over its square
 
 
 def _moments(solution: Solution, group: int) -> _Moments:
     place, sample = solution.matrices[group], solution.study.samples[group]
-    table, p = solution.table, len(sample.mean)
-    row, column = np.tril_indices(p)
-    means = np.arange(p if sample.mean_structure else 0, dtype=np.intp)
-    kind = np.concatenate([np.full(len(row), RESIDUAL), np.full(len(means), INTERCEPT)])
-    rows, columns = np.concatenate([row, means]), np.concatenate([column, means])
+    table = solution.table
+    kind, rows, columns = _places(sample)
     entries = np.flatnonzero((table.group == group) & (table.free >= 0))
     slope = slopes(place, table.kind[entries], table.row[entries], table.column[entries])
+    second = kind == RESIDUAL
+    row, column, means = rows[second], columns[second], rows[~second]
     moved = np.concatenate([slope.u[row] * slope.v[column] + slope.v[row] * slope.u[column], slope.w[means]])
     delta = np.zeros((len(kind), table.n_free))
     np.add.at(delta.T, table.free[entries], moved.T)
-    away = sample.rows - sample.mean
+    away = _rows(sample) - sample.mean
     products = np.concatenate([away[:, row] * away[:, column] - sample.covariance[row, column], away[:, means]], axis=1)
     spread = products.T @ products / sample.n
-    own = row == column
     size = np.diag(sample.covariance)
     relative = np.diag(spread)[: len(row)] / (size[row] * size[column])
-    free_place = _saturated(place, sample.covariance)
     return _Moments(
         weight=entry_information(place, sample, slopes(place, kind, rows, columns)),
-        free_weight=entry_information(free_place, sample, slopes(free_place, kind, rows, columns)),
         spread=spread,
         delta=delta,
-        off=relative[~own],
-        own=relative[own],
+        off=relative[row != column],
     )
 
 
-def _saturated(place: Matrices, covariance: FloatArray) -> Matrices:
-    """Matrices whose residuals are a whole covariance and that have no factors."""
+def _places(sample: Sample) -> tuple[IntArray, IntArray, IntArray]:
+    """Kind, row and column of every moment: covariances, then the means where they count."""
+    p = len(sample.mean)
+    row, column = np.tril_indices(p)
+    means = np.arange(p if sample.mean_structure else 0, dtype=np.intp)
+    kind = np.concatenate([np.full(len(row), RESIDUAL), np.full(len(means), INTERCEPT)]).astype(np.intp)
+    return kind, np.concatenate([row, means]), np.concatenate([column, means])
+
+
+def _rows(sample: Sample) -> FloatArray:
+    if sample.rows is None:
+        raise InsufficientDataError("The answers themselves are needed, not only their means and covariances.")
+    return sample.rows
+
+
+def _saturated(place: Matrices, sample: Sample) -> Matrices:
+    """Matrices whose residuals and intercepts are the whole covariance and the means, and that have no factors."""
     p, m = place.loadings.shape
-    return Matrices(np.zeros((p, m)), np.zeros((m, m)), np.eye(m), covariance, np.zeros(p), np.zeros(m))
+    return Matrices(np.zeros((p, m)), np.zeros((m, m)), np.eye(m), sample.covariance, sample.mean, np.zeros(m))
 
 
 def _traces(solution: Solution, method: RobustMethod) -> tuple[float, float]:
     """Expected chi-squares of the model and of its baseline for answers that vary as these do."""
-    study = solution.study
     whole, baseline = 0.0, 0.0
-    bread = np.zeros((solution.table.n_free, solution.table.n_free))
-    meat = np.zeros_like(bread)
-    for group, sample in enumerate(study.samples):
-        known = _moments(solution, group)
-        share = sample.n / study.n
-        pull = known.weight @ known.delta
-        bread += share * (known.delta.T @ pull)
-        meat += share * (pull.T @ known.spread @ pull)
+    for group, sample in enumerate(solution.study.samples):
         if method == "satorra_bentler":
+            known = _moments(solution, group)
             whole += float((known.weight * known.spread).sum())
             baseline += float(known.off.sum())
         else:
-            free = float((known.free_weight * known.spread).sum())
+            free, of_items = _free_traces(solution.matrices[group], sample)
             whole += free
-            means = float(len(sample.mean)) if sample.mean_structure else 0.0
-            baseline += free - float(known.own.sum()) / 2 - means
-    if method == "yuan_bentler":
-        bread = observed_information(solution.table, solution.parameters, study.samples)
+            baseline += free - of_items
+    bread, meat = _sandwich(solution, method)
     return whole - float(np.trace(np.linalg.solve(bread, meat))), baseline
+
+
+def _free_traces(place: Matrices, sample: Sample) -> tuple[float, float]:
+    """The trace for means and covariances that are free, and for means and variances of unrelated items."""
+    free = _saturated(place, sample)
+    slope = slopes(free, *_places(sample))
+    information = saturated_information(free, sample, slope)
+    trace = float(np.trace(np.linalg.solve(information, case_products(free, sample, slope))))
+    rows = _rows(sample)
+    away = (rows - np.nanmean(rows, axis=0)) ** 2
+    heaviness = np.nanmean(away**2, axis=0) / np.nanmean(away, axis=0) ** 2 - 1
+    means = float(len(sample.mean)) if sample.mean_structure else 0.0
+    return trace, float(heaviness.sum()) / 2 + means

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["unit_codes"]
+__all__ = ["CategoryCounter", "unit_codes"]
 
 
 def unit_codes(units: object, index: pd.Index) -> tuple[npt.NDArray[np.int64], pd.Index]:
@@ -72,3 +73,37 @@ def _sorted_positions(labels: pd.Index, series: pd.Series) -> npt.NDArray[np.int
     except TypeError:  # labels of several types have no order among themselves
         keys = [(type(label).__name__, str(label)) for label in labels]
         return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
+
+
+class CategoryCounter:
+    """Counts how often each option of an item was chosen in each unit; what all items share is made once.
+
+    Parameters
+    ----------
+    codes : ndarray, shape (n_respondents,)
+        Position of each respondent's unit, 0 to ``n_units - 1``.
+    lowest : float
+        Value of the first of ``n_points`` options that lie one apart.
+    """
+
+    def __init__(self, codes: npt.NDArray[np.int64], n_units: int, lowest: float, n_points: int) -> None:
+        self._shape = n_units, n_points
+        self._lowest = lowest
+        self._first = codes * n_points
+        self._before_first = self._first - int(lowest)  # what whole numbers are added to
+
+    def counts(self, answers: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
+        """Shape (n_units, n_points), of answers within the scale, NaN being a gap; None if some lie between options."""
+        n_cells = self._shape[0] * self._shape[1]
+        if answers.dtype.kind in "iu" and self._lowest == int(self._lowest):
+            return np.bincount(self._before_first + answers, minlength=n_cells).reshape(self._shape)
+        first = self._first
+        present = ~np.isnan(answers)
+        if not present.all():
+            answers, first = answers[present], first[present]
+        away = answers - self._lowest
+        positions = away.astype(np.int64)
+        if not (positions == away).all():
+            return None
+        positions += first
+        return np.bincount(positions, minlength=n_cells).reshape(self._shape)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ConfirmatoryFactorAnalysis", "confirmatory_factor_analysis", "result_of"]
 
+StandardErrors = Literal["normal", "satorra_bentler", "yuan_bentler"]
 _STATISTIC = "Confirmatory factor analysis"
 
 
@@ -194,8 +195,16 @@ class ConfirmatoryFactorAnalysis(Result):
 
     # --------------------------------------------------------------------------------------------------- tables
 
-    def to_frame(self, *, level: float = 0.95) -> pd.DataFrame:
+    def to_frame(self, *, level: float = 0.95, standard_errors: StandardErrors = "normal") -> pd.DataFrame:
         """A row a parameter.
+
+        Parameters
+        ----------
+        level : float
+        standard_errors : {"normal", "satorra_bentler", "yuan_bentler"}
+            ``normal``: for normal answers. The others allow for any: a sandwich of the expected information
+            (``satorra_bentler``, which R calls MLM) or of the observed one (``yuan_bentler``, MLR; also with
+            ``missing="fiml"``).
 
         Returns
         -------
@@ -203,11 +212,16 @@ class ConfirmatoryFactorAnalysis(Result):
             ``group`` (with groups), ``kind``, ``from``, ``to``, ``estimate``, ``standard_error`` (NaN for fixed
             parameters and where the information is singular), ``z``, ``p``, ``ci_low``, ``ci_high`` (normal theory),
             ``standardized``, ``standardized_error`` (delta method).
+
+        Raises
+        ------
+        InsufficientDataError
+            Robust errors of a solution that did not converge, leaves parameters open, or rests on moments alone.
         """
         from scipy.special import ndtr, ndtri
 
         level = check_level(level)
-        solution, table = self._solution, self._solution.table
+        solution, table = self._with_errors(standard_errors), self._solution.table
         multiply, _ = solution.units()
         estimate = self._values()
         variances = solution.entry_variances() if self.converged else None
@@ -236,6 +250,14 @@ class ConfirmatoryFactorAnalysis(Result):
             frame.insert(0, "group", [self.groups[group] for group in table.group])
         order = np.lexsort((np.arange(len(frame)), table.kind, table.group))
         return frame.iloc[order].reset_index(drop=True)
+
+    def _with_errors(self, kind: StandardErrors) -> Solution:
+        check_choice("standard_errors", kind, get_args(StandardErrors))
+        if kind == "normal":
+            return self._solution
+        from servicediag.psychometrics._structure_robust import robust_covariance
+
+        return replace(self._solution, covariance=robust_covariance(self._solution, kind))
 
     def _place(self, entry: int) -> tuple[int, int, int]:
         table = self._solution.table
@@ -330,12 +352,12 @@ class ConfirmatoryFactorAnalysis(Result):
         ----------
         method : {"satorra_bentler", "yuan_bentler"}
             ``satorra_bentler``: mean-adjusted chi-square (Satorra & Bentler 1994). ``yuan_bentler``: the variant of
-            Yuan & Bentler (2000) that Mplus and lavaan give with MLR.
+            Yuan & Bentler (2000) that Mplus and lavaan give with MLR, also for incomplete answers.
 
         Raises
         ------
         InsufficientDataError
-            The solution did not converge, leaves parameters open, or rests on incomplete answers.
+            The solution did not converge or leaves parameters open; Satorra and Bentler's of incomplete answers.
         """
         from servicediag.psychometrics._structure_robust import robust_fit
 
@@ -353,36 +375,14 @@ class ConfirmatoryFactorAnalysis(Result):
         return " ".join([sentence, *self.notes])
 
     def plot(self) -> Any:
-        """Heatmap of the correlation residuals as an altair chart; blue where items correlate more than implied."""
-        import altair
+        """Heatmap of the residual correlations as an altair chart, one a group; blue: more than implied."""
+        from servicediag.psychometrics._factor_charts import residual_heatmap, residual_heatmaps
 
-        pairs = zip(self._solution.matrices, self._solution.study.samples, strict=True)
-        rows = [
-            {"group": str(sample.label), "first": str(first), "second": str(second), "residual": float(residual)}
-            for place, sample in pairs
-            for first, line in zip(self.items, correlation_residuals(place, sample), strict=True)
-            for second, residual in zip(self.items, line, strict=True)
-        ]
-        table = pd.DataFrame(rows)
-        order = [str(item) for item in self.items]
-        bound = max(0.1, float(np.abs(table["residual"]).max()))
-        chart = (
-            altair.Chart(table)
-            .mark_rect()
-            .encode(
-                x=altair.X("first:N", sort=order, title=None),
-                y=altair.Y("second:N", sort=order, title=None),
-                color=altair.Color(
-                    "residual:Q",
-                    title="residual correlation",
-                    scale=altair.Scale(scheme="redblue", domain=[-bound, bound]),
-                ),
-                tooltip=["first:N", "second:N", altair.Tooltip("residual:Q", format=".3f")],
-            )
-        )
         if not self.groups:
-            return chart
-        return chart.properties(width=250, height=250).facet(facet="group:N", columns=2)
+            return residual_heatmap(self.residuals)
+        whole, k = self.residuals, len(self.items)
+        parts = [whole.iloc[at * k : (at + 1) * k].droplevel("group") for at in range(len(self.groups))]
+        return residual_heatmaps([(str(group), part) for group, part in zip(self.groups, parts, strict=True)])
 
 
 def confirmatory_factor_analysis(

@@ -28,6 +28,7 @@ from servicediag.results import ConfidenceInterval, short_repr
 __all__ = ["IccForm", "IntraclassCorrelation", "intraclass_correlation"]
 
 IccForm = Literal["ICC(1,1)", "ICC(2,1)", "ICC(3,1)", "ICC(1,k)", "ICC(2,k)", "ICC(3,k)"]
+_FEW_RATERS, _MANY_TARGETS = 10, 100  # from where the limits of absolute agreement miss by more than chance
 _FORMS: tuple[IccForm, ...] = get_args(IccForm)
 
 # McGraw & Wong's name, SPSS's words, what is meant.
@@ -109,7 +110,9 @@ class IntraclassCorrelation(Result):
 
         Notes
         -----
-        Exact under normality for forms 1 and 3; for absolute agreement with Satterthwaite's degrees of freedom [1]_.
+        Exact under normality for forms 1 and 3; for absolute agreement with Satterthwaite's degrees of freedom [1]_,
+        which makes the limits too narrow with few raters of many targets: with 4 raters, nominal 95 % limits held the
+        value in 94.5 % of samples of 50 targets, 91.5 % of 200 and 83 % of 1,000 (``benchmarks/coverage.py``).
         The limits of averages are the Spearman-Brown transforms of the limits of single ratings, which is what [1]_
         gives too; a lower limit is minus infinity where that transform has no finite value.
 
@@ -159,7 +162,7 @@ class IntraclassCorrelation(Result):
                 low, high = self.confidence_interval(level, form=form)
             f, df1, df2, p = self._target_test(form)
             mcgraw_wong, spss, meaning = _WORDS[form[4:7]]
-            note = "" if not math.isnan(estimate) else "undefined: the estimated total variance is not positive"
+            note = self._note(form, estimate)
             rows[form] = {
                 "estimate": estimate,
                 "ci_low": low,
@@ -177,6 +180,16 @@ class IntraclassCorrelation(Result):
         frame.index.name = "form"
         return frame
 
+    def _note(self, form: IccForm, estimate: float) -> str:
+        if math.isnan(estimate):
+            return "undefined: the estimated total variance is not positive"
+        if form[4] == "2" and self.n_raters < _FEW_RATERS and self.n_targets >= _MANY_TARGETS:
+            return (
+                f"its limits are approximate and too narrow with few raters ({self.n_raters}) of many targets "
+                f"({self.n_targets}): 95 % limits held the value in 83 % of samples of 4 raters and 1,000 targets"
+            )
+        return ""
+
     def describe(self) -> str:
         """One sentence in APA style on ICC(2,1) and the bias of raters."""
         row = self.to_frame().loc[["ICC(2,1)"]].to_dict("records")[0]
@@ -189,7 +202,8 @@ class IntraclassCorrelation(Result):
             interval = apa_interval(ConfidenceInterval(row["ci_low"], row["ci_high"]))
             test = apa_f_test(row["f"], row["df1"], row["df2"], row["p"])
             value = f"was {apa_number(row['estimate'])}, {interval}, {test}"
-        return f"ICC(2,1), absolute agreement of single ratings, {value} ({size}; rater bias {bias})."
+        note = f" Note: {row['note']}." if row["note"] and not math.isnan(row["estimate"]) else ""
+        return f"ICC(2,1), absolute agreement of single ratings, {value} ({size}; rater bias {bias}).{note}"
 
     def __repr__(self) -> str:
         pairs: list[tuple[str, object]] = [(form, self.coefficient(form)) for form in _FORMS]

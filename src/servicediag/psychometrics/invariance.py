@@ -10,7 +10,9 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics._frames import Result, apa_number, check_choice, name_list
+from servicediag.psychometrics._invariance_verdict import InvarianceVerdict, judged, unexamined
 from servicediag.psychometrics._structure_data import MissingAnswers, Study, study
 from servicediag.psychometrics._structure_fit import Candidates, fit_structure, score_tests
 from servicediag.psychometrics._structure_model import (
@@ -23,9 +25,19 @@ from servicediag.psychometrics._structure_model import (
     LatentStructure,
     factor_model,
 )
+from servicediag.psychometrics._structure_moments import GroupMoments, moments_study
 from servicediag.psychometrics.confirmatory import ConfirmatoryFactorAnalysis, group_labels, result_of
 
-__all__ = ["INVARIANCE_CRITERIA", "InvarianceCriterion", "MeasurementInvariance", "measurement_invariance"]
+__all__ = [
+    "GroupMoments",
+    "INVARIANCE_CRITERIA",
+    "InvarianceCriterion",
+    "InvarianceVerdict",
+    "MeasurementInvariance",
+    "invariance_from_moments",
+    "invariance_verdict",
+    "measurement_invariance",
+]
 
 _STATISTIC = "Measurement invariance"
 Verdict = Literal["holds", "doubtful", "fails"]
@@ -264,6 +276,17 @@ class MeasurementInvariance(Result):
         )
         return frame.sort_values("chi_square", ascending=False, kind="stable").reset_index(drop=True)
 
+    def verdict(self, *, minimum_group: int = 100) -> InvarianceVerdict:
+        """Whether the groups' means may be compared, in plain words.
+
+        Parameters
+        ----------
+        minimum_group : int
+            Respondents below which a group is too small, at least 2. From 100 on, 5 respondents for each parameter of
+            a group are asked for as well (Bentler & Chou 1987).
+        """
+        return judged(self, minimum_group)
+
     def describe(self) -> str:
         """What may be compared, in APA style."""
         verdicts, table = self.interpret(), self.to_frame()
@@ -351,7 +374,108 @@ def measurement_invariance(
     stated = factor_model(model, frame.columns, structure=structure, general=general)
     labels = group_labels(frame, groups, stated)
     known = study(frame, stated.items, groups=labels, missing=missing, mean_structure=True, statistic=_STATISTIC)
-    models = {name: _fitted(stated, known, equal, missing) for name, equal in _LEVELS.items()}
+    return _all_levels(stated, known, missing)
+
+
+def invariance_from_moments(
+    moments: Mapping[Hashable, GroupMoments],
+    model: Mapping[Any, Sequence[Any]],
+    *,
+    structure: LatentStructure = "correlated",
+    general: Hashable = "general",
+) -> MeasurementInvariance:
+    """The same as :func:`measurement_invariance`, from numbers of respondents, means and covariances alone.
+
+    Parameters
+    ----------
+    moments : mapping
+        ``{group: GroupMoments}``, at least 2 groups; items that the model does not name take no part.
+    model, structure, general
+        As in :func:`confirmatory_factor_analysis`.
+
+    Returns
+    -------
+    MeasurementInvariance
+        Equal to that of the complete answers.
+
+    Raises
+    ------
+    InsufficientDataError, ValueError, TypeError
+        As in :func:`measurement_invariance`; a group lacks an item of the model.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> generator = np.random.default_rng(3)
+    >>> answers = generator.normal(size=(600, 1)) + generator.normal(size=(600, 4))
+    >>> parts = {"north": answers[:300], "south": answers[300:]}
+    >>> moments = {
+    ...     name: GroupMoments.from_sums(list("abcd"), len(part), part.sum(axis=0), part.T @ part)
+    ...     for name, part in parts.items()
+    ... }
+    >>> result = invariance_from_moments(moments, {"trait": list("abcd")})
+    >>> result.holds, result.verdict().comparable
+    ('strict', True)
+    """
+    _check_moments(moments)
+    held = dict.fromkeys(item for group in moments.values() for item in group.mean.index)
+    stated = factor_model(model, held, structure=structure, general=general)
+    return _all_levels(stated, moments_study(moments, stated.items, _STATISTIC), "listwise")
+
+
+def invariance_verdict(
+    moments: Mapping[Hashable, GroupMoments], model: Mapping[Any, Sequence[Any]], *, minimum_group: int = 100
+) -> InvarianceVerdict:
+    """Whether the means of groups may be compared, a verdict even where no model can be fitted.
+
+    Parameters
+    ----------
+    moments, model
+        As in :func:`invariance_from_moments`.
+    minimum_group : int
+        Respondents below which a group is too small, at least 2; then nothing is fitted.
+
+    Returns
+    -------
+    InvarianceVerdict
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in :func:`invariance_from_moments`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> items = ["a", "b", "c"]
+    >>> alike = pd.DataFrame(0.5, index=items, columns=items) + 0.5 * np.eye(3)
+    >>> moments = {name: GroupMoments(40, pd.Series(3.0, index=items), alike) for name in ("staff", "customers")}
+    >>> verdict = invariance_verdict(moments, {"care": items})
+    >>> verdict.code, verdict.enough, verdict.scalar
+    ('too_few', False, None)
+    """
+    _check_moments(moments)
+    sizes = tuple(group.n for group in moments.values())
+    if len(moments) > 1 and min(sizes) < minimum_group:
+        smallest = list(moments)[sizes.index(min(sizes))]
+        why = f"{smallest} has {min(sizes)} complete answers, and at least {minimum_group} a group are needed."
+        return unexamined(tuple(moments), sizes, why, minimum_group)
+    try:
+        return invariance_from_moments(moments, model).verdict(minimum_group=minimum_group)
+    except InsufficientDataError as error:
+        return unexamined(tuple(moments), sizes, str(error), minimum_group)
+
+
+def _check_moments(moments: object) -> None:
+    if not isinstance(moments, Mapping):
+        raise TypeError(f"moments must be a mapping, {{group: GroupMoments}}, not {type(moments).__name__}")
+    wrong = [label for label, group in moments.items() if not isinstance(group, GroupMoments)]
+    if wrong:
+        raise TypeError(f"moments must hold GroupMoments; not so for {name_list(wrong)}")
+
+
+def _all_levels(model: FactorModel, known: Study, missing: MissingAnswers) -> MeasurementInvariance:
+    models = {name: _fitted(model, known, equal, missing) for name, equal in _LEVELS.items()}
     return MeasurementInvariance(
         groups=tuple(sample.label for sample in known.samples),
         group_sizes=tuple(sample.n for sample in known.samples),

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from servicediag.psychometrics._frames import (
     EstimateResult,
     FloatArray,
-    NumericFrame,
     Result,
     apa_number,
+    as_table,
     check_level,
     name_list,
     numeric_frame,
@@ -59,6 +61,13 @@ class ItemAnalysis(Result):
 
     _shown: ClassVar[tuple[str, ...]] = ("n_items", "n_respondents", "n_dropped")
 
+    @cached_property
+    def omega_if_item_deleted(self) -> pd.Series:
+        """One-factor omega of the other items, a value an item; fitted on first use, for it costs a model an item."""
+        known = self.alpha.moments
+        found = pd.Series(omega_without_each_item(known), index=pd.Index(known.items, tupleize_cols=False))
+        return found.reindex(self._table.index).rename("omega_if_item_deleted")
+
     def to_frame(self) -> pd.DataFrame:
         """A row an item, in the order given, constant items among them.
 
@@ -70,7 +79,9 @@ class ItemAnalysis(Result):
             ``corrected_item_total_correlation`` with the sum of the others; ``alpha_if_item_deleted`` and
             ``omega_if_item_deleted``; ``note``. NaN where undefined: a constant item, no bounds, only one other item.
         """
-        return self._table.copy()
+        table = self._table.copy()
+        table.insert(len(table.columns) - 1, "omega_if_item_deleted", self.omega_if_item_deleted)
+        return table
 
     def describe(self) -> str:
         """One sentence in APA style: the range of the corrected item-total correlations, and what stands out."""
@@ -129,20 +140,19 @@ def item_analysis(items: pd.DataFrame, *, bounds: Bounds | None = None) -> ItemA
     q3     3.0      0.0                             0.840                  0.941
     """
     known = moments(items, "listwise", statistic=_STATISTIC)
-    frame = numeric_frame(items)
-    edges = _edges(frame, bounds)
-    complete = frame.complete
-    rows = frame.values if complete.all() else frame.values[complete]
+    table = as_table(items)
+    names = tuple(table.columns)
+    means = dict(zip(known.items, known.means.tolist(), strict=True))
+    means |= {dropped.item: dropped.value for dropped in known.dropped_items}
     variances = dict(zip(known.items, np.diag(known.covariance), strict=True))
     descriptive = {
-        "mean": (rows.sum(axis=0, dtype=np.float64) / len(rows)).tolist(),
-        "sd": [math.sqrt(variances.get(name, 0.0)) for name in frame.columns],
+        "mean": [means[name] for name in names],
+        "sd": [math.sqrt(variances.get(name, 0.0)) for name in names],
     }
+    edges = _edges(names, bounds)
     if edges is not None:
-        pairs = list(zip(rows.T, edges, strict=True))  # item by item, which keeps the memory small
-        descriptive["floor"] = [float((column == low).mean()) for column, (low, _) in pairs]
-        descriptive["ceiling"] = [float((column == high).mean()) for column, (_, high) in pairs]
-    return _analysis(known, _table(known, frame.columns, descriptive))
+        descriptive["floor"], descriptive["ceiling"] = _shares_at(edges, table, known)
+    return _analysis(known, _table(known, names, descriptive))
 
 
 def item_analysis_from_covariance(
@@ -165,7 +175,6 @@ def _table(known: Moments, names: tuple[Hashable, ...], descriptive: Mapping[str
         "item_total_correlation": total,
         "corrected_item_total_correlation": rest,
         "alpha_if_item_deleted": _alpha_without_each(known.covariance),
-        "omega_if_item_deleted": omega_without_each_item(known),
     }
     place = {name: position for position, name in enumerate(known.items)}
     reasons = {dropped.item: dropped.reason for dropped in known.dropped_items}
@@ -209,27 +218,50 @@ def _alpha_without_each(covariance: FloatArray) -> FloatArray:
     return alpha_value(variances.sum() - variances, totals, k - 1)
 
 
-def _edges(frame: NumericFrame, bounds: Bounds | None) -> list[tuple[float, float]] | None:
+def _edges(names: tuple[Hashable, ...], bounds: Bounds | None) -> list[tuple[float, float]] | None:
     if bounds is None:
         return None
     if isinstance(bounds, Mapping):
-        absent = [name for name in frame.columns if name not in bounds]
+        absent = [name for name in names if name not in bounds]
         if absent:
             raise ValueError(f"bounds must name every item; {name_list(absent)} are absent")
-        edges = [bounds[name] for name in frame.columns]
+        edges = [bounds[name] for name in names]
     else:
-        edges = [bounds] * len(frame.columns)
-    faults = []
-    for position, (name, pair) in enumerate(zip(frame.columns, edges, strict=True)):
+        edges = [bounds] * len(names)
+    for pair in edges:
         low, high = pair
         if not low < high:
             raise ValueError(f"bounds must be (low, high) with low < high, not {pair!r}")
-        column = frame.values[:, position]
-        if len(column) and ((column < low) | (column > high)).any():
+    return edges
+
+
+def _shares_at(
+    edges: Sequence[tuple[float, float]], table: pd.DataFrame, known: Moments
+) -> tuple[list[float], list[float]]:
+    """Shares of answers at the lowest and at the highest option, of those who answered every item."""
+
+    def columns() -> Iterator[npt.NDArray[Any]]:  # one at a time: no second table in memory
+        return (numeric_frame(table.iloc[:, [position]]).values[:, 0] for position in range(table.shape[1]))
+
+    complete = None
+    if known.n_dropped:
+        complete = np.ones(len(table), dtype=bool)
+        for column in columns():
+            complete &= ~np.isnan(column)
+    floor: list[float] = []
+    ceiling: list[float] = []
+    faults = []
+    for name, column, (low, high) in zip(table.columns, columns(), edges, strict=True):
+        if np.fmin.reduce(column) < low or np.fmax.reduce(column) > high:
             faults.append(name)
+        for shares, edge in ((floor, low), (ceiling, high)):
+            at_edge = column == edge
+            if complete is not None:
+                at_edge &= complete
+            shares.append(np.count_nonzero(at_edge) / known.n_respondents)
     if faults:
         raise ValueError(f"answers lie outside the declared bounds in {name_list(faults)}; recode them first")
-    return edges
+    return floor, ceiling
 
 
 @dataclass(frozen=True, repr=False)

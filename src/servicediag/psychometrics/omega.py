@@ -30,7 +30,11 @@ from servicediag.psychometrics._moments import (
     moments,
     moments_from_covariance,
 )
-from servicediag.psychometrics._one_factor import fit_one_factor, fit_one_factor_from_starts
+from servicediag.psychometrics._one_factor import (
+    fit_one_factor,
+    fit_one_factor_from_starts,
+    refine_one_factor,
+)
 from servicediag.psychometrics._resampling import CovarianceSums, PairwiseSums, Progress, bootstrap_interval
 from servicediag.psychometrics.alpha import alpha_variance
 from servicediag.psychometrics.benchmarks_rules import Coefficient
@@ -354,15 +358,23 @@ def omega_from_moments(known: Moments, denominator: OmegaDenominator = "observed
 def omega_without_each_item(known: Moments, denominator: OmegaDenominator = "observed") -> FloatArray:
     """Omega of the other items, for each item in turn; NaN where fewer than two remain or the fit fails.
 
-    Every fit starts from the solution of the whole scale.
+    Every fit starts from the solution of the whole scale, which is close to each of them.
     """
     k = known.n_items
     if k < 3:
         return np.full(k, np.nan)
     others = np.array([[j for j in range(k) if j != i] for i in range(k)])
     whole = fit_one_factor_from_starts(known.correlation)
-    starts = np.where(whole.converged[0], whole.uniquenesses[0], 0.5)[others]
-    return _omegas(known.covariance[others[:, :, None], others[:, None, :]], starts, denominator)
+    loadings, starts = whole.loadings[0][others], np.where(whole.converged[0], whole.uniquenesses[0], 0.5)[others]
+    covariances = known.covariance[others[:, :, None], others[:, None, :]]
+    if k < 5 or denominator != "observed":
+        return _omegas(covariances, starts, denominator)
+    correlations = known.correlation[others[:, :, None], others[:, None, :]]
+    loadings, _, settled = refine_one_factor(correlations, loadings, starts)
+    deviations = np.sqrt(np.diag(known.covariance))[others]
+    result: FloatArray = (loadings * deviations).sum(axis=1) ** 2 / covariances.sum(axis=(1, 2))
+    result[~settled] = _omegas(covariances[~settled], starts[~settled], denominator)
+    return result
 
 
 def _refuse_degenerate(known: Moments) -> None:

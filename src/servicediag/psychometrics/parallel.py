@@ -11,18 +11,20 @@ import pandas as pd
 
 from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics._correlations import CorrelationKind, Correlations, correlations, refuse_singular
-from servicediag.psychometrics._factor_extraction import one_factor_communalities
+from servicediag.psychometrics._factor_extraction import one_factor_communalities, squared_multiples_of_many
 from servicediag.psychometrics._frames import FloatArray, Result, check_choice, check_count, check_number
 from servicediag.psychometrics._moments import DroppedItem, Missing
 from servicediag.psychometrics._polychoric_solver import solve_pairs, thresholds_of
 from servicediag.psychometrics._resampling import Progress
 from servicediag.psychometrics.polychoric import Categories, cross_tables, ordinal_answers, pearson_starts
 
-__all__ = ["Communalities", "ParallelAnalysis", "parallel_analysis"]
+__all__ = ["Communalities", "ParallelAnalysis", "Unrelated", "parallel_analysis"]
 
 Communalities = Literal["one_factor", "squared_multiple"]
+Unrelated = Literal["normal", "permuted"]
 _STATISTIC = "Parallel analysis"
 _BLOCK = 500  # simulated matrices at a time
+_CELLS = 5_000_000  # answers shuffled between two reports of progress
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,7 +57,7 @@ class ParallelAnalysis(Result):
     n_iterations: int
     percentile: float
     correlation: CorrelationKind
-    simulated_from: str
+    simulated_from: Unrelated
     communalities: Communalities
     seed: int | None
     items: tuple[Hashable, ...]
@@ -95,7 +97,8 @@ class ParallelAnalysis(Result):
         """Scree plot with the line of the simulated eigenvalues, an altair chart."""
         from servicediag.psychometrics._factor_charts import scree_plot
 
-        return scree_plot(self.to_frame())
+        subtitle = f"Eigenvalues; dashed: the {self.percentile:g}th percentile of {self.n_iterations} simulated samples"
+        return scree_plot(self.to_frame(), subtitle)
 
 
 def parallel_analysis(
@@ -106,6 +109,7 @@ def parallel_analysis(
     percentile: float = 95.0,
     correlation: CorrelationKind = "pearson",
     communalities: Communalities = "one_factor",
+    simulated_from: Unrelated | None = None,
     missing: Missing = "listwise",
     categories: Categories | None = None,
     progress: Progress | None = None,
@@ -123,13 +127,15 @@ def parallel_analysis(
     percentile : float
         Of the simulated eigenvalues that must be exceeded; 50 to 99.9.
     correlation : {"pearson", "polychoric"}
-        Pearson: against uncorrelated normal variables. Polychoric: against the answers shuffled within each item, so
-        that the categories are used as often as they were.
     communalities : {"one_factor", "squared_multiple"}
         On the diagonal for the factors, of the answers and of the simulated samples alike: communalities of one minres
         factor, or squared multiple correlations (Humphreys & Ilgen 1969).
+    simulated_from : {"normal", "permuted"}, optional
+        Uncorrelated normal variables, or the answers shuffled within each item, so that the categories are used as
+        often as they were; slower, and of use where answers are few and lopsided. Default: ``"normal"`` for Pearson
+        correlations; polychoric ones are always of shuffled answers.
     missing : {"listwise", "pairwise"}
-        Pairwise, the samples have as many respondents as the pair with fewest. Polychoric is listwise only.
+        Pairwise, the samples have as many respondents as the pair with fewest. Shuffled answers are listwise only.
     categories : optional
         For polychoric correlations.
     progress : callable, optional
@@ -169,8 +175,12 @@ def parallel_analysis(
     n_iterations = check_count("n_iterations", n_iterations, 20)
     percentile = check_number("percentile", percentile, 50.0, 99.9)
     check_choice("communalities", communalities, get_args(Communalities))
-    if correlation == "polychoric" and missing != "listwise":
-        raise ValueError("missing must be 'listwise' for polychoric parallel analysis, since answers are shuffled")
+    chosen: Unrelated = simulated_from or ("permuted" if correlation == "polychoric" else "normal")
+    check_choice("simulated_from", chosen, get_args(Unrelated))
+    if correlation == "polychoric" and chosen == "normal":
+        raise ValueError("simulated_from must be 'permuted' for polychoric correlations")
+    if chosen == "permuted" and missing != "listwise":
+        raise ValueError("missing must be 'listwise' for shuffled answers, which polychoric parallel analysis rests on")
     known = correlations(
         items,
         statistic=_STATISTIC,
@@ -182,18 +192,20 @@ def parallel_analysis(
     refuse_singular(known, _STATISTIC)
     generator = _generator(seed)
     if correlation == "polychoric":
-        blocks = _permuted(items, categories, generator, n_iterations)
+        blocks = _permuted_polychoric(items, categories, generator, n_iterations)
+    elif chosen == "permuted":
+        blocks = _permuted(known, generator, n_iterations)
     else:
         blocks = _normal(known, generator, n_iterations)
     simulated: dict[str, list[FloatArray]] = {"component": [], "factor": []}
     done = 0
     for block in blocks:
         simulated["component"].append(np.asarray(np.linalg.eigvalsh(block)[:, ::-1], dtype=np.float64))
-        simulated["factor"].append(_reduced(block, communalities, tolerance=1e-4, at_most=200))
+        simulated["factor"].append(_reduced(block, communalities))
         done += len(block)
         if progress is not None:
             progress(done, n_iterations)
-    return _result(known, simulated, percentile, communalities, n_iterations, seed)
+    return _result(known, simulated, percentile, communalities, chosen, n_iterations, seed)
 
 
 def _generator(seed: object) -> np.random.Generator:
@@ -207,12 +219,13 @@ def _result(
     simulated: dict[str, list[FloatArray]],
     percentile: float,
     communalities: Communalities,
+    simulated_from: Unrelated,
     n_iterations: int,
     seed: int | np.random.Generator,
 ) -> ParallelAnalysis:
     observed = {
         "component": np.linalg.eigvalsh(known.matrix)[::-1],
-        "factor": _reduced(known.matrix[None], communalities, tolerance=1e-8, at_most=5000)[0],
+        "factor": _reduced(known.matrix[None], communalities)[0],
     }
     table, kept = {}, {}
     for name, values in observed.items():
@@ -230,7 +243,7 @@ def _result(
         n_iterations=n_iterations,
         percentile=percentile,
         correlation=known.kind,
-        simulated_from="normal" if known.kind == "pearson" else "permuted",
+        simulated_from=simulated_from,
         communalities=communalities,
         seed=None if isinstance(seed, np.random.Generator) else int(seed),
         items=known.items,
@@ -240,15 +253,14 @@ def _result(
     )
 
 
-def _reduced(matrices: FloatArray, communalities: Communalities, *, tolerance: float, at_most: int) -> FloatArray:
+def _reduced(matrices: FloatArray, communalities: Communalities) -> FloatArray:
     """Eigenvalues, largest first, with communalities on the diagonal."""
     reduced = matrices.copy()
     place = np.arange(matrices.shape[1])
     if communalities == "one_factor":
-        shared = one_factor_communalities(matrices, tolerance=tolerance, at_most=at_most)
+        shared = one_factor_communalities(matrices)
     else:
-        values, vectors = np.linalg.eigh(matrices)
-        shared = 1 - 1 / (vectors**2 / np.maximum(values, 1e-12)[:, None, :]).sum(axis=2)
+        shared = squared_multiples_of_many(matrices)
     reduced[:, place, place] = shared
     return np.asarray(np.linalg.eigvalsh(reduced)[:, ::-1])
 
@@ -268,7 +280,26 @@ def _normal(known: Correlations, generator: np.random.Generator, n_iterations: i
         yield lower @ lower.transpose(0, 2, 1)
 
 
-def _permuted(
+def _permuted(known: Correlations, generator: np.random.Generator, n_iterations: int) -> Iterator[FloatArray]:
+    """Correlation matrices of the answers, each item shuffled by itself."""
+    if known.moments is None:
+        raise ValueError("items must be answers, to be shuffled")
+    answers = known.moments.answers("Shuffling")
+    answers = answers - answers.mean(axis=0)
+    answers /= np.sqrt((answers**2).sum(axis=0))
+    size = max(1, _CELLS // answers.size)
+    for start in range(0, n_iterations, size):
+        count = min(size, n_iterations - start)
+        yield np.stack([_product(generator.permuted(answers, axis=0)) for _ in range(count)])
+
+
+def _product(columns: FloatArray) -> FloatArray:
+    result: FloatArray = columns.T @ columns
+    np.fill_diagonal(result, 1.0)
+    return result
+
+
+def _permuted_polychoric(
     items: object, categories: Categories | None, generator: np.random.Generator, n_iterations: int
 ) -> Iterator[FloatArray]:
     """Polychoric matrices of the answers, each item shuffled by itself; the thresholds stay what they are."""

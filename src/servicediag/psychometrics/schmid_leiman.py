@@ -14,14 +14,57 @@ import pandas as pd
 from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics._correlations import CorrelationKind, Correlations, correlations, item_index
 from servicediag.psychometrics._factor_extraction import ExtractionMethod, extract
-from servicediag.psychometrics._frames import FloatArray, Result, apa_number, check_choice, check_count, name_list
-from servicediag.psychometrics._moments import DroppedItem, Missing
+from servicediag.psychometrics._frames import (
+    FloatArray,
+    Result,
+    apa_number,
+    check_choice,
+    check_count,
+    check_level,
+    name_list,
+)
+from servicediag.psychometrics._moments import DroppedItem, Missing, Moments
+from servicediag.psychometrics._resampling import CovarianceSums, PairwiseSums, Progress, bootstrap_interval
+from servicediag.psychometrics._rotation import rotate
 from servicediag.psychometrics.factors import ExploratoryFactorAnalysis, analyse
 from servicediag.psychometrics.polychoric import Categories
+from servicediag.results import ConfidenceInterval
 
 __all__ = ["OmegaHierarchical", "omega_hierarchical"]
 
 _STATISTIC = "Hierarchical omega"
+_JACKKNIFE = 200  # groups of respondents left out for the acceleration of BCa
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What is needed to estimate both omegas anew from other correlations."""
+
+    n_factors: int
+    method: ExtractionMethod
+    second_order: Literal["estimated", "equal"]
+    moments: Moments | None
+
+    def from_covariances(self, covariances: FloatArray, coefficient: Literal["hierarchical", "total"]) -> FloatArray:
+        """One of the omegas for B covariance matrices, shape (B,); NaN where it cannot be estimated."""
+        values = np.full(len(covariances), math.nan)
+        for at, covariance in enumerate(covariances):
+            own = np.sqrt(np.diag(covariance))
+            if not (own > 0).all():
+                continue
+            matrix = covariance / np.outer(own, own)
+            total = float(matrix.sum())
+            fit = extract(matrix, self.n_factors, self.method)
+            if not fit.converged or total <= 1e-12 * len(matrix):
+                continue
+            if coefficient == "total":
+                values[at] = 1 - float(fit.uniquenesses.sum()) / total
+                continue
+            rotated = rotate(fit.loadings, "oblimin", "none")
+            if rotated.converged:
+                second, _ = _second_order(rotated.factor_correlations, self.second_order)
+                values[at] = float((rotated.loadings @ second).sum()) ** 2 / total
+        return values
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,6 +121,7 @@ class OmegaHierarchical(Result):
     _uniquenesses: FloatArray = field(repr=False, compare=False)
     _matrix: FloatArray = field(repr=False, compare=False)
     _second_order: FloatArray = field(repr=False, compare=False)
+    _recipe: _Recipe = field(repr=False, compare=False)
 
     _shown: ClassVar[tuple[str, ...]] = ("hierarchical", "total", "n_factors", "n_items", "n_respondents", "identified")
 
@@ -122,6 +166,67 @@ class OmegaHierarchical(Result):
             "h": self.general_h,
         }
         return pd.DataFrame([whole, *rows], index=pd.Index(["general", *self._group_names], name="factor"))
+
+    def confidence_interval(
+        self,
+        level: float = 0.95,
+        method: Literal["percentile", "bca"] = "percentile",
+        *,
+        coefficient: Literal["hierarchical", "total"] = "hierarchical",
+        n_resamples: int = 2000,
+        seed: int | np.random.Generator = 0,
+        progress: Progress | None = None,
+    ) -> ConfidenceInterval:
+        """Interval by resampling respondents; factors, rotation and general factor are estimated anew each time.
+
+        Parameters
+        ----------
+        level : float
+        method : {"percentile", "bca"}
+        coefficient : {"hierarchical", "total"}
+            Which omega.
+        n_resamples, seed, progress
+            Number of resamples (at least 10), start of the random numbers, callback (done, total). 2,000 resamples of
+            9 items in 3 groups take some 15 seconds.
+
+        Returns
+        -------
+        ResampledInterval
+            ``n_failed`` counts the resamples in which the factors were not found.
+
+        Raises
+        ------
+        InsufficientDataError
+            Most resamples failed.
+        ValueError
+            Omega of polychoric correlations, for which no interval is offered.
+
+        References
+        ----------
+        Kelley & Pornprasertmanit (2016), Psychological Methods, 21, 69-92.
+        """
+        level = check_level(level)
+        check_choice("method", method, ("percentile", "bca"))
+        check_choice("coefficient", coefficient, ("hierarchical", "total"))
+        recipe, known = self._recipe, self._recipe.moments
+        if known is None:
+            raise ValueError(f"correlation={self.correlation!r} has no interval here; see categorical_omega")
+        answers = known.answers("An interval by resampling")
+
+        def value(covariances: FloatArray) -> FloatArray:
+            return recipe.from_covariances(covariances, coefficient)
+
+        sums = CovarianceSums(answers, value) if known.missing == "listwise" else PairwiseSums(answers, value)
+        return bootstrap_interval(
+            sums,
+            getattr(self, coefficient),
+            level=level,
+            method=method,
+            n_resamples=n_resamples,
+            seed=seed,
+            progress=progress,
+            n_jackknife=_JACKKNIFE,
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """The Schmid-Leiman loadings with communality, uniqueness and the general factor's share, index item."""
@@ -239,11 +344,16 @@ def omega_hierarchical(
         raise InsufficientDataError(f"{_STATISTIC}: the sum of the standardised items does not vary; check the keying.")
     oblique = analyse(known, n_factors, method, "oblimin", "none")
     second, notes = _second_order(oblique.factor_correlations.to_numpy(), second_order)
-    return _assemble(known, oblique, second, notes)
+    recipe = _Recipe(n_factors, method, second_order, known.moments)
+    return _assemble(known, oblique, second, notes, recipe)
 
 
 def _assemble(
-    known: Correlations, oblique: ExploratoryFactorAnalysis, second: FloatArray, notes: list[str]
+    known: Correlations,
+    oblique: ExploratoryFactorAnalysis,
+    second: FloatArray,
+    notes: list[str],
+    recipe: _Recipe,
 ) -> OmegaHierarchical:
     pattern, unique = oblique.loadings.to_numpy(), oblique.uniquenesses.to_numpy()
     k, total = known.n_items, float(known.matrix.sum())
@@ -280,6 +390,7 @@ def _assemble(
         _uniquenesses=unique,
         _matrix=known.matrix,
         _second_order=second,
+        _recipe=recipe,
     )
 
 

@@ -21,12 +21,12 @@ from servicediag.psychometrics._frames import (
     numeric_frame,
 )
 from servicediag.psychometrics._resampling import Progress
-from servicediag.psychometrics._units import unit_codes
+from servicediag.psychometrics._units import CategoryCounter, unit_codes
 from servicediag.psychometrics.benchmarks_rules import RuleSet, rule_set
 from servicediag.psychometrics.null_distributions import NullDistribution, NullName, ResponseScale, null_distribution
 from servicediag.psychometrics.rwg_simulation import rwg_critical_value, rwg_j
 
-__all__ = ["WithinGroupAgreement", "within_group_agreement"]
+__all__ = ["WithinGroupAgreement", "refuse_off_scale", "within_group_agreement"]
 
 Missing = Literal["listwise", "available"]
 _WORDS = {
@@ -260,7 +260,7 @@ def within_group_agreement(
     codes, labels = unit_codes(units, frame.index)
     if not frame.columns:
         raise InsufficientDataError("Agreement within units needs at least 1 item; answers has none. Give a column.")
-    _refuse_off_scale(frame.values, frame.columns, checked)
+    refuse_off_scale(frame.values, frame.columns, checked)
     keep = codes >= 0
     if missing == "listwise":
         keep &= frame.complete
@@ -289,7 +289,8 @@ def within_group_agreement(
     )
 
 
-def _refuse_off_scale(values: npt.NDArray[Any], columns: tuple[Any, ...], scale: ResponseScale) -> None:
+def refuse_off_scale(values: npt.NDArray[Any], columns: tuple[Any, ...], scale: ResponseScale) -> None:
+    """Raise ValueError that names the items with answers beyond the scale."""
     if not values.size:
         return
     low = np.fmin.reduce(values, axis=0)
@@ -320,20 +321,19 @@ class _ItemMoments:
 
 
 def _item_moments(
-    answers: npt.NDArray[Any], codes: npt.NDArray[np.int64], n_units: int, scale: ResponseScale
+    answers: npt.NDArray[Any],
+    codes: npt.NDArray[np.int64],
+    n_units: int,
+    scale: ResponseScale,
+    counter: CategoryCounter | None,
 ) -> _ItemMoments:
-    if answers.dtype.kind == "f":
-        present = ~np.isnan(answers)
-        if not present.all():
-            answers, codes = answers[present], codes[present]
-    options = scale.n_points
     with np.errstate(divide="ignore", invalid="ignore"):
-        if n_units * options <= max(4 * len(answers), 65_536):
-            shifted = answers - scale.lowest
-            positions = shifted.astype(np.int64)
-            if (positions == shifted).all():
-                cells = np.bincount(codes * options + positions, minlength=n_units * options)
-                return _moments_of_counts(cells.reshape(n_units, options).astype(np.float64), scale)
+        counts = counter.counts(answers) if counter is not None else None
+        if counts is not None:
+            return _moments_of_counts(counts.astype(np.float64), scale)
+        if answers.dtype.kind == "f":
+            present = ~np.isnan(answers)
+            answers, codes = answers[present], codes[present]
         return _moments_of_values(answers, codes, n_units)
 
 
@@ -376,9 +376,11 @@ def _unit_table(
     null: NullDistribution,
 ) -> pd.DataFrame:
     n_units = len(labels)
+    few_cells = n_units * scale.n_points <= max(4 * len(values), 65_536)
+    counter = CategoryCounter(codes, n_units, scale.lowest, scale.n_points) if few_cells else None
     sums = {name: np.zeros(n_units) for name in ("variance", "deviation", "items", "awg", "awg_items")}
     for position in range(values.shape[1]):
-        moments = _item_moments(values[:, position], codes, n_units, scale)
+        moments = _item_moments(values[:, position], codes, n_units, scale, counter)
         usable = moments.n >= 2
         sums["items"] += usable
         sums["variance"] += np.where(usable, moments.variance, 0.0)
