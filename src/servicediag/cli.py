@@ -35,6 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_NEED_A_MAPPING = ("suggested_match", "unknown_direction")
 _REPORTS = {".xlsx": "to_excel", ".html": "to_html", ".json": "to_json"}
 
 ExportArgument = Annotated[Path, typer.Argument(metavar="EXPORT", help="The survey export.", show_default=False)]
@@ -157,7 +158,8 @@ def check(
         _check_suffix(save_mapping, (".csv", ".yaml", ".yml"))
         if annotate is not None and export.suffix.lower() not in (".xlsx", ".xlsm"):
             raise typer.BadParameter("--annotate marks cells of a workbook; the export is none")
-        with _marking_faults(export, annotate, force), _outputs(wanted, (), force=force, inputs=[export]) as files:
+        saving = _saving_faults(export, annotate, save_mapping, force)
+        with saving, _outputs(wanted, (), force=force, inputs=[export]) as files:
             (responses,) = read_exports([export], ["+".join(instrument)], reading)
             waiting = iter(files)
             if annotate is not None:
@@ -287,20 +289,18 @@ def diagnose(
 @app.command()
 def lint(
     file: Annotated[str | None, typer.Argument(metavar="[FILE]", show_default=False)] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every instrument of the catalogue.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every instrument of the catalogue, and the rules.")] = False,
     debug: DebugOption = False,
 ) -> None:
-    """Find faults in instrument files."""
+    """Find faults in instrument files and rule files."""
     with _reporting(debug):
-        from servicediag.instrument import lint_instrument, list_instruments
+        from servicediag.diagnosis.lint_files import lint_catalogue_files, lint_file
         from servicediag.terminal import console, say, show_issues
 
         if (file is None) != every:
             raise typer.BadParameter("give a file, or --all")
-        names = [file] if file is not None else list_instruments()["id"].tolist()
         faulty = False
-        for name in names:
-            issues = lint_instrument(name)
+        for name, issues in lint_catalogue_files() if file is None else [(file, lint_file(file))]:
             faulty |= any(issue.severity == "error" for issue in issues)
             say(console(), "lint", name=name, count=len(issues))
             show_issues(console(), "", issues)
@@ -324,12 +324,20 @@ def _reporting(debug: bool) -> Iterator[None]:
     except (typer.Exit, typer.Abort, typer.BadParameter):
         raise
     except ServicediagError as error:
-        headline = getattr(error, "headline", str(error))
-        show_issues(errors, headline, getattr(error, "issues", ()))
+        headline, issues = getattr(error, "headline", str(error)), getattr(error, "issues", ())
+        show_issues(errors, headline, issues)
+        if hasattr(error, "save_mapping") or any(issue.code in _NEED_A_MAPPING for issue in issues):
+            say(errors, "mapping.offered")
         raise typer.Exit(1) from None
     except BrokenPipeError:
         # Older versions of rich do not ask the console what to do when the reader of the output has left.
         discard(sys.stdout)
+    except KeyboardInterrupt:
+        say(errors, "interrupted", style="bold red")
+        raise typer.Exit(130) from None
+    except MemoryError:
+        say(errors, "out_of_memory", style="bold red")
+        raise typer.Exit(1) from None
     except Exception as error:
         if (fault := _fault_of_a_file(error)) is not None:
             say(errors, "file_error", style="bold red", problem=_file_problem(fault))
@@ -358,10 +366,12 @@ def _file_problem(error: OSError) -> str:
 
 
 @contextmanager
-def _marking_faults(export: Path, annotate: Path | None, force: bool) -> Iterator[None]:
-    """Mark the faulty cells of an export that cannot be read, too."""
+def _saving_faults(export: Path, annotate: Path | None, save_mapping: Path | None, force: bool) -> Iterator[None]:
+    """Mark the faulty cells of an export that cannot be read, and write the mapping that would mend it."""
     from servicediag.errors import ResponsesError
+    from servicediag.responses import SuggestedMappingError
     from servicediag.responses.intake import mark_cells
+    from servicediag.terminal import console, say
 
     try:
         yield
@@ -370,6 +380,11 @@ def _marking_faults(export: Path, annotate: Path | None, force: bool) -> Iterato
             with _outputs([annotate], (), force=force, inputs=[export]) as (file,):
                 mark_cells(export, error.issues, file, overwrite=True)
             _say_written([annotate])
+        if save_mapping is not None and isinstance(error, SuggestedMappingError):
+            with _outputs([save_mapping], (), force=force, inputs=[export]) as (file,):
+                error.save_mapping(file, overwrite=True)
+            _say_written([save_mapping])
+            say(console(), "mapping.check", path=save_mapping)
         raise
 
 

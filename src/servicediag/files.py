@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-__all__ = ["atomic_path", "make_folder"]
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook
+
+__all__ = ["atomic_path", "make_folder", "new_workbook"]
+
+_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 @contextmanager
@@ -55,13 +64,42 @@ def atomic_path(path: str | os.PathLike[str], overwrite: bool = False) -> Iterat
     try:
         yield temporary
         _refuse(target, overwrite)
-        _replace(temporary, target)
-    except OSError as error:
-        if str(error.filename) != str(temporary):
+        _put(temporary, target, overwrite)
+    except Exception as error:
+        fault = _fault_of_writing(error, temporary)
+        if fault is None:
             raise
-        raise _cannot_write(target.parent, error) from error
+        raise _cannot_write(target.parent, fault) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_workbook(path: Path, *, in_memory: bool = True) -> Iterator[Workbook]:
+    """An Excel workbook in which text stays text; the file is written in one piece when the block ends.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced if it exists; give what ``atomic_path`` gives.
+    in_memory : bool
+        Whether the sheets are kept in memory; a large table is better put together in a temporary folder.
+    """
+    from xlsxwriter import Workbook
+
+    packed = io.BytesIO()
+    # A folder of our own, since xlsxwriter leaves behind what it could not finish, and these may be answers of people.
+    with ExitStack() as scratch:
+        options = {
+            "in_memory": in_memory,
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "strings_to_numbers": False,
+            "tmpdir": None if in_memory else scratch.enter_context(TemporaryDirectory(prefix="servicediag-")),
+        }
+        with Workbook(packed, options) as book:
+            yield book
+    path.write_bytes(packed.getbuffer())
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
@@ -100,7 +138,11 @@ def _refuse(target: Path, overwrite: bool) -> None:
     if not os.path.isdir(target.parent):
         raise FileNotFoundError(f"{target}: the folder {target.parent} does not exist; create it first")
     if not overwrite and os.path.exists(target):
-        raise FileExistsError(f"{target} already exists; give another name, or overwrite=True to replace it")
+        raise _exists(target)
+
+
+def _exists(target: Path) -> FileExistsError:
+    return FileExistsError(f"{target} already exists; give another name, or overwrite=True to replace it")
 
 
 def _create_beside(target: Path) -> Path:
@@ -116,7 +158,18 @@ def _create_beside(target: Path) -> Path:
         return candidate
 
 
-def _replace(temporary: Path, target: Path) -> None:
+def _put(temporary: Path, target: Path, overwrite: bool) -> None:
+    """Give the file its name in one step, so that nobody ever sees a part of it."""
+    if not overwrite:
+        # A second name is never given to what exists, not even to what came into being a moment ago.
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            raise _exists(target) from None
+        except OSError:
+            pass  # a file system without second names
+        else:
+            return
     try:
         os.replace(temporary, target)
     except OSError as error:
@@ -125,9 +178,16 @@ def _replace(temporary: Path, target: Path) -> None:
         raise type(error)(f"cannot replace {target}{_reason(error)}; {remedy}") from error
 
 
+def _fault_of_writing(error: Exception, temporary: Path) -> OSError | None:
+    """The error itself, or what a writer of files wraps, where it is about our file; a full disk names no file."""
+    faults = (fault for fault in (error, *error.args) if isinstance(fault, OSError))
+    return next((f for f in faults if str(f.filename) == str(temporary) or f.errno in _FULL), None)
+
+
 def _cannot_write(folder: Path, error: OSError) -> OSError:
     """The same kind of error in words that help: which folder, what the system says, and what to do."""
-    return type(error)(f"cannot write into {folder.absolute()}{_reason(error)}; choose another folder")
+    remedy = "make room there, or choose another folder" if error.errno in _FULL else "choose another folder"
+    return type(error)(f"cannot write into {folder.absolute()}{_reason(error)}; {remedy}")
 
 
 def _reason(error: OSError) -> str:
