@@ -94,10 +94,51 @@ def test_effects_on_the_same_item_add_up():
 def test_planted_frame_names_what_was_planted():
     effects = [Effect("Unit 02", "rule", -5), Effect(None, "vis_know_1", 4)]
     planted = simulate(instrument(), n_units=2, effects=effects).planted
+    everybody = {"background": None, "category": None}
     assert planted.to_dict("records") == [
-        {"unit": "Unit 02", "instrument": "visit", "dimension": "rule", "item": None, "points": -5.0},
-        {"unit": None, "instrument": "visit", "dimension": "know", "item": "vis_know_1", "points": 4.0},
+        {"unit": "Unit 02", "instrument": "visit", "dimension": "rule", "item": None, "points": -5.0, **everybody},
+        {"unit": None, "instrument": "visit", "dimension": "know", "item": "vis_know_1", "points": 4.0, **everybody},
     ]
+
+
+TENURE = {"tenure": {"new": 0.5, "old": 0.5}, "asked": {"yes": 1.0}}
+
+
+class TestBackground:
+    def test_people_belong_to_categories_in_proportion(self):
+        study = simulate(instrument(), **MANY, background={"tenure": {"new": 3, "old": 1}})
+        assert list(study.respondents.columns) == ["unit", "tenure"]
+        assert (study.respondents["tenure"] == "new").mean() == pytest.approx(0.75, abs=0.02)
+        assert study.labelled()["tenure"].equals(study.respondents["tenure"])
+
+    def test_an_effect_among_some_leaves_the_others_alone(self):
+        effects = [Effect(None, "know", -16, among=("tenure", "old")), Effect("Unit 02", "know", -6)]
+        study = simulate(instrument(), **MANY, effects=effects, background=TENURE, process=CLEAN, seed=4)
+        means = health(study, "know").groupby([study.respondents["unit"], study.respondents["tenure"]]).mean()
+        plain = simulate(instrument(), **MANY, process=CLEAN, seed=4)
+        usual = health(plain, "know").mean()
+        expected = {("Unit 01", "new"): 0, ("Unit 01", "old"): -16, ("Unit 02", "new"): -6, ("Unit 02", "old"): -22}
+        for place, points in expected.items():
+            assert means[place] - usual == pytest.approx(points, abs=1.5)
+        truth = study.true_health.query("dimension == 'know'").set_index("unit")
+        assert (truth["health"] - truth["health_without_effects"]).round(0).tolist() == [-8.0, -14.0]
+
+    def test_a_background_does_not_change_the_people(self):
+        plain = simulate(instrument(), seed=4)
+        with_background = simulate(instrument(), seed=4, background=TENURE)
+        pd.testing.assert_frame_equal(plain.answers, with_background.answers)
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            ({"effects": [Effect(None, "know", -5, among=("age", "old"))]}, "age"),
+            ({"background": {"tenure": {"new": -1}}}, "tenure"),
+            ({"background": {"unit": {"A": 1}}}, "unit"),
+        ],
+    )
+    def test_faulty_background(self, arguments, told):
+        with pytest.raises(ValueError, match=told):
+            simulate(instrument(), **arguments)
 
 
 def test_true_health_is_what_many_people_show():

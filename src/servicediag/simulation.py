@@ -38,16 +38,20 @@ class Effect:
         A dimension id (``instrument/dimension`` where ids repeat) or an item code.
     points : float
         Change of the expected health on the 0-100 metric; negative is worse, for strengths and weaknesses alike.
+    among : (str, str) or None
+        Only for respondents of that category of a background column, such as ``("promise_broken", "yes")``; None for
+        everybody of the unit.
 
     Examples
     --------
     >>> Effect("North", "seven-sins/rule", -20)
-    Effect(unit='North', target='seven-sins/rule', points=-20)
+    Effect(unit='North', target='seven-sins/rule', points=-20, among=None)
     """
 
     unit: str | None
     target: str
     points: float
+    among: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -110,9 +114,10 @@ class SimulatedStudy:
     missing : DataFrame of the same shape
         Why an answer is missing; empty text where there is an answer.
     respondents : DataFrame
-        Column ``unit``.
+        Column ``unit``, and one for each background column.
     planted : DataFrame
-        A row a planted effect: ``unit`` (None: every unit), ``instrument, dimension, item`` (None: all), ``points``.
+        A row a planted effect: ``unit`` (None: every unit), ``instrument, dimension, item`` (None: all), ``points``,
+        ``background, category`` (None: everybody).
     true_health : DataFrame
         Expected health, 0 to 100, of attentive people who answer everything: a row a ``unit, instrument, dimension``
         with the planted effects (``health``) and without them (``health_without_effects``).
@@ -202,6 +207,7 @@ def simulate(
     unit_seed: int | None = None,
     unit_names: Sequence[str] | None = None,
     baseline: Mapping[str, float] | None = None,
+    background: Mapping[str, Mapping[str, float]] | None = None,
     process: AnswerProcess | None = None,
 ) -> SimulatedStudy:
     """People in units answer one or more instruments, with the planted effects and otherwise without any.
@@ -227,6 +233,9 @@ def simulate(
     baseline : {dimension: health}, optional
         Expected health of a dimension without effects, 0 to 100. Default: 90 for weaknesses that customers or mystery
         shoppers rate (rare troubles, so a floor effect), otherwise 66.
+    background : {column: {category: share}}, optional
+        Columns beside the answers, such as length of service, whether a promise was broken, or who served; each person
+        belongs to a category by chance, in proportion to the shares. Effects may be planted in one category only.
     process : AnswerProcess, optional
         How people answer: halo, noise, acquiescence, carelessness, missing answers.
 
@@ -264,9 +273,10 @@ def simulate(
     rng = np.random.default_rng([seed, 1])
     unit = np.repeat(np.arange(n_units), _sizes(respondents_per_unit, n_units, rng))
     questions = list(_questions(parts, baseline or {}, process))
-    planted = _planted(effects, questions, names)
-    points = _points(planted, questions, names)
-    shifts = np.array([[q.shift_for(value) for value in row] for q, row in zip(questions, points, strict=True)])
+    groups = _drawn_background(background or {}, len(unit), seed)
+    planted = _planted(effects, questions, names, groups)
+    kinds, kind = _kinds_of_people(planted, groups)
+    shifts = _shifts(_points(planted, questions, names, kinds), questions)
 
     dimensions = list(dict.fromkeys((q.instrument.id, q.dimension.id) for q in questions))
     place = np.array([dimensions.index((q.instrument.id, q.dimension.id)) for q in questions])
@@ -274,7 +284,7 @@ def simulate(
     general = rng.standard_normal(len(unit))
     people = _factors(rng, len(unit), dimensions, process, general)
     latent = np.sqrt(process.icc) * units[unit] + np.sqrt(1 - process.icc) * people
-    positions = _positions(questions, latent[:, place], shifts[:, unit].T, rng)
+    positions = _positions(questions, latent[:, place], shifts[:, unit, kind].T, rng)
     positions = _with_response_styles(positions, questions, process, rng)
     reasons = _reasons(questions, general, process, rng)
 
@@ -284,9 +294,9 @@ def simulate(
         parts=parts,
         answers=pd.DataFrame(np.where(reasons == "", answers, np.nan), columns=codes),
         missing=pd.DataFrame(reasons, columns=codes),
-        respondents=pd.DataFrame({"unit": np.array(names, dtype=object)[unit]}),
+        respondents=pd.concat([pd.DataFrame({"unit": np.array(names, dtype=object)[unit]}), groups], axis=1),
         planted=planted,
-        true_health=_true_health(questions, units[:, place], shifts, names, process),
+        true_health=_true_health(questions, units[:, place], shifts, names, _shares(unit, kind, len(kinds)), process),
     )
 
 
@@ -391,12 +401,30 @@ def _category_shares(mean: float, n_categories: int, process: AnswerProcess) -> 
     return np.asarray(shares / shares.sum())
 
 
-def _planted(effects: Sequence[Effect], questions: Sequence[_Question], names: Sequence[str]) -> pd.DataFrame:
+def _drawn_background(background: Mapping[str, Mapping[str, float]], n: int, seed: int) -> pd.DataFrame:
+    """A category for each person in every background column."""
+    rng = np.random.default_rng([seed, 3])
+    columns = {}
+    for name, shares in background.items():
+        weights = np.array(list(shares.values()), dtype=float)
+        if name == "unit" or not len(weights) or not np.isfinite(weights).all() or weights.min() <= 0:
+            raise ValueError(f"background={name!r} must be a column other than unit with shares above 0")
+        codes = rng.choice(len(weights), size=n, p=weights / weights.sum())
+        columns[name] = np.array(list(shares), dtype=object)[codes]
+    return pd.DataFrame(columns, index=range(n), dtype=object)
+
+
+def _planted(
+    effects: Sequence[Effect], questions: Sequence[_Question], names: Sequence[str], groups: pd.DataFrame
+) -> pd.DataFrame:
     """The effects with their targets found."""
     rows = []
     for effect in effects:
         if effect.unit is not None and effect.unit not in names:
             raise ValueError(f"effect.unit={effect.unit!r} is not a unit; choose from {', '.join(names)}")
+        if effect.among is not None and effect.among[0] not in groups.columns:
+            choices = ", ".join(groups.columns) or "none"
+            raise ValueError(f"effect.among={effect.among!r} names no background column; choose from {choices}")
         instrument_id, _, short = effect.target.rpartition("/")
         found = {
             (q.instrument.id, q.dimension.id, q.item.code if short == q.item.code else None)
@@ -404,26 +432,66 @@ def _planted(effects: Sequence[Effect], questions: Sequence[_Question], names: S
             if short in (q.dimension.id, q.item.code) and instrument_id in ("", q.instrument.id)
         }
         if len(found) != 1:
-            choices = sorted({f"{q.instrument.id}/{q.dimension.id}" for q in questions})
+            choices = ", ".join(sorted({f"{q.instrument.id}/{q.dimension.id}" for q in questions}))
             problem = "is held by several instruments" if found else "is neither a dimension nor an item here"
-            raise ValueError(f"effect.target={effect.target!r} {problem}; choose from {', '.join(choices)}")
-        rows.append((effect.unit, *found.pop(), float(effect.points)))
-    frame = pd.DataFrame(rows, columns=["unit", "instrument", "dimension", "item", "points"])
-    text_columns = ["unit", "instrument", "dimension", "item"]
+            raise ValueError(f"effect.target={effect.target!r} {problem}; choose from {choices}")
+        rows.append((effect.unit, *found.pop(), float(effect.points), *(effect.among or (None, None))))
+    columns = ["unit", "instrument", "dimension", "item", "points", "background", "category"]
+    frame = pd.DataFrame(rows, columns=columns)
+    text_columns = [name for name in columns if name != "points"]
     frame[text_columns] = frame[text_columns].astype(object)
     return frame.where(frame.notna(), None)
 
 
-def _points(planted: pd.DataFrame, questions: Sequence[_Question], names: Sequence[str]) -> np.ndarray:
-    """Points planted, questions x units."""
-    points = np.zeros((len(questions), len(names)))
+def _kinds_of_people(
+    planted: pd.DataFrame, groups: pd.DataFrame
+) -> tuple[list[frozenset[tuple[str, str]]], np.ndarray]:
+    """The different sets of categories in which something is planted, and which of them each person belongs to."""
+    named = planted.loc[planted["background"].notna(), ["background", "category"]]
+    pairs = list(dict.fromkeys(named.itertuples(index=False, name=None)))
+    member = np.zeros((len(groups), len(pairs)), dtype=bool)
+    for column, (name, category) in enumerate(pairs):
+        member[:, column] = groups[name].to_numpy() == category
+    patterns, kind = np.unique(member, axis=0, return_inverse=True)
+    kinds = [frozenset(pair for pair, inside in zip(pairs, pattern, strict=True) if inside) for pattern in patterns]
+    return kinds, kind.reshape(-1)
+
+
+def _points(
+    planted: pd.DataFrame,
+    questions: Sequence[_Question],
+    names: Sequence[str],
+    kinds: Sequence[frozenset[tuple[str, str]]],
+) -> np.ndarray:
+    """Points planted, questions x units x kinds of people."""
+    points = np.zeros((len(questions), len(names), len(kinds)))
     for effect in planted.to_dict("records"):
         units = slice(None) if effect["unit"] is None else names.index(effect["unit"])
+        pair = (effect["background"], effect["category"])
+        touched = np.array([pair[0] is None or pair in kind for kind in kinds])
         for row, question in enumerate(questions):
             here = (question.instrument.id, question.dimension.id) == (effect["instrument"], effect["dimension"])
             if here and effect["item"] in (None, question.item.code):
-                points[row, units] += float(effect["points"])
+                points[row, units] += float(effect["points"]) * touched
     return points
+
+
+def _shifts(points: np.ndarray, questions: Sequence[_Question]) -> np.ndarray:
+    """The latent shifts that plant these points; each different number is solved for once a question."""
+    shifts = np.zeros_like(points)
+    for row, question in enumerate(questions):
+        different, place = np.unique(points[row], return_inverse=True)
+        solved = np.array([question.shift_for(float(value)) for value in different])
+        shifts[row] = solved[place.reshape(points[row].shape)]
+    return shifts
+
+
+def _shares(unit: np.ndarray, kind: np.ndarray, n_kinds: int) -> np.ndarray:
+    """Share of each kind of people in every unit, units x kinds."""
+    counts = np.bincount(unit * n_kinds + kind).astype(float)
+    counts.resize((int(unit.max()) + 1) * n_kinds)
+    table = counts.reshape(-1, n_kinds)
+    return np.asarray(table / table.sum(axis=1, keepdims=True))
 
 
 def _factors(
@@ -494,9 +562,10 @@ def _true_health(
     units: np.ndarray,
     shifts: np.ndarray,
     names: Sequence[str],
+    shares: np.ndarray,
     process: AnswerProcess,
 ) -> pd.DataFrame:
-    """Expected health of every unit in every dimension, over the items that count in the score."""
+    """Expected health of every unit in every dimension, over its people and the items that count in the score."""
     rows = []
     for column, question in enumerate(questions):
         if not question.item.in_score:
@@ -509,7 +578,10 @@ def _true_health(
                     "unit": name,
                     "instrument": question.instrument.id,
                     "dimension": question.dimension.id,
-                    "health": question.expected_health(own[unit] + shifts[column, unit], spread),
+                    "health": sum(
+                        share * question.expected_health(own[unit] + shift, spread)
+                        for share, shift in zip(shares[unit], shifts[column, unit], strict=True)
+                    ),
                     "health_without_effects": question.expected_health(own[unit], spread),
                 }
             )

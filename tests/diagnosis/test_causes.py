@@ -1,6 +1,8 @@
 """A cause is supported only if everything measured confirms it, and nothing is blamed on persons by default."""
 
 import math
+from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -16,18 +18,24 @@ ACTION = Action("ACT.ONE", "Do the one thing.", "002", "S")
 class Answers:
     """A reader that answers conditions from a table of targets: yes, no or undetermined for *low*."""
 
+    sources: ClassVar[dict[str, str]] = {"ops": "operations", "cust": "customer"}
+
     def __init__(self, **low):
         self.low = {name.replace("__", "/").replace("_in_", "-"): state for name, state in low.items()}
 
-    def measured(self, place, target):
-        return target in self.low
+    def association(self, place, target):
+        return None
 
     def read(self, condition, place):
         state = self.low.get(condition.target, "unmeasured")
         if condition.kind == "not_low":
             state = {"yes": "no", "no": "yes"}.get(state, state)
         return Reading(
-            state, f"{condition.target} reads {state}", -10.0 if state == "yes" else math.nan, condition.target
+            state,
+            f"{condition.target} reads {state}",
+            -10.0 if state == "yes" else math.nan,
+            condition.target,
+            self.sources.get(condition.target, "employee"),
         )
 
 
@@ -129,6 +137,67 @@ def test_person_side_is_supported_only_where_the_organisations_side_is_fine():
     assert status(one, a="yes", **ORGANISATION_FINE) == "supported"
     assert status(one, a="yes", **{**ORGANISATION_FINE, "readiness__can": "yes"}) == "inconclusive"
     assert status(one, a="yes", **{**ORGANISATION_FINE, "four_in_tools__feed": "undetermined"}) == "inconclusive"
+
+
+def test_records_of_promises_serve_where_nobody_was_asked_about_them():
+    one = rule(strong=[["a"]], side="person")
+    without_promise = {k: v for k, v in ORGANISATION_FINE.items() if "promise" not in k}
+    assert status(one, a="yes", **without_promise, breach_rate="no") == "supported"
+    assert status(one, a="yes", **without_promise, breach_rate="yes") == "inconclusive"
+
+
+def test_sources_are_groups_of_people_and_not_scales():
+    (same,) = causes([rule(strong=[["a"], ["b"]])], Answers(a="yes", b="yes")).causes
+    assert (same.sources, same.n_sources) == (("employee",), 1)
+    (several,) = causes([rule(strong=[["a"], ["ops"]])], Answers(a="yes", ops="yes")).causes
+    assert several.sources == ("employee", "operations")
+
+
+def test_more_independent_sources_come_first():
+    rules = [rule("T01", strong=[["a"], ["b"]]), rule("T02", strong=[["a"], ["ops"]])]
+    found = causes(rules, Answers(a="yes", b="yes", ops="yes")).causes
+    assert [cause.rule for cause in found] == ["T02", "T01"]
+
+
+def test_a_cause_confirmed_only_by_those_who_complain_says_so():
+    (only,) = causes([rule(strong=[["cust"]])], Answers(cust="yes")).causes
+    (other,) = causes([rule(strong=[["a"]])], Answers(a="yes")).causes
+    assert (only.same_source, other.same_source) == (True, False)
+
+
+def test_actions_follow_the_order_of_inquiry():
+    first = replace(rule("T01", strong=[["a"]]), step="culture", actions=("ACT.ONE",))
+    second = replace(rule("T02", strong=[["b"], ["ops"]]), step="want", actions=("ACT.TWO",))
+    third = replace(rule("T03", strong=[["c"]]), step="promise", actions=("ACT.TWO", "ACT.KEEP"))
+    actions = tuple(Action(code, code, "002", "S") for code in ("ACT.ONE", "ACT.TWO", "ACT.KEEP"))
+    answers = Answers(a="yes", b="yes", c="yes", ops="yes")
+    found = explain(draft(), RuleSet((first, second, third), actions), answers, frozenset()).finding
+    assert found.actions == ("ACT.TWO", "ACT.KEEP", "ACT.ONE")
+
+
+def test_attitude_is_provisional_while_promises_are_broken():
+    one = rule(strong=[["a"]])
+    assert any("PROVISIONAL" in t for t in causes([one], Answers(a="yes", breach_rate="yes")).abstentions)
+    assert not any("PROVISIONAL" in t for t in causes([one], Answers(a="yes", breach_rate="no")).abstentions)
+    staff = causes([one], Answers(a="yes", breach_rate="yes"), rater="employee")
+    assert not any("PROVISIONAL" in t for t in staff.abstentions)
+
+
+@pytest.mark.parametrize(
+    ("changes", "symptom"),
+    [
+        ({"kind": "perception_gap"}, "perception_gap:seven-sins"),
+        ({"kind": "perception_gap"}, "perception_gap:seven-sins/rule"),
+        ({"kind": "say_do"}, "say_do"),
+        ({"kind": "bottleneck", "instrument": "readiness", "dimension": "want"}, "bottleneck:readiness/want"),
+        ({"kind": "level"}, "seven-sins/rule"),
+    ],
+)
+def test_names_of_symptoms(changes, symptom):
+    named = replace(rule(strong=[["a"]]), symptoms=(symptom,))
+    assert [cause.status for cause in causes([named], Answers(a="yes"), **changes).causes] == ["supported"]
+    other = causes([replace(named, symptoms=("change",))], Answers(a="yes"), **changes)
+    assert other.causes == ()
 
 
 def test_variants_show_what_stands_out_or_one_line():

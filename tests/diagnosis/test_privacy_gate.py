@@ -3,9 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import servicediag as sd
+from servicediag.diagnosis.cells import judge_cells, reliability_table
+from servicediag.diagnosis.privacy_breakdowns import hidden_changes, hidden_segments
+from servicediag.diagnosis.settings import Settings
 
 UNITS = np.repeat(["North", "South", "West", "East", "Harbour"], [20, 4, 18, 7, 25])
 
@@ -85,6 +89,41 @@ def test_nothing_shown_tells_withheld_units_apart(make_responses):
     items = first.items[first.items["unit"].isna()]["item"]
     assert len(items)
     assert everything_shown(first) == everything_shown(second)
+
+
+def test_nothing_shown_tells_withheld_units_apart_by_servers_waves_backgrounds_or_response(make_responses):
+    """The same with everything that breaks answers down further: who served, which age, which wave, who was asked."""
+    units = np.repeat(["North", "South", "West", "East", "Dock", "Harbour", "Mill"], [40, 4, 36, 7, 28, 50, 30])
+    people = np.arange(len(units))
+    waves = []
+    for wave, seed in (("2025", 6), ("2026", 7)):
+        one = make_responses([("seven-sins", "customer")], units, seed=seed, shifts=[("Mill", "cold", -2.0)])
+        respondents = one.respondents.assign(
+            wave=wave, server=[f"s{k % 9}" for k in people], age_band=np.resize(["under_30", "from_30"], len(units))
+        )
+        respondents.index = [f"p{k}" for k in people]
+        waves.append(replace(one, respondents=respondents.rename_axis("respondent")))
+    hidden = np.flatnonzero(np.isin(units, ["South", "East"]))
+    exchanged = units.copy()
+    exchanged[hidden] = units[hidden][::-1]
+    asked = {"North": 60, "South": 9, "West": 150, "East": 9, "Dock": 30, "Harbour": 55, "Mill": 90}
+    shown = []
+    for place in (units, exchanged):
+        moved = [replace(one, respondents=one.respondents.assign(unit=place)) for one in waves]
+        evidence = sd.build_evidence(*moved, cluster="server")
+        diagnosis = sd.diagnose(evidence, invited=asked)
+        cells = judge_cells(evidence, Settings(), reliability_table(evidence))
+        rules = (hidden_segments(evidence.segments, cells, 5), hidden_changes(evidence.changes, cells, 5))
+        broken_down = zip((evidence.segments, evidence.changes), rules, strict=True)
+        open_rows = [table[rule == ""].reset_index(drop=True) for table, rule in broken_down]
+        assert all(len(table) for table in open_rows)
+        assert diagnosis.evidence["design_effect"].notna().any()
+        assert diagnosis.evidence["response_rate"].notna().any()
+        assert diagnosis.evidence["rank_low"].notna().any()
+        shown.append((everything_shown(diagnosis), open_rows))
+    assert shown[0][0] == shown[1][0]
+    for one, other in zip(shown[0][1], shown[1][1], strict=True):
+        pd.testing.assert_frame_equal(one, other, rtol=1e-12)
 
 
 def test_few_people_without_a_unit_cannot_be_subtracted(make_responses):

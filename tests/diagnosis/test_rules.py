@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from servicediag.diagnosis.rules import (
     INQUIRY_STEPS,
     INSTRUMENT_PREFIXES,
     Condition,
+    ConditionKind,
     Piece,
     RuleSet,
     lint_rules,
@@ -137,7 +139,8 @@ class TestShippedRules:
         found = [rule for rule in shipped.for_symptom(symptom) if rule.id == rule_id]
         assert [rule.variant for rule in found] == variants
         for rule in found:
-            assert rule.pieces == (Piece("strong", (Condition("low", rule.variant),)),)
+            lowest = Condition("lowest_of", rule.variant, among=tuple(variants))
+            assert rule.pieces == (Piece("strong", (Condition("low", rule.variant), lowest)),)
             assert rule.refuters == (Condition("not_low", rule.variant),)
             assert rule.actions
 
@@ -150,9 +153,37 @@ class TestShippedRules:
         (group,) = by_key(shipped, "R03").refuter_groups
         assert targets(group) == {("not_low", "rdy_can_r5"), ("not_low", "service-recovery/authority")}
 
-    def test_patterns_name_the_data_that_would_settle_them(self, shipped):
-        conditions = [c for rule in shipped.rules for c in (*rule.conditions, *rule.refuters)]
-        assert all(bool(c.needs) == (c.kind == "pattern") for c in conditions)
+    def test_every_kind_of_condition_is_used_and_says_what_it_must(self, shipped):
+        conditions = {c for rule in shipped.rules for c in (*rule.conditions, *rule.refuters)}
+        kinds = {condition.kind for condition in conditions}
+        assert kinds == set(typing.get_args(ConditionKind))
+        for condition in conditions:
+            assert bool(condition.among) == (
+                condition.kind in ("lowest_of", "gradient", "segment_difference", "contrast")
+            )
+            assert bool(condition.groups) == (condition.kind == "contrast")
+            assert bool(condition.before) == (condition.kind == "lag")
+            assert bool(condition.sense) == (condition.kind in ("gradient", "indicator"))
+
+    def test_records_can_refute_what_records_confirm(self, shipped):
+        overload, breach = by_key(shipped, "R12"), by_key(shipped, "R06")
+        assert Condition("indicator", "workload", sense="high", holds=False) in overload.refuters
+        assert Condition("indicator", "breach_rate", sense="high", holds=False) in breach.refuters
+
+    def test_indicators_of_operations_are_named_with_their_records(self, shipped):
+        named = {indicator.id: indicator for indicator in shipped.indicators}
+        assert {
+            "breach_rate",
+            "repeat_contacts",
+            "turnover",
+            "churn",
+            "complaints",
+            "training_records",
+            "workload",
+        } <= (named.keys())
+        assert all(indicator.needs and indicator.source for indicator in named.values())
+        assert {named[name].direction for name in ("breach_rate", "turnover", "churn")} == {"weakness"}
+        assert named["training_records"].direction == "strength"
 
     def test_no_cause_or_action_claims_more_than_consistency(self, shipped):
         texts = [rule.cause for rule in shipped.rules] + [action.text for action in shipped.actions]
@@ -167,7 +198,10 @@ class TestShippedRules:
         frame = shipped.to_frame().set_index(["id", "variant"])
         assert len(frame) == len(shipped.rules)
         row = frame.loc[("R33", "four-tools/feed")]
-        assert row["confirmed_by"] == "low four-tools/feed (strong)"
+        assert row["confirmed_by"] == (
+            "low four-tools/feed or lowest_of four-tools/feed of four-tools/comm, four-tools/feed, "
+            "four-tools/capa (strong)"
+        )
         assert row["refuted_by"] == "not_low four-tools/feed"
 
     def test_reading_twice_gives_equal_values(self, shipped):
@@ -185,7 +219,10 @@ class TestCondition:
             (Condition("low", "sin_apathy_1"), "seven-sins", True),
             (Condition("low", "four-tools/blame_staff"), "four-tools", False),
             (Condition("present", "seven-sins/brush"), "seven-sins", False),
-            (Condition("pattern", "tenure_gradient", "length of service"), None, False),
+            (Condition("gradient", "symptom", among=("tenure",), sense="worse"), None, False),
+            (Condition("concentrated", "seven-sins/cold"), "seven-sins", False),
+            (Condition("indicator", "breach_rate", sense="high"), None, False),
+            (Condition("finding", "say_do"), None, False),
         ],
     )
     def test_instrument_of_the_target(self, condition, instrument, is_item):
@@ -240,8 +277,30 @@ class TestReading:
             ("weight: strong", "needs: more data", "invalid_condition", 8),
             ("weight: strong", "absent: seven-sins/brush", "invalid_condition", 8),
             ("weight: strong", "any_of: [{low: rdy_want_r3}]", "invalid_condition", 8),
-            ("{not_low: four-tools/feed}", "{pattern: spread_evenly}", "invalid_condition", 10),
-            ("{not_low: four-tools/feed}", "{pattern: evenly, needs: data}", "unknown_value", 10),
+            ("{not_low: four-tools/feed}", "{gradient: symptom, over: tenure}", "missing_key", 10),
+            ("{not_low: four-tools/feed}", "{gradient: symptom, over: tenure, towards: down}", "unknown_value", 10),
+            (
+                "{not_low: four-tools/feed}",
+                "{contrast: symptom, over: promise_broken, worse: 'yes'}",
+                "missing_key",
+                10,
+            ),
+            ("{not_low: four-tools/feed}", "{concentrated: symptom, over: tenure}", "invalid_condition", 10),
+            ("{not_low: four-tools/feed}", "{low: four-tools/feed, holds: false}", "invalid_condition", 10),
+            ("{not_low: four-tools/feed}", "{low: symptom}", "invalid_value", 10),
+            ("{not_low: four-tools/feed}", "{indicator: breach_rate, level: huge}", "unknown_value", 10),
+            ("{not_low: four-tools/feed}", "{indicator: breaches, level: high}", "unknown_reference", 2),
+            ("{not_low: four-tools/feed}", "{finding: gossip}", "invalid_value", 10),
+            ("{not_low: four-tools/feed}", "{finding: say_do, limit: 3}", "invalid_condition", 10),
+            ("{not_low: four-tools/feed}", "{lag: service-culture/intern}", "missing_key", 10),
+            (
+                "{not_low: four-tools/feed}",
+                "{lowest_of: [rdy_can_r1, rdy_can_r2], lowest: rdy_can_r3}",
+                "invalid_condition",
+                10,
+            ),
+            ("{not_low: four-tools/feed}", "{lowest_of: [rdy_can_r1], lowest: rdy_can_r1}", "invalid_value", 10),
+            ("{not_low: four-tools/feed}", "{not_low: four-tools/feed, rated_by: nobody}", "unknown_value", 10),
             ("{not_low: four-tools/feed}", "{low: four-tools/feed}", "contradictory_rule", 2),
             ("    refuted_by:\n      - {not_low: four-tools/feed}\n", "", "no_refuter", 2),
             ("[ACT.FEED]", "[ACT.FEEED]", "unknown_action", 2),
@@ -314,7 +373,64 @@ class TestReading:
         assert {code for code, _ in faults_of(write(RULE + variant))} == {"invalid_condition", "invalid_variant"}
 
 
+class TestOwnRules:
+    OWN = RULE.replace("R11", "OWN1")
+
+    def test_a_file_that_extends_adds_to_the_default_rules(self, write, shipped):
+        ruleset = load_rules(write("extends: default\n" + self.OWN))
+        assert [rule.id for rule in ruleset.rules] == [*(rule.id for rule in shipped.rules), "OWN1"]
+        assert [rule.id for rule in ruleset.for_symptom("seven-sins/apathy")] == ["R08", "R09", "R10", "R11", "OWN1"]
+        assert ruleset.indicators == shipped.indicators
+        assert ruleset.content_hash != shipped.content_hash
+
+    def test_default_rules_can_be_left_out(self, write):
+        ruleset = load_rules(write("extends: default\nwithout: [R08, R11]\n" + RULE))
+        assert [rule.id for rule in ruleset.for_symptom("seven-sins/apathy")] == ["R09", "R10", "R11"]
+        assert by_key(ruleset, "R11").actions == ("ACT.FEED",)
+
+    def test_default_actions_may_be_named(self, write):
+        rules = "extends: default\n" + self.OWN.replace("ACT.FEED", "ACT.LIVEFEED")
+        assert load_rules(write(rules, actions="")).action("ACT.LIVEFEED").source == "002"
+
+    def test_own_indicator_may_be_named_in_a_condition(self, write):
+        own = self.OWN.replace("{not_low: four-tools/feed}", "{indicator: queue, level: low}")
+        indicator = (
+            "indicators:\n"
+            "  - {id: queue, title: Queue, direction: weakness, unit: rate, needs: counts, source: authors}\n"
+        )
+        ruleset = load_rules(write("extends: default\n" + own + indicator))
+        assert [one.id for one in ruleset.indicators][-1] == "queue"
+
+    def test_indicators_are_there_without_extending(self, write, shipped):
+        assert load_rules(write()).indicators == shipped.indicators
+
+    @pytest.mark.parametrize(
+        ("head", "fault"),
+        [
+            ("extends: default\n", ("duplicate_id", 3)),
+            ("extends: ours\n", ("unknown_value", 1)),
+            ("without: [R01]\n", ("invalid_value", 1)),
+            ("extends: default\nwithout: [R11, R99]\n", ("unknown_reference", 2)),
+        ],
+    )
+    def test_faulty_extension(self, write, head, fault):
+        assert faults_of(write(head + RULE)) == [fault]
+
+
 class TestLint:
+    def test_background_that_no_survey_asks_is_a_warning(self, write):
+        own = RULE.replace("{not_low: four-tools/feed}", "{gradient: symptom, over: tenur, towards: worse}")
+        (issue,) = lint_rules(load_rules(write(own)))
+        assert (issue.code, issue.severity) == ("unknown_background", "warning")
+        assert "tenure" in issue.remedy
+
+    def test_group_that_is_no_answer_is_a_warning(self, write):
+        own = RULE.replace(
+            "{not_low: four-tools/feed}", "{contrast: symptom, over: put_right, worse: never, than: fully}"
+        )
+        (issue,) = lint_rules(load_rules(write(own)))
+        assert (issue.code, issue.severity) == ("unknown_category", "warning")
+
     @pytest.mark.parametrize(
         "target",
         ["four-tools/feedback", "tool_feed_99", "five-tools/feed", "zzz_feed_1", "seven-sins/know"],

@@ -11,10 +11,20 @@ from scipy import stats
 
 from servicediag.diagnosis.statistics import (
     benjamini_hochberg,
+    centile_of_counts,
+    cluster_contrasts,
+    cluster_sums,
+    difference_reliability,
+    equivalence,
+    equivalence_p,
     expected_loss,
     intraclass,
+    one_sample,
     pooled_variance,
+    rank_uncertainty,
+    response_bounds,
     shrinkage_weights,
+    superiority,
     unit_contrasts,
     welch,
     wilson,
@@ -171,3 +181,201 @@ def test_expected_loss_is_the_mean_over_the_posterior(gap, spread):
     grid = stats.norm.ppf((np.arange(20000) + 0.5) / 20000) * spread + gap
     expected = np.maximum(0, -grid - 5).mean()
     assert_allclose(expected_loss(gap, spread, 5.0), expected, atol=0.01 * spread)
+
+
+@given(st.lists(st.integers(-100, 100), min_size=2, max_size=30).filter(lambda v: len(set(v)) > 1))
+def test_one_sample_is_scipys_paired_t(differences):
+    mean, error, df = one_sample(len(differences), float(np.sum(differences)), float(np.sum(np.square(differences))))
+    reference = stats.ttest_1samp(differences, 0.0)
+    assert_allclose(mean / error, reference.statistic, rtol=1e-9, atol=1e-12)
+    assert df == reference.df
+
+
+def test_one_sample_of_equal_values_has_no_error():
+    assert one_sample(3, 15.0, 75.0) is None
+    assert one_sample(1, 5.0, 25.0) is None
+
+
+@pytest.mark.parametrize(
+    ("reliability", "correlation", "expected"), [(0.85, 0.3, 0.79), (0.85, 0.6, 0.625), (0.80, 0.7, 0.33)]
+)
+def test_difference_reliability_of_equal_spreads(reliability, correlation, expected):
+    assert_allclose(difference_reliability(8, reliability, 8, reliability, correlation), expected, atol=0.005)
+
+
+def test_difference_reliability_is_the_share_of_true_variance():
+    """Scores of a true part and an independent error: the share is known from the parts that were added."""
+    generator = np.random.default_rng(8)
+    first, second = generator.multivariate_normal([0, 0], [[9, 4], [4, 16]], 400_000).T
+    x, y = first + generator.normal(0, 2, first.size), second + generator.normal(0, 3, first.size)
+    expected = np.var(first - second) / np.var(x - y)
+    found = difference_reliability(np.std(x), 9 / 13, np.std(y), 16 / 25, np.corrcoef(x, y)[0, 1])
+    assert_allclose(found, expected, atol=0.01)
+
+
+def test_difference_that_never_varies_has_no_reliability():
+    assert math.isnan(difference_reliability(5, 0.9, 5, 0.9, 1.0))
+
+
+@given(st.floats(-12, 12), st.floats(0.2, 6), st.integers(2, 200))
+def test_equivalence_is_inside_exactly_where_both_one_sided_tests_reject(gap, error, df):
+    half = stats.t.ppf(0.95, df) * error
+    (verdict,) = equivalence(np.array([gap - half]), np.array([gap + half]), 5.0)
+    low = stats.t.sf((gap + 5) / error, df)
+    high = stats.t.cdf((gap - 5) / error, df)
+    (p,) = equivalence_p(np.array([gap]), np.array([error]), df, 5.0)
+    assert_allclose(p, max(low, high), rtol=1e-9, atol=1e-15)
+    if abs(p - 0.05) > 1e-9:
+        assert (verdict == "inside") == (p < 0.05)
+
+
+def test_equivalence_without_an_interval_says_nothing():
+    assert equivalence(np.array([np.nan]), np.array([1.0]), 5.0).tolist() == [None]
+
+
+def test_clusters_of_one_give_the_welch_test():
+    n, total, squares = sums(GROUPS)
+    units = np.repeat(np.arange(3), n.astype(int))
+    nested = cluster_sums(units, np.ones(len(units)), np.concatenate(GROUPS), 3)
+    expected = [np.var(group, ddof=1) / len(group) for group in GROUPS]
+    assert_allclose(nested.variance(), expected)
+    contrast = cluster_contrasts(nested, fewest=2)
+    difference, error, df = welch(
+        (n[0], total[0], squares[0]), (n[1:].sum(), total[1:].sum(), squares[1:].sum())
+    )  # the rest as one group
+    assert_allclose(contrast.gap[0], difference)
+    assert_allclose(contrast.standard_error[0], error)
+    assert_allclose(contrast.df[0], df)
+
+
+def test_respondents_of_no_known_cluster_count_as_clusters_of_one():
+    units = np.repeat(np.arange(3), [4, 3, 5])
+    every = cluster_sums(units, np.ones(12), np.concatenate(GROUPS), 3)
+    none = np.array([], dtype=int)
+    alone = cluster_sums(none, np.array([]), np.array([]), 3, alone=np.array(sums(GROUPS)))
+    assert_allclose(alone.variance(), every.variance())
+    assert_allclose(cluster_contrasts(alone, 2).standard_error, cluster_contrasts(every, 2).standard_error)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 100)), min_size=2, max_size=12))
+def test_cluster_variance_is_that_of_the_sandwich(clusters):
+    """The regression of the scores on a constant, with the residuals added up within clusters."""
+    n = np.array([size for size, _ in clusters], float)
+    total = np.array([size * mean for size, mean in clusters], float)
+    residual = total - n * total.sum() / n.sum()
+    expected = len(n) / (len(n) - 1) * (residual**2).sum() / n.sum() ** 2
+    found = cluster_sums(np.zeros(len(n), dtype=int), n, total, 1).variance()
+    assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_unit_with_too_few_clusters_has_no_error():
+    units = np.array([0, 0, 1, 1, 1, 1, 1])
+    nested = cluster_sums(units, np.full(7, 4.0), np.arange(7) * 40.0, 2)
+    assert np.isnan(cluster_contrasts(nested, fewest=5).standard_error).all()
+    assert not np.isnan(cluster_contrasts(nested, fewest=2).standard_error).any()
+
+
+def test_cluster_robust_intervals_hold_where_pooled_ones_do_not():
+    """Ten servers a unit, twelve customers each, a fifth of the variance between servers; no unit differs."""
+    generator = np.random.default_rng(4)
+    clusters = np.repeat(np.arange(80), 12)
+    unit = np.repeat(np.arange(8), 10)
+    robust, plain = [], []
+    for _ in range(150):
+        scores = generator.normal(0, 5, 80)[clusters] + generator.normal(0, 10, clusters.size)
+        nested = cluster_sums(unit, np.full(80, 12.0), np.bincount(clusters, scores), 8)
+        low, high = cluster_contrasts(nested, fewest=5).interval(0.95)
+        robust += list((low < 0) & (high > 0))
+        low, high = unit_contrasts(*sums(np.split(scores, 8))).interval(0.95)
+        plain += list((low < 0) & (high > 0))
+    assert abs(np.mean(robust) - 0.95) < 0.03
+    assert np.mean(plain) < 0.80
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=12).filter(any), st.sampled_from([0.1, 0.25, 0.5, 0.75]))
+def test_centile_of_counts_is_the_inverted_distribution(counts, share):
+    people = np.repeat(np.arange(len(counts)), counts)
+    expected = np.quantile(people, share, method="inverted_cdf")
+    assert centile_of_counts(np.array(counts), share) == expected
+
+
+def test_centile_of_nobody_is_undefined():
+    assert math.isnan(centile_of_counts(np.zeros(5), 0.25))
+
+
+def test_response_bounds_of_full_response_are_the_mean():
+    low, high = response_bounds(np.array([41.0]), np.array([12]), np.array([12]), 20.0, 80.0)
+    assert (low[0], high[0]) == (41.0, 41.0)
+
+
+@given(st.floats(0, 100), st.integers(1, 50), st.integers(0, 50))
+def test_response_bounds_are_the_means_with_the_silent_filled_in(mean, n, silent):
+    low, high = response_bounds(np.array([mean]), np.array([n]), np.array([n + silent]), 30.0, 75.0)
+    assert_allclose(low[0], (n * mean + silent * 30) / (n + silent), atol=1e-9)
+    assert_allclose(high[0], (n * mean + silent * 75) / (n + silent), atol=1e-9)
+
+
+@given(st.integers(5, 60), st.integers(0, 5))
+def test_probabilities_of_the_worst_fifth_add_up_to_its_size(n_units, seed):
+    generator = np.random.default_rng(seed)
+    ranks = rank_uncertainty(generator.normal(0, 5, n_units), generator.uniform(0.5, 5, n_units), seed=seed)
+    assert_allclose(ranks.worst_fifth.sum(), n_units // 5)
+    assert (ranks.low <= ranks.high).all()
+    assert (ranks.low >= 1).all()
+    assert (ranks.high <= n_units).all()
+
+
+def test_ranks_of_two_units_agree_with_the_normal_law():
+    estimate, spread = np.array([1.0, 0.0]), np.array([3.0, 4.0])
+    ranks = rank_uncertainty(estimate, spread, n_draws=100_000)
+    assert_allclose(ranks.worst_fifth[0], stats.norm.cdf(-1 / 5), atol=0.006)
+
+
+def test_rank_intervals_hold_the_true_rank():
+    generator = np.random.default_rng(2)
+    held = []
+    for seed in range(120):
+        true = generator.normal(0, 6, 20)
+        seen = true + generator.normal(0, 3, 20)
+        keep = 36 / 45
+        ranks = rank_uncertainty(keep * seen, np.full(20, 3 * math.sqrt(keep)), seed=seed, n_draws=1000)
+        place = stats.rankdata(-true)
+        held += list((ranks.low <= place) & (place <= ranks.high))
+    assert 0.92 < np.mean(held) < 0.99
+
+
+COUNTS = st.lists(st.integers(0, 12), min_size=5, max_size=5).filter(lambda c: sum(c) >= 3)
+
+
+@given(COUNTS, COUNTS)
+def test_superiority_is_scipys_brunner_munzel(first, second):
+    x, y = np.repeat(np.arange(5), first), np.repeat(np.arange(5), second)
+    found = superiority(np.array(first), np.array(second))
+    wins = np.subtract.outer(y, x)
+    assert_allclose(found.estimate, ((wins > 0) + 0.5 * (wins == 0)).mean(), atol=1e-12)
+    if math.isnan(found.p):
+        return
+    reference = stats.brunnermunzel(x, y)
+    assert_allclose((found.estimate - 0.5) / found.standard_error, reference.statistic, rtol=1e-9, atol=1e-9)
+    assert_allclose(found.p, reference.pvalue, rtol=1e-7, atol=1e-12)
+
+
+@given(COUNTS, COUNTS)
+def test_superiority_of_exchanged_groups_is_the_rest(first, second):
+    one, other = superiority(np.array(first), np.array(second)), superiority(np.array(second), np.array(first))
+    assert_allclose(one.estimate + other.estimate, 1.0)
+    assert_allclose(one.p, other.p, rtol=1e-9, equal_nan=True)
+    low, high = one.interval()
+    if not math.isnan(low):
+        assert 0 < low <= one.estimate <= high < 1
+
+
+def test_superiority_of_groups_that_never_overlap_has_no_error():
+    result = superiority(np.array([4, 0, 0]), np.array([0, 0, 5]))
+    assert result.estimate == 1.0
+    assert math.isnan(result.p)
+    assert all(math.isnan(limit) for limit in result.interval())
+
+
+def test_superiority_of_one_person_is_refused():
+    assert superiority(np.array([1, 0]), np.array([3, 2])) is None

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from servicediag.diagnosis.conditions import ConditionReader, Place, Reading
 from servicediag.diagnosis.draft import Draft
-from servicediag.diagnosis.evidence import WHOLE
 from servicediag.diagnosis.model import Cause, CauseStatus
-from servicediag.diagnosis.rules import Condition, Piece, Rule, RuleSet
+from servicediag.diagnosis.rules import INQUIRY_STEPS, SCALE_KINDS, Condition, Piece, Rule, RuleSet
+from servicediag.diagnosis.sums import WHOLE
 from servicediag.wording import text
 
 __all__ = ["connect", "explain"]
@@ -20,15 +20,20 @@ STATUS_ORDER: tuple[CauseStatus, ...] = (
     "supported", "not_distinguishable", "possible", "inconclusive", "untested", "not_supported",
 )  # fmt: skip
 TAG_ORDER = ("S", "S~", "I")
-ORGANISATION_SIDE = (
-    "readiness/can",
-    "four-tools/comm",
-    "four-tools/feed",
-    "four-tools/capa",
-    "attitude-causes/promise",
+ORGANISATION_SIDE: tuple[tuple[Condition, ...], ...] = (
+    (Condition("low", "readiness/can"),),
+    (Condition("low", "four-tools/comm"),),
+    (Condition("low", "four-tools/feed"),),
+    (Condition("low", "four-tools/capa"),),
+    (Condition("low", "attitude-causes/promise"), Condition("indicator", "breach_rate", sense="high")),
 )
-"""What must be measured, and not low, before anything is laid at a person's door."""
-EXPLAINED = frozenset({"unit_gap", "level", "organisation_wide", "bottleneck", "blame_shift", "confidence_capability"})
+"""What must be measured, and not low, before anything is laid at a person's door; alternatives stand together."""
+PROMISE = ORGANISATION_SIDE[-1]
+SEEN_AS_ATTITUDE = frozenset({"seven-sins", "employee-attitudes"})
+"""Instruments whose ratings by customers mix what staff did with whether promises were kept."""
+UNEXPLAINED = frozenset({"unit_wide", "strength", "data_quality"})
+PLAIN = frozenset({"unit_gap", "level", "organisation_wide"})
+"""Kinds of finding that a rule names by the dimension alone."""
 
 
 def explain(
@@ -40,26 +45,41 @@ def explain(
     """The finding with its candidate causes, best supported first, and the actions of the supported ones.
 
     ``unit_wide`` holds (grouping, unit, rater) of units that are low on nearly everything: their specific causes
-    cannot be told apart, so none is named.
+    cannot be told apart, so none is named. Actions stand in the order of inquiry: promises and the environment before
+    anything else.
     """
     finding = draft.finding
-    if finding.kind not in EXPLAINED or finding.direction != "worse" or finding.tier in ("watch", "abstained"):
+    if finding.kind in UNEXPLAINED or finding.direction != "worse" or finding.tier in ("watch", "abstained"):
         return draft
     if finding.unit is not None and (finding.by, finding.unit, finding.rater) in unit_wide:
-        note = "UNIT_WIDE: this unit is low on nearly everything, so specific causes cannot be told apart."
-        return draft.with_finding(abstentions=(*finding.abstentions, note))
-    candidates = rules.for_symptom(_symptom(draft))
+        return draft.with_finding(abstentions=(*finding.abstentions, text("finding.abstention.unit_wide")))
+    candidates = rules.for_symptom(*_symptoms(draft))
     if not candidates:
         return draft
-    place = Place(finding.by or WHOLE, finding.unit or WHOLE)
+    place = _place(draft)
     judged = _mark_rivals([_judge(rule, rules, reader, place) for rule in candidates])
+    judged = [_with_association(cause, reader, place) for cause in judged]
     causes = tuple(sorted(_fold_variants(candidates, judged), key=_rank))
-    supported = [cause for cause in causes if cause.status == "supported"]
+    causes = tuple(replace(cause, same_source=cause.sources == (finding.rater,)) for cause in causes)
+    supported = sorted((cause for cause in causes if cause.status == "supported"), key=_inquiry)
     actions = tuple(dict.fromkeys(action for cause in supported for action in cause.actions))
-    abstentions = (
-        finding.abstentions if supported else (*finding.abstentions, _unknown_cause(candidates, causes, reader, place))
-    )
-    return draft.with_finding(causes=causes, actions=actions, abstentions=abstentions)
+    abstentions = [*finding.abstentions]
+    if finding.rater == "customer" and finding.instrument in SEEN_AS_ATTITUDE and _broken(reader, place):
+        abstentions.append(text("finding.abstention.provisional"))
+    if not supported:
+        abstentions.append(_unknown_cause(candidates, causes, reader, place))
+    return draft.with_finding(causes=causes, actions=actions, abstentions=tuple(abstentions))
+
+
+def _place(draft: Draft) -> Place:
+    finding = draft.finding
+    symptom = "" if finding.dimension is None else f"{finding.instrument}/{finding.dimension}"
+    return Place(finding.by or WHOLE, finding.unit or WHOLE, symptom, finding.form or "")
+
+
+def _broken(reader: ConditionReader, place: Place) -> bool:
+    """Whether promises are broken more than elsewhere, or often."""
+    return any(reader.read(condition, place).state == "yes" for condition in PROMISE)
 
 
 def connect(drafts: Sequence[Draft]) -> list[Draft]:
@@ -85,17 +105,17 @@ def _connected(draft: Draft, behind: dict[tuple[str | None, str | None, str], li
     return draft.with_finding(text=f"{finding.text} {sentence}", actions=actions)
 
 
-def _symptom(draft: Draft) -> str:
-    """The finding as the rules name it."""
-    finding = draft.finding
+def _symptoms(draft: Draft) -> tuple[str, ...]:
+    """The names under which rules may know the finding, from the broadest to the narrowest."""
+    finding, extra = draft.finding, dict(draft.values)
     name = f"{finding.instrument}/{finding.dimension}"
-    if finding.kind == "bottleneck":
-        return f"bottleneck:{name}"
-    if finding.kind == "blame_shift":
-        return f"blame_shift:{finding.instrument}"
     if finding.kind == "confidence_capability":
-        return "quadrant:" + str(dict(draft.values)["indicator"]).removeprefix("quadrant_")
-    return name
+        return ("quadrant:" + str(extra.get("indicator", "")).removeprefix("quadrant_"),)
+    if "operations" in extra:
+        return (f"operations:{extra['operations']}",)
+    if finding.kind in PLAIN:
+        return (name,)
+    return finding.kind, f"{finding.kind}:{finding.instrument}", f"{finding.kind}:{name}"
 
 
 def _judge(rule: Rule, rules: RuleSet, reader: ConditionReader, place: Place) -> Cause:
@@ -139,6 +159,9 @@ def _judge(rule: Rule, rules: RuleSet, reader: ConditionReader, place: Place) ->
         side=rule.side,
         shortfall=min((r.shortfall for r in confirming if not math.isnan(r.shortfall)), default=None),
         confirming_targets=tuple(dict.fromkeys(r.target for r in confirming)),
+        step=rule.step,
+        sources=tuple(dict.fromkeys(r.source for r in confirming if r.source)),
+        numbers=_numbers((*confirming, *refuting, *undetermined)),
     )
     if cause.side == "person":
         cause = _guard_person(cause, reader, place)
@@ -175,25 +198,36 @@ def _read_all(conditions: Sequence[Condition], reader: ConditionReader, place: P
 
 def _guard_person(cause: Cause, reader: ConditionReader, place: Place) -> Cause:
     """No verdict on persons while the organisation's side is unmeasured or low."""
-    readings = [(ref, reader.read(Condition("low", ref), place)) for ref in ORGANISATION_SIDE]
-    missing = tuple(reading.sentence for _, reading in readings if reading.state == "unmeasured")
+    sides = [[reader.read(condition, place) for condition in side] for side in ORGANISATION_SIDE]
+    missing = tuple(side[0].sentence for side in sides if all(reading.state == "unmeasured" for reading in side))
     if missing and cause.status in ("supported", "possible", "inconclusive"):
         return replace(cause, status="untested", untested=tuple(dict.fromkeys((*cause.untested, *missing))))
-    blocking = tuple(reading.sentence for _, reading in readings if reading.state in ("yes", "undetermined"))
+    readings = [reading for side in sides for reading in side]
+    blocking = tuple(reading.sentence for reading in readings if reading.state in ("yes", "undetermined"))
     if blocking and cause.status in ("supported", "possible"):
-        return replace(cause, status="inconclusive", undetermined=(*cause.undetermined, *blocking))
+        numbers = _numbers(reading for reading in readings if reading.state in ("yes", "undetermined"))
+        return replace(cause, status="inconclusive", undetermined=(*cause.undetermined, *blocking),
+                       numbers=tuple(dict.fromkeys((*cause.numbers, *numbers))))  # fmt: skip
     return cause
 
 
 def _mark_rivals(causes: list[Cause]) -> list[Cause]:
     """Supported causes that rest on exactly the same evidence cannot be told apart, and say so."""
-    counts = Counter(frozenset(cause.confirming_targets) for cause in causes if cause.status == "supported")
+    counts = Counter(frozenset(cause.confirming) for cause in causes if cause.status == "supported")
     return [
         replace(cause, status="not_distinguishable")
-        if cause.status == "supported" and counts[frozenset(cause.confirming_targets)] > 1
+        if cause.status == "supported" and counts[frozenset(cause.confirming)] > 1
         else cause
         for cause in causes
     ]
+
+
+def _with_association(cause: Cause, reader: ConditionReader, place: Place) -> Cause:
+    """The cause with how closely its first confirming score goes along with the symptom over the units."""
+    if cause.status not in ("supported", "not_distinguishable") or not place.symptom:
+        return cause
+    found = (reader.association(place, target) for target in cause.confirming_targets)
+    return replace(cause, association=next((one for one in found if one is not None), None))
 
 
 def _fold_variants(rules: Sequence[Rule], causes: Sequence[Cause]) -> Iterable[Cause]:
@@ -210,36 +244,52 @@ def _fold_variants(rules: Sequence[Rule], causes: Sequence[Cause]) -> Iterable[C
         status = next(s for s in ("inconclusive", "untested", "not_supported") if s in statuses)
         yield Cause(
             rule=members[0][0].id,
-            cause="One of these: " + "; ".join(rule.cause for rule, _ in members),
+            cause=text("finding.one_of_these", causes="; ".join(rule.cause for rule, _ in members)),
             status=status,
             refuting=tuple(s for _, cause in members for s in cause.refuting),
             undetermined=tuple(s for _, cause in members for s in cause.undetermined),
+            numbers=tuple(dict.fromkeys(n for _, cause in members for n in cause.numbers)),
             untested=tuple(dict.fromkeys(s for _, cause in members for s in cause.untested)),
             evidence_tag=members[0][0].evidence,
             side=members[0][0].side,
+            step=members[0][0].step,
         )
 
 
-def _rank(cause: Cause) -> tuple[int, float, int, str]:
+def _rank(cause: Cause) -> tuple[int, int, float, float, int, str]:
+    """By status, independent sources, shortfall, association over units, and standing of the link in the literature."""
     shortfall = 0.0 if cause.shortfall is None else cause.shortfall
-    return STATUS_ORDER.index(cause.status), shortfall, TAG_ORDER.index(cause.evidence_tag), cause.rule
+    association = 0.0 if cause.association is None else cause.association[0]
+    status, tag = STATUS_ORDER.index(cause.status), TAG_ORDER.index(cause.evidence_tag)
+    return status, -cause.n_sources, shortfall, -association, tag, cause.rule
+
+
+def _inquiry(cause: Cause) -> int:
+    return INQUIRY_STEPS.index(cause.step)
 
 
 def _unknown_cause(rules: Sequence[Rule], causes: Sequence[Cause], reader: ConditionReader, place: Place) -> str:
-    """What would settle the cause: the instruments that hold unmeasured evidence of candidates still open."""
+    """What would settle the cause: instruments and records that hold unmeasured evidence of candidates still open."""
     still_open = {cause.rule for cause in causes if cause.status not in ("supported", "not_supported")}
-    wanted: list[str] = []
-    for rule in rules:
-        if rule.id not in still_open:
-            continue
-        for piece in rule.pieces:
-            for condition in piece.alternatives:
-                if condition.instrument is not None and not reader.measured(place, condition.target):
-                    wanted.append(condition.instrument)
-    names = list(dict.fromkeys(wanted))
-    if not names:
-        return "CAUSE_UNKNOWN: no candidate cause is supported by what was measured; more answers here would help."
-    return f"CAUSE_UNKNOWN: no candidate cause is supported by what was measured; ask with: {', '.join(names)}."
+    conditions = [c for rule in rules if rule.id in still_open for c in rule.conditions]
+    unread = [c for c in conditions if reader.read(c, place).state == "unmeasured"]
+    names = list(dict.fromkeys(c.instrument for c in unread if c.kind in SCALE_KINDS and c.instrument is not None))
+    records = list(
+        dict.fromkeys(reader.read(c, place).needs for c in unread if c.kind not in (*SCALE_KINDS, "lowest_of"))
+    )
+    asks = []
+    if names:
+        asks.append(text("finding.abstention.ask_with", names=", ".join(names)))
+    if records:
+        asks.append(text("finding.abstention.bring", records="; ".join(records)))
+    if not asks:
+        asks.append(text("finding.abstention.more_answers"))
+    return text("finding.abstention.cause_unknown", ask=" ".join(asks))
+
+
+def _numbers(readings: Iterable[Reading]) -> tuple[tuple[str, str, float], ...]:
+    """What the sentences say, as target, name and number."""
+    return tuple(dict.fromkeys((r.target, name, value) for r in readings for name, value in r.numbers))
 
 
 def _sentences(readings: Iterable[Reading]) -> tuple[str, ...]:

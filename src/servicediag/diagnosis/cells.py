@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import math
-import re
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from servicediag.diagnosis.breakdowns import wave_order
+from servicediag.diagnosis.clusters import CLUSTER_COLUMNS, ClusterIndex, NestedContrast
 from servicediag.diagnosis.evidence import COUNTS, WHOLE, Evidence
+from servicediag.diagnosis.nonresponse import add_response
 from servicediag.diagnosis.privacy import hidden_cells
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import (
     benjamini_hochberg,
+    equivalence,
     intraclass,
     pooled_variance,
+    rank_uncertainty,
     shrinkage_weights,
     unit_contrasts,
 )
-from servicediag.diagnosis.tiers import tier_of
+from servicediag.diagnosis.targets import Targets
+from servicediag.diagnosis.tiers import LOW_RESPONSE, NOT_APPLICABLE, TOO_FEW_CLUSTERS, one_tier_down, tiers_of
 from servicediag.reliability_table import RELIABILITY_COLUMNS, reliability_row
 from servicediag.responses.model import Part
 from servicediag.results import table_rows
@@ -28,51 +33,70 @@ __all__ = ["current_waves", "index_part", "judge_cells", "reliability_of", "reli
 
 INDEX_PARTS = frozenset({("four-tools", "blame_staff"), ("four-tools", "blame_situation")})
 """Dimensions that are read only within an index of their own, never by themselves."""
+SMALLEST_RANKING = 5
+"""Fewer units than this have no fifth that is the worst."""
 SCORE_KEYS = ["by", "instrument", "form", "wave", "kind", "dimension", "name"]
 CONTRAST_COLUMNS = (
     "gap", "standard_error", "df", "level_error", "level_df", "gap_low", "gap_high", "gap_low_90", "gap_high_90",
     "keep", "shrunk_gap",
-    "minimum_detectable_gap", "p_value", "p_minimum_effect", "icc1", "icc2",
+    "minimum_detectable_gap", "p_value", "p_minimum_effect", "icc1", "icc2", "rank_low", "rank_high", "p_worst_fifth",
 )  # fmt: skip
 
 
-def judge_cells(evidence: Evidence, settings: Settings, reliability: pd.DataFrame) -> pd.DataFrame:
+def judge_cells(
+    evidence: Evidence, settings: Settings, reliability: pd.DataFrame, targets: Targets | None = None
+) -> pd.DataFrame:
     """A row a cell with everything that findings, causes and reports need.
 
     Adds to the evidence's keys and sums: ``mean, sd, ci_low, ci_high, health``, the gap to the rest in points of
-    health with its tests (``CONTRAST_COLUMNS``), ``q_value, q_minimum_effect, tier, severity, direction``,
-    ``hidden`` (the rule that withholds the cell, or empty text) and ``current`` (newest wave of its form).
+    health with its tests (``CONTRAST_COLUMNS``) and its ``equivalence`` verdict, the declared ``target`` with the gap
+    to it, ``n_clusters, design_effect`` where respondents are nested, ``invited, response_rate`` and the bounds that
+    those who did not answer leave, ``q_value, q_minimum_effect, tier, severity, direction``, ``cautions`` (sentences
+    on why a tier was held down), ``hidden`` (the rule that withholds the cell, or empty text) and ``current`` (newest
+    wave of its form).
     """
-    hidden = hidden_cells(evidence.cells, evidence.atoms, settings.minimum_group)
+    closed = _closed(evidence)
+    hidden = hidden_cells(evidence.cells, evidence.atoms, settings.minimum_group, settings.privacy, closed)
     cells = evidence.cells.drop(columns=COUNTS)
     cells["sign"] = _signs(evidence, cells)
-    cells["hidden"] = hidden
-    _add_levels(cells)
-    _add_contrasts(cells, settings)
+    cells["hidden"] = pd.Series(hidden, index=cells.index, dtype=object)
+    clusters = ClusterIndex.of(evidence, settings)
+    _add_levels(cells, clusters)
+    _add_contrasts(cells, settings, clusters)
     newest = current_waves(evidence)
-    cells["current"] = cells["wave"] == [newest[i, f] for i, f in zip(cells["instrument"], cells["form"], strict=True)]
+    cells["current"] = cells["wave"] == [newest[key] for key in zip(*_texts(cells, "instrument", "form"), strict=True)]
+    _add_verdicts(cells, settings, targets or Targets())
+    add_response(cells, evidence, settings)
     _add_tiers(cells, settings, reliability)
     return cells
 
 
+def _closed(evidence: Evidence) -> np.ndarray | None:
+    """Cells that the release ledger withholds."""
+    if not evidence.closed and not evidence.closed_cells:
+        return None
+    names = ["by", "unit", "instrument", "form", "wave", "kind", "dimension", "name"]
+    keys = evidence.cells[names].itertuples(index=False, name=None)
+    return np.array([key[:5] in evidence.closed or key in evidence.closed_cells for key in keys], dtype=bool)
+
+
 def index_part(cells: pd.DataFrame) -> np.ndarray:
     """Which cells belong to a dimension that is never judged by itself."""
-    keys = zip(cells["instrument"], cells["dimension"], strict=True)
+    keys = zip(*_texts(cells, "instrument", "dimension"), strict=True)
     return np.array([key in INDEX_PARTS for key in keys], dtype=bool)
+
+
+def _texts(cells: pd.DataFrame, *columns: str) -> list[np.ndarray]:
+    """Columns of text as objects, over which Python goes much faster than over a column of pandas."""
+    return [cells[name].to_numpy(dtype=object) for name in columns]
 
 
 def current_waves(evidence: Evidence) -> dict[tuple[str, str], str]:
     """The newest wave of each instrument and form: the last by name, numbers within names read as numbers."""
     newest: dict[tuple[str, str], str] = {}
     for instrument, form, wave in evidence.n_respondents:
-        newest[instrument, form] = max(newest.get((instrument, form), WHOLE), wave, key=_natural)
+        newest[instrument, form] = max(newest.get((instrument, form), WHOLE), wave, key=wave_order)
     return newest
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Sorting key in which "Wave 10" comes after "Wave 9"."""
-    pieces = re.findall(r"\d+|\D+", name.casefold())
-    return [(1, int(piece), "") if piece.isdecimal() else (0, 0, piece) for piece in pieces]
 
 
 def reliability_table(evidence: Evidence) -> pd.DataFrame:
@@ -118,70 +142,81 @@ def _signs(evidence: Evidence, cells: pd.DataFrame) -> np.ndarray:
         for dimension in instrument.dimensions
         if dimension.direction == "weakness"
     }
-    keys = zip(cells["instrument"], cells["dimension"], strict=True)
+    keys = zip(*_texts(cells, "instrument", "dimension"), strict=True)
     return np.array([-1.0 if key in weak else 1.0 for key in keys])
 
 
-def _add_levels(cells: pd.DataFrame) -> None:
+def _add_levels(cells: pd.DataFrame, clusters: ClusterIndex) -> None:
     n = cells["n"].to_numpy(float)
     mean = cells["total"].to_numpy(float) / n
     with np.errstate(invalid="ignore", divide="ignore"):
         squares = np.maximum(cells["total_squares"].to_numpy(float) - n * mean**2, 0.0)
         spread = np.sqrt(squares / np.where(n > 1, n - 1, np.nan))
-        error = spread / np.sqrt(n)
-        half = stdtrit(np.maximum(n - 1, 1), 0.975) * error
-        half_90 = stdtrit(np.maximum(n - 1, 1), 0.95) * error
+        error, df, nested = clusters.levels(cells, spread / np.sqrt(n), n - 1)
+        half = stdtrit(np.maximum(df, 1), 0.975) * error
+        half_90 = stdtrit(np.maximum(df, 1), 0.95) * error
     sign = cells["sign"].to_numpy()
     health = np.where(sign > 0, mean, 100.0 - mean)
-    cells["mean"], cells["sd"], cells["health"], cells["error"] = mean, spread, health, error
+    cells["mean"], cells["sd"], cells["health"], cells["error"], cells["error_df"] = mean, spread, health, error, df
+    for name in CLUSTER_COLUMNS:
+        cells[name] = nested[name]
     cells["ci_low"], cells["ci_high"] = mean - half, mean + half
     cells["health_low_90"], cells["health_high_90"] = health - half_90, health + half_90
 
 
-def _add_contrasts(cells: pd.DataFrame, settings: Settings) -> None:
+def _add_contrasts(cells: pd.DataFrame, settings: Settings, clusters: ClusterIndex) -> None:
     """Gap of each unit that may be shown to the rest within its grouping, in points of health."""
     columns = {name: np.full(len(cells), np.nan) for name in CONTRAST_COLUMNS}
-    units = cells.reset_index(drop=True)
-    units = units[(units["by"] != WHOLE) & (units["kind"] != "indicator")]
-    for _, group in units.groupby(SCORE_KEYS, sort=False, observed=True):
-        shown = group[group["hidden"] == ""]
-        values = _contrast_of(shown, group[group["hidden"] != ""], settings)
+    places = np.flatnonzero(((cells["by"] != WHOLE) & (cells["kind"] != "indicator")).to_numpy())
+    units = cells["unit"].to_numpy(dtype=object)
+    sums = cells[["n", "total", "total_squares"]].to_numpy(float)
+    sign, shown = cells["sign"].to_numpy(), cells["hidden"].to_numpy() == ""
+    for key, rows in cells.iloc[places].groupby(SCORE_KEYS, sort=False, observed=True).indices.items():
+        group = places[rows]
+        first, withheld = group[shown[group]], group[~shown[group]]
+        together = np.vstack([sums[first], sums[withheld].sum(axis=0)]) if len(withheld) else sums[first]
+        nested = clusters.contrast(key, units[first], together) if settings.population == "process" else None
+        values = _contrast_of(together, sign[first], units[first], settings, nested)
         for name, value in values.items():
-            columns[name][shown.index.to_numpy()] = value
+            columns[name][first] = value
     for name, column in columns.items():
         cells[name] = column
 
 
-def _contrast_of(shown: pd.DataFrame, withheld: pd.DataFrame, settings: Settings) -> dict[str, np.ndarray | float]:
-    """Contrasts of the units shown. Withheld units count as one group, so that nothing published tells them apart."""
-    sums = [shown[name].to_numpy(float) for name in ("n", "total", "total_squares")]
-    if len(withheld):
-        sums = [
-            np.append(s, withheld[name].sum()) for s, name in zip(sums, ("n", "total", "total_squares"), strict=True)
-        ]
-    n, total, squares = sums
+def _contrast_of(
+    together: np.ndarray, sign: np.ndarray, units: np.ndarray, settings: Settings, nested: NestedContrast | None
+) -> dict[str, np.ndarray | float]:
+    """Contrasts of the units shown. Withheld units count as one group, so that nothing published tells them apart.
+
+    ``together`` holds n, total and squares of the units shown and, behind them, of those withheld.
+    """
+    n, total, squares = np.ascontiguousarray(together.T)
+    first = slice(len(units))
     population = None
     if settings.population == "census":
         population = np.full(len(n), math.nan)
-        population[: len(shown)] = [settings.population_size.get(u, math.nan) for u in shown["unit"]]
+        population[first] = [settings.population_size.get(u, math.nan) for u in units]
     contrast = unit_contrasts(n, total, squares, population)
-    if contrast is None or not len(shown):
+    if contrast is None or not len(units):
         return {}
     variance, df = pooled_variance(n, total, squares)
     fraction = np.ones(len(n)) if population is None else np.where(np.isnan(population), 1.0, 1 - n / population)
-    sign = shown["sign"].to_numpy()
-    keep = shrinkage_weights(n, total, variance)
+    level_error, level_df = np.sqrt(variance * np.clip(fraction, 0.0, 1.0) / n), np.full(len(n), float(df))
+    of_unit: float | np.ndarray = variance
+    if nested is not None:
+        contrast, level_error, level_df = nested.contrast, nested.level_error, nested.level_df
+        of_unit = np.where(np.isnan(level_error), variance, n * level_error**2)
+    keep = shrinkage_weights(n, total, of_unit)
     low, high = contrast.interval(0.95)
     low_90, high_90 = contrast.interval(0.90)
     icc1, icc2 = intraclass(n, total, squares)
-    first = slice(len(shown))
     gap = sign * contrast.gap[first]
     return {
         "gap": gap,
         "standard_error": contrast.standard_error[first],
-        "df": float(contrast.df),
-        "level_error": np.sqrt(variance * np.clip(fraction, 0.0, 1.0) / n)[first],
-        "level_df": float(df),
+        "df": np.broadcast_to(contrast.df, len(n))[first],
+        "level_error": level_error[first],
+        "level_df": level_df[first],
         "gap_low": np.where(sign > 0, low[first], -high[first]),
         "gap_high": np.where(sign > 0, high[first], -low[first]),
         "gap_low_90": np.where(sign > 0, low_90[first], -high_90[first]),
@@ -196,6 +231,42 @@ def _contrast_of(shown: pd.DataFrame, withheld: pd.DataFrame, settings: Settings
     }
 
 
+def _add_ranks(cells: pd.DataFrame, settings: Settings, family: np.ndarray) -> None:
+    """Rank intervals of the units shown, where the differences between units are reliable enough to rank them."""
+    ranked = family & (cells["icc2"].to_numpy() >= settings.ranking_icc2) & cells["standard_error"].notna().to_numpy()
+    places = np.flatnonzero(ranked)
+    shrunk, error, keep = (cells[name].to_numpy(float) for name in ("shrunk_gap", "standard_error", "keep"))
+    columns = {name: cells[name].to_numpy(float, copy=True) for name in ("rank_low", "rank_high", "p_worst_fifth")}
+    for rows in cells.iloc[places].groupby(SCORE_KEYS, sort=False, observed=True).indices.values():
+        group = places[rows]
+        if len(group) < SMALLEST_RANKING:
+            continue
+        ranks = rank_uncertainty(shrunk[group], error[group] * np.sqrt(keep[group]), seed=settings.seed)
+        columns["rank_low"][group], columns["rank_high"][group] = ranks.low, ranks.high
+        columns["p_worst_fifth"][group] = ranks.worst_fifth
+    for name, column in columns.items():
+        cells[name] = column
+
+
+def _add_verdicts(cells: pd.DataFrame, settings: Settings, targets: Targets) -> None:
+    """Gap to the declared target, and whether gaps lie within the smallest gap of interest beyond doubt."""
+    margin = settings.smallest_gap
+    cells["equivalence"] = equivalence(cells["gap_low_90"].to_numpy(), cells["gap_high_90"].to_numpy(), margin)
+    wanted = np.full(len(cells), np.nan)
+    if targets.values:
+        scores = np.flatnonzero((cells["kind"] == "score").to_numpy())
+        places = zip(*_texts(cells.iloc[scores], "instrument", "dimension", "unit"), strict=True)
+        wanted[scores] = [targets.of(i, d, None if unit == WHOLE else unit) for i, d, unit in places]
+    pooled = cells["level_error"].notna().to_numpy() & ~np.isnan(cells["error"].to_numpy(float))
+    error = np.where(pooled, cells["level_error"], cells["error"]).astype(float)
+    df = np.maximum(np.where(pooled, cells["level_df"], cells["error_df"]).astype(float), 1)
+    cells["target"], gap = wanted, cells["health"].to_numpy() - wanted
+    cells["target_gap"] = gap
+    half, half_90 = stdtrit(df, 0.975) * error, stdtrit(df, 0.95) * error
+    cells["target_gap_low"], cells["target_gap_high"] = gap - half, gap + half
+    cells["target_equivalence"] = equivalence(gap - half_90, gap + half_90, margin)
+
+
 def _add_tiers(cells: pd.DataFrame, settings: Settings, reliability: pd.DataFrame) -> None:
     """Tier, severity and direction of every cell of the declared family: unit x score cells that may be shown."""
     judged = (cells["kind"] == "score") & ~index_part(cells) & (cells["by"] != WHOLE)
@@ -205,16 +276,46 @@ def _add_tiers(cells: pd.DataFrame, settings: Settings, reliability: pd.DataFram
         adjusted = np.full(len(cells), np.nan)
         adjusted[inside] = benjamini_hochberg(cells.loc[family, p].to_numpy(float))
         cells[q] = adjusted
+    _add_ranks(cells, settings, inside)
     known = reliability_of(reliability)
-    tiers: list[str | None] = [None] * len(cells)
-    weak = np.zeros(len(cells), dtype=bool)
-    for position, row in zip(np.flatnonzero(inside), table_rows(cells[family]), strict=True):
-        trust = known.get((row.instrument, row.form, row.wave, row.dimension))
-        if not math.isnan(row.gap):
-            tiers[position], weak[position] = tier_of(
-                row.q_value, row.q_minimum_effect, row.shrunk_gap, row.gap, row.n, [trust], settings
-            )
-    cells["tier"] = pd.array(tiers, dtype=object)
+    places = zip(*_texts(cells[family], "instrument", "form", "wave", "dimension"), strict=True)
+    found = [known.get(place) for place in places]
+    trust = np.full(len(cells), NOT_APPLICABLE)
+    trust[inside] = [NOT_APPLICABLE if value is None else value for value in found]
+    shrunk = cells["shrunk_gap"].to_numpy(float)
+    tiers, weak = tiers_of(
+        cells["q_value"].to_numpy(float),
+        cells["q_minimum_effect"].to_numpy(float),
+        shrunk,
+        cells["gap"].to_numpy(float),
+        cells["n"].to_numpy(float),
+        trust,
+        settings,
+    )
+    tiers[~inside], weak[~inside] = None, False
+    cautions = _hold_down(cells, tiers, inside, settings)
+    for name, column in (
+        ("tier", tiers), ("cautions", cautions), ("severity", settings.severities(shrunk))
+    ):  # fmt: skip
+        cells[name] = pd.Series(column, index=cells.index, dtype=object)
     cells["unreliable"] = weak
-    cells["severity"] = [settings.severity(g) if not math.isnan(g) else "none" for g in cells["shrunk_gap"]]
-    cells["direction"] = np.where(cells["gap"] < 0, "worse", np.where(cells["gap"] > 0, "better", "none"))
+    gap = cells["gap"].to_numpy()
+    direction = np.where(gap < 0, "worse", np.where(gap > 0, "better", "none"))
+    cells["direction"] = pd.Series(direction.astype(object), index=cells.index, dtype=object)
+
+
+def _hold_down(cells: pd.DataFrame, tiers: np.ndarray, family: np.ndarray, settings: Settings) -> np.ndarray:
+    """Lower tiers that few clusters or few answers do not bear, and say so in a sentence a cell."""
+    cautions = np.full(len(cells), None, dtype=object)
+    cautions[:] = [()] * len(cells)
+    gap = cells["gap"].to_numpy(float)
+    for place in np.flatnonzero(family & ~np.isnan(gap) & np.isnan(cells["standard_error"].to_numpy(float))):
+        tiers[place] = "abstained" if abs(gap[place]) >= settings.smallest_gap else None
+        cautions[place] = (TOO_FEW_CLUSTERS,)
+    few = cells["response_rate"].to_numpy(float) < settings.low_response
+    turned = np.array([one is False for one in cells["survives_nonresponse"]])
+    for place in np.flatnonzero(family & few & turned):
+        lower = one_tier_down(tiers[place])
+        if lower != tiers[place]:
+            tiers[place], cautions[place] = lower, (LOW_RESPONSE,)
+    return cautions

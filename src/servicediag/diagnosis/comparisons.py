@@ -1,26 +1,24 @@
-"""Draft findings between groups of raters on the same items, and managers' habit of explaining failures."""
+"""Two groups of raters on the same items: what the receiving side says beside what the leading side says."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from itertools import combinations
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, stdtrit
+from scipy.special import stdtrit
 
 from servicediag.diagnosis.cells import index_part
-from servicediag.diagnosis.draft import Draft, Titles, finding_id, name_or_none
+from servicediag.diagnosis.draft import Draft
 from servicediag.diagnosis.evidence import Evidence
-from servicediag.diagnosis.model import Finding, FindingKind
-from servicediag.diagnosis.settings import Settings
-from servicediag.diagnosis.statistics import benjamini_hochberg, expected_loss, minimum_effect_p, welch
-from servicediag.diagnosis.tiers import LOW_RELIABILITY, tier_of
+from servicediag.diagnosis.gap_study import GapReport, GapStudy, Judgement, NotMeasured, gap_draft, judge
+from servicediag.diagnosis.levels import level_verdict
+from servicediag.diagnosis.model import COMPARISON_COLUMNS, PATTERN_COLUMNS, FindingKind
 from servicediag.results import table_rows
 
-__all__ = ["blame_findings", "rater_findings"]
+__all__ = ["comparison_gaps"]
 
 CLOSENESS = (
     "customer",
@@ -33,167 +31,239 @@ CLOSENESS = (
     "leader",
     "auditor",
 )
-"""From those who receive to those who lead; of two raters the later one is the insider whose view is compared."""
+"""From those who receive to those who lead; of two raters the later one is the inner side."""
 SCALE_USE = (
     "SCALE_USE: two groups of raters may use the answer scale differently; measurement invariance between them is "
     "untested here."
 )
-PROVISION = frozenset({"comm", "feed", "capa"})
+PLACE = ["by", "unit", "wave", "instrument", "dimension", "item"]
+FEWEST_ITEMS = 3
 
 
-def rater_findings(
-    evidence: Evidence, cells: pd.DataFrame, settings: Settings, trust: dict[tuple[str, str, str, str], float | None]
-) -> Iterable[Draft]:
-    """What the receiving side says minus what the providing or leading side says, on the same items and scale."""
-    rows = list(_pairs(evidence, cells))
-    if not rows:
-        return
-    estimates = np.array([row["estimate"] for row in rows])
-    errors = np.array([row["error"] for row in rows])
-    df = np.array([row["df"] for row in rows])
-    q = benjamini_hochberg(minimum_effect_p(estimates, errors, df, 0.0))
-    q_minimum = benjamini_hochberg(minimum_effect_p(estimates, errors, df, settings.minimum_effect))
-    titles = Titles(evidence)
-    for row, point, minimum in zip(rows, q, q_minimum, strict=True):
-        inner, outer = row["inner"], row["outer"]
-        reliabilities = [trust.get((s.instrument, s.form, s.wave, s.dimension)) for s in (inner, outer)]
-        size, smaller = row["estimate"], min(inner.n, outer.n)
-        tier, unreliable = tier_of(point, minimum, size, size, smaller, reliabilities, settings)
-        if tier is None or (size > 0 and tier == "watch"):
-            continue
-        half = float(stdtrit(row["df"], 0.975)) * row["error"]
-        provision = inner.instrument == "four-tools" and inner.dimension in PROVISION
-        kind: FindingKind = "provision_gap" if provision else "perception_gap"
-        yield Draft(
-            Finding(
-                id=finding_id(kind, inner.by, inner.unit, inner.wave, inner.instrument, inner.form, outer.form,
-                              inner.dimension),
-                kind=kind,
-                by=name_or_none(inner.by),
-                unit=name_or_none(inner.unit),
-                wave=name_or_none(inner.wave),
-                instrument=inner.instrument,
-                dimension=inner.dimension,
-                item=None,
-                rater=inner.rater,
-                form=inner.form,
-                estimate=row["estimate"],
-                ci_low=row["estimate"] - half,
-                ci_high=row["estimate"] + half,
-                n=int(min(inner.n, outer.n)),
-                comparator=f"what {titles.raters(outer.instrument, outer.form)} say",
-                direction="worse" if row["estimate"] < 0 else "better",
-                severity=settings.severity(row["estimate"]) if row["estimate"] < 0 else "none",
-                tier=tier,
-                q_value=float(point),
-                q_minimum_effect=float(minimum),
-                shrunk=row["estimate"],
-                abstentions=(SCALE_USE, LOW_RELIABILITY) if unreliable else (SCALE_USE,),
-            ),
-            loss=expected_loss(row["estimate"], row["error"], settings.smallest_gap),
-            values=(
-                ("inner_health", float(inner.health)),
-                ("outer_health", float(outer.health)),
-                ("inner_raters", titles.raters(inner.instrument, inner.form)),
-                ("outer_raters", titles.raters(outer.instrument, outer.form)),
-                ("inner_n", int(inner.n)),
-                ("outer_n", int(outer.n)),
-            ),
-        )  # fmt: skip
+def comparison_gaps(study: GapStudy) -> GapReport:
+    """Perception gaps, provision gaps, and the named patterns of what several groups of raters see together."""
+    scores = _compared(study, "score")
+    items = _compared(study, "item")
+    patterns = _patterns(study)
+    return GapReport(
+        drafts=tuple(_findings(study, scores, patterns)),
+        tables={
+            "comparisons": pd.concat([scores, items], ignore_index=True)[list(COMPARISON_COLUMNS)],
+            "patterns": patterns,
+        },
+        not_measured=tuple(_not_measured(study, scores)),
+    )
 
 
-def _pairs(evidence: Evidence, cells: pd.DataFrame) -> Iterable[dict[str, Any]]:
-    scores = cells[(cells["kind"] == "score") & cells["current"] & (cells["hidden"] == "") & (cells["n"] > 1)]
-    scores = scores[scores["rater"].isin(CLOSENESS) & ~index_part(scores)]
-    place = ["by", "unit", "wave", "instrument", "dimension"]
-    scores = scores[scores.groupby(place, sort=False)["rater"].transform("nunique") > 1]
-    for _, group in scores.groupby(place, sort=False):
-        for first, second in combinations(table_rows(group), 2):
-            inner, outer = sorted((first, second), key=lambda row: CLOSENESS.index(row.rater))
-            if inner.rater == outer.rater or not _parallel(evidence, inner, outer):
-                continue
-            test = welch((inner.n, inner.total, inner.total_squares), (outer.n, outer.total, outer.total_squares))
-            if test is None:
-                continue
-            difference, error, df = test
-            yield {
-                "inner": inner,
-                "outer": outer,
-                "estimate": float(inner.sign * difference),
-                "error": float(error),
-                "df": float(df),
-            }
+def _compared(study: GapStudy, kind: str) -> pd.DataFrame:
+    """A row a pair of raters and a score or item, with the difference (outer minus inner) and its verdict."""
+    cells = study.shown[(study.shown["kind"] == kind) & (study.shown["n"] > 1)]
+    several = cells.groupby("instrument")["rater"].nunique()
+    cells = cells[cells["instrument"].isin(several.index[several > 1]) & cells["rater"].isin(CLOSENESS)]
+    cells = cells[~index_part(cells)].rename(columns={"name": "item"})
+    cells = cells.assign(
+        rank=[CLOSENESS.index(rater) for rater in cells["rater"]], variance=cells["error"] ** 2, row=cells.index
+    )
+    keep = [*PLACE, "rater", "form", "rank", "health", "n", "variance", "sign", "row"]
+    pairs = cells[keep].merge(cells[keep], on=PLACE, suffixes=("_outer", "_inner"))
+    pairs = pairs[pairs["rank_outer"] < pairs["rank_inner"]]
+    pairs = pairs[
+        _each(pairs, ["instrument", "dimension", "form_outer", "form_inner"], partial(_parallel, study.evidence))
+    ]
+    if kind == "item":
+        pairs = pairs[_each(pairs, ["instrument", "item"], partial(_scored, study.evidence))]
+    variance = pairs["variance_outer"] + pairs["variance_inner"]
+    pairs = pairs[variance > 0].sort_values([*PLACE, "rank_outer", "rank_inner"], ignore_index=True)
+    return _judged(study, pairs, kind)
 
 
-def _parallel(evidence: Evidence, first: Any, second: Any) -> bool:
-    """Same items on the same response scale in both forms; at least three, unless the dimension is shorter."""
-    instrument = evidence.instruments[first.instrument]
-    dimension = instrument.dimension(first.dimension)
-    forms = [instrument.form(row.form) for row in (first, second)]
-    held = [[i.code for i in dimension.scored_items if i.code in form.items] for form in forms]
-    if held[0] != held[1] or len(held[0]) < min(3, len(dimension.scored_items)):
-        return False
-    return all(len({instrument.scale(code, form.id).id for form in forms}) == 1 for code in held[0])
+def _each(table: pd.DataFrame, columns: list[str], holds: Callable[..., bool]) -> np.ndarray:
+    """Whether it holds for each row, asked once for each combination of the columns."""
+    keys = list(zip(*(table[name].to_numpy(dtype=object) for name in columns), strict=True))
+    known = {key: holds(*key) for key in set(keys)}
+    return np.array([known[key] for key in keys], dtype=bool)
 
 
-def blame_findings(evidence: Evidence, cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
-    """Share of explanations of failures that point at staff; more than half is a habit worth questioning."""
-    pairs = evidence.cross
-    pairs = pairs[pairs["first"].str.endswith("/blame_staff") & pairs["second"].str.endswith("/blame_situation")]
-    shown = cells[(cells["dimension"] == "blame_staff") & (cells["kind"] == "score") & cells["current"]]
-    shown = shown[shown["hidden"] == ""].set_index(["instrument", "form", "by", "unit", "wave"])
-    rows: list[tuple[str, str, Any, float, float]] = []
-    for pair in table_rows(pairs):
-        instrument, form = pair.first.split("/")[0].split(":")
-        if (instrument, form, pair.by, pair.unit, pair.wave) not in shown.index or pair.n < settings.minimum_group:
-            continue
-        ratio = _ratio(pair)
-        if ratio is not None:
-            rows.append((instrument, form, pair, *ratio))
-    if not rows:
-        return
-    q = benjamini_hochberg(np.array([float(ndtr(-(share - 0.5) / error)) for *_, share, error in rows]))
-    for (instrument, form, pair, share, error), adjusted in zip(rows, q, strict=True):
-        if adjusted > settings.likely_error_rate:
-            continue
-        sure = adjusted <= settings.established_error_rate and pair.n >= settings.established_n
-        points = 100 * (share - 0.5)
-        yield Draft(
-            Finding(
-                id=finding_id("blame_shift", pair.by, pair.unit, pair.wave, instrument, form),
-                kind="blame_shift",
-                by=name_or_none(pair.by),
-                unit=name_or_none(pair.unit),
-                wave=name_or_none(pair.wave),
-                instrument=instrument,
-                dimension="blame_staff",
-                item=None,
-                rater=evidence.instruments[instrument].form(form).rater,
-                form=form,
-                estimate=float(share),
-                ci_low=float(share - 1.96 * error),
-                ci_high=float(share + 1.96 * error),
-                n=int(pair.n),
-                comparator="explanations by staff and by situation in equal parts (0.5)",
-                direction="worse",
-                severity=settings.severity(points),
-                tier="established" if sure else "likely",
-                q_value=float(adjusted),
-                metric="share",
-            ),
-            loss=max(0.0, points - settings.smallest_gap),
+def _judged(study: GapStudy, pairs: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Welch's test of every row (Welch, 1947), its verdict of equivalence, and its tier within the rows of its kind."""
+    outer, inner = pairs["variance_outer"].to_numpy(float), pairs["variance_inner"].to_numpy(float)
+    n_outer, n_inner = pairs["n_outer"].to_numpy(float), pairs["n_inner"].to_numpy(float)
+    difference = (pairs["health_outer"] - pairs["health_inner"]).to_numpy(float)
+    error = np.sqrt(outer + inner)
+    df = error**4 / (outer**2 / (n_outer - 1) + inner**2 / (n_inner - 1))
+    half, half_90 = stdtrit(df, 0.975) * error, stdtrit(df, 0.95) * error
+    wave = pairs["wave"]
+    trust = [
+        [study.trust.get((i, form, w, d)) for form in forms]
+        for i, d, w, *forms in zip(
+            pairs["instrument"], pairs["dimension"], wave, pairs["form_outer"], pairs["form_inner"], strict=True
         )
+    ]
+    # the reliability of a dimension says nothing about a single item
+    trust = trust if kind == "score" else [[] for _ in trust]
+    judgements = judge(difference, error, df, np.minimum(n_outer, n_inner), trust, study.settings)
+    names = {name: pairs[name] for name in PLACE}
+    for side in ("outer", "inner"):
+        names |= {f"{side}_{name}": pairs[f"{name}_{side}"] for name in ("rater", "form", "health", "n")}
+    return pd.DataFrame(
+        {
+            **names,
+            "difference": difference, "error": error, "df": df,
+            "ci_low": difference - half, "ci_high": difference + half,
+            "ci_low_90": difference - half_90, "ci_high_90": difference + half_90,
+            "superiority": _superiority(study, pairs) if kind == "item" else np.full(len(pairs), np.nan),
+            "q_value": [j.q for j in judgements],
+            "tier": pd.Series([j.tier for j in judgements], index=pairs.index, dtype=object),
+            "verdict": _verdicts(difference, difference - half_90, difference + half_90, study.settings.smallest_gap),
+            "judgement": pd.Series(judgements, index=pairs.index, dtype=object),
+        }
+    )  # fmt: skip
 
 
-def _ratio(p: Any) -> tuple[float, float] | None:
-    """``staff / (staff + situation)`` of the means and its standard error by the delta method."""
-    n = float(p.n)
-    staff, situation = p.first_total / n, p.second_total / n
-    both = staff + situation
-    if both <= 0 or n < 2:
-        return None
-    s11 = (p.first_squares - n * staff**2) / (n - 1)
-    s22 = (p.second_squares - n * situation**2) / (n - 1)
-    s12 = (p.product - n * staff * situation) / (n - 1)
-    variance = (situation**2 * s11 + staff**2 * s22 - 2 * staff * situation * s12) / both**4 / n
-    return (staff / both, math.sqrt(variance)) if variance > 0 else None
+def _verdicts(difference: np.ndarray, low: np.ndarray, high: np.ndarray, margin: float) -> np.ndarray:
+    """*aligned*: the 90 % interval is within the margin; *gap*: it excludes 0 and the difference reaches the margin."""
+    verdict = np.full(len(difference), "undetermined", dtype=object)
+    verdict[((low > 0) | (high < 0)) & (np.abs(difference) >= margin)] = "gap"
+    verdict[(low > -margin) & (high < margin)] = "aligned"
+    return verdict
+
+
+def _superiority(study: GapStudy, pairs: pd.DataFrame) -> np.ndarray:
+    """P(someone of the outer side answers better than someone of the inner side), ties half (Cliff, 1993)."""
+    outer, inner = (study.counts(pairs.set_index(f"row_{side}")) for side in ("outer", "inner"))
+    below = np.cumsum(inner, axis=1) - inner / 2
+    pairs_of_people = outer.sum(axis=1) * inner.sum(axis=1)
+    higher = np.asarray((outer * below).sum(axis=1) / np.where(pairs_of_people > 0, pairs_of_people, np.nan))
+    reversed_ = _each(
+        pairs, ["instrument", "item"], lambda i, code: study.evidence.instruments[i].item(code).reverse_keyed
+    )
+    return np.where(reversed_ != (pairs["sign_outer"].to_numpy(float) < 0), 1 - higher, higher)
+
+
+def _scored(evidence: Evidence, instrument: str, code: str) -> bool:
+    return evidence.instruments[instrument].item(code).in_score
+
+
+def _parallel(evidence: Evidence, instrument: str, dimension: str, first: str, second: str) -> bool:
+    """Same items on the same response scale in both forms; at least three, unless the dimension is shorter."""
+    held = _common_items(evidence, instrument, dimension, first, second)
+    source = evidence.instruments[instrument]
+    return bool(held) and all(source.scale(code, first).id == source.scale(code, second).id for code in held)
+
+
+def _common_items(evidence: Evidence, instrument: str, dimension: str, first: str, second: str) -> list[str]:
+    """Items of the dimension that both forms ask; none where the forms differ or hold too few."""
+    source = evidence.instruments[instrument]
+    scored = source.dimension(dimension).scored_items
+    held = [[item.code for item in scored if item.code in source.form(form).items] for form in (first, second)]
+    return held[0] if held[0] == held[1] and len(held[0]) >= min(FEWEST_ITEMS, len(scored)) else []
+
+
+def _findings(study: GapStudy, scores: pd.DataFrame, patterns: pd.DataFrame) -> Iterable[Draft]:
+    """A finding a pair of raters that disagree; where a pattern has a name, one for all the raters it speaks of."""
+    named = {tuple(row[:5]): row.pattern for row in table_rows(patterns)}
+    told: dict[tuple[str, ...], Draft] = {}
+    for row in table_rows(scores):
+        if row.tier is None or (row.difference > 0 and row.tier == "watch"):
+            continue
+        place = (row.by, row.unit, row.wave, row.instrument, row.dimension)
+        pattern = named.get(place)
+        draft = _draft(study, row, pattern)
+        if pattern is None:
+            yield draft
+        elif place not in told or abs(row.difference) > abs(told[place].finding.estimate or 0.0):
+            told[place] = draft
+    yield from told.values()
+
+
+def _draft(study: GapStudy, row: Any, pattern: str | None) -> Draft:
+    provision = f"{row.instrument}/{row.dimension}" in study.definitions.provision
+    kind: FindingKind = "provision_gap" if provision else "perception_gap"
+    judgement: Judgement = row.judgement
+    outer = study.titles.raters(row.instrument, row.outer_form)
+    inner = study.titles.raters(row.instrument, row.inner_form)
+    return gap_draft(
+        kind,
+        (row.by, row.unit, row.wave),
+        judgement,
+        estimate=row.difference,
+        error=row.error,
+        df=row.df,
+        n=min(row.outer_n, row.inner_n),
+        comparator=f"what {inner} say",
+        settings=study.settings,
+        about=(row.instrument, row.outer_form, row.inner_form, row.dimension),
+        abstentions=(SCALE_USE,),
+        values=(
+            ("outer_health", float(row.outer_health)),
+            ("inner_health", float(row.inner_health)),
+            ("outer_raters", outer),
+            ("inner_raters", inner),
+            ("outer_n", int(row.outer_n)),
+            ("inner_n", int(row.inner_n)),
+            ("pattern", pattern or ""),
+        ),
+        instrument=row.instrument,
+        dimension=row.dimension,
+        rater=row.outer_rater,
+        form=row.outer_form,
+    )
+
+
+def _patterns(study: GapStudy) -> pd.DataFrame:
+    """Groups of raters whose levels fit a named pattern, on the same items of one dimension."""
+    side_of = {rater: side for side, raters in study.definitions.sides.items() for rater in raters}
+    cells = study.shown[(study.shown["kind"] == "score") & study.shown["rater"].isin(list(side_of))]
+    cells = cells[~index_part(cells) & cells["error"].notna()]
+    cells = cells.assign(side=[side_of[rater] for rater in cells["rater"]])
+    place = ["by", "unit", "wave", "instrument", "dimension"]
+    cells = cells[cells.groupby(place)["side"].transform("nunique") > 1]
+    rows = []
+    for key, group in cells.groupby(place, sort=True):
+        # of several forms of one side, such as supervisors and leaders, the one with most answers speaks for it
+        sides = group.sort_values(["n", "form"], ascending=[False, True]).drop_duplicates("side").set_index("side")
+        if not _same_items(study.evidence, str(key[3]), str(key[4]), sides["form"].tolist()):
+            continue
+        low, high = study.border([f"{key[3]}/{key[4]}"])
+        levels = level_verdict(
+            sides["health"].to_numpy(float), sides["error"].to_numpy(float), sides["n"].to_numpy(float) - 1, low, high
+        )
+        seen = dict(zip(sides.index, levels, strict=True))
+        for pattern in study.definitions.patterns:
+            if all(seen.get(side) == level for side, level in pattern.levels.items()):
+                health = {side: float(value) for side, value in sides["health"].items()}
+                rows.append((*key, pattern.id, *(health.get(side, np.nan) for side in PATTERN_COLUMNS[6:])))
+                break
+    return pd.DataFrame(rows, columns=list(PATTERN_COLUMNS))
+
+
+def _same_items(evidence: Evidence, instrument: str, dimension: str, forms: list[str]) -> bool:
+    first = forms[0]
+    return all(_common_items(evidence, instrument, dimension, first, form) for form in forms[1:])
+
+
+def _not_measured(study: GapStudy, scores: pd.DataFrame) -> Iterable[NotMeasured]:
+    """Instruments that were made for several raters, of which one was asked, or which could not be compared."""
+    done = set(scores["instrument"])
+    for name, instrument in study.evidence.instruments.items():
+        raters = {form.rater for form in instrument.forms}
+        if name in done or len(raters) < 2:
+            continue
+        gap = (
+            "provision_gap" if any(p.startswith(f"{name}/") for p in study.definitions.provision) else "perception_gap"
+        )
+        asked = {(instrument.form(form).rater, wave) for i, form, wave in study.evidence.n_respondents if i == name}
+        others = ", ".join(sorted(raters - {rater for rater, _ in asked}))
+        shown = study.shown[study.shown["instrument"] == name]
+        if len({rater for rater, _ in asked}) == 1:
+            what = f"{instrument.title} was asked of one group of raters only"
+            yield NotMeasured(gap, "ONE_SIDE_MISSING", what, f"the same items answered by: {others}")
+        elif shown["rater"].nunique() < 2:
+            what = f"{instrument.title}: one side has fewer answers than may be shown"
+            yield NotMeasured(gap, "ANON", what, "more answers on that side")
+        elif shown.groupby("rater")["wave"].max().nunique() > 1:
+            what = f"{instrument.title} was asked of its groups of raters in different waves"
+            yield NotMeasured(gap, "DIFFERENT_PERIOD", what, "answers of all sides within the same three months")
+        else:
+            what = f"{instrument.title}: the forms share too few items on the same response scale"
+            yield NotMeasured(gap, "NOT_PARALLEL", what, "forms with the same items on the same scale")

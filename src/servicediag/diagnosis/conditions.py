@@ -1,212 +1,461 @@
-"""Answers the conditions of cause rules from the judged cells: yes, no, undetermined or unmeasured."""
+"""Answers the conditions of cause rules: yes, no, undetermined or unmeasured, each with the sentence that says why."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from statistics import correlation, median
 
-import numpy as np
 import pandas as pd
 
-from servicediag.diagnosis.draft import Titles, name_or_none
-from servicediag.diagnosis.evidence import WHOLE, Evidence
+from servicediag.diagnosis.draft import Draft, Titles, name_or_none
+from servicediag.diagnosis.evidence import Evidence
+from servicediag.diagnosis.group_conditions import GroupConditions
+from servicediag.diagnosis.model import Finding
+from servicediag.diagnosis.operations import Operations
+from servicediag.diagnosis.operations_conditions import read_indicator
+from servicediag.diagnosis.readings import Place, Reading, State, tell, turned, unmeasured, verdict
 from servicediag.diagnosis.rules import Condition
 from servicediag.diagnosis.settings import Settings
+from servicediag.diagnosis.statistics import wilson
+from servicediag.diagnosis.sums import WHOLE
 from servicediag.diagnosis.targets import Targets
+from servicediag.diagnosis.wave_conditions import LagConditions
 from servicediag.errors import InstrumentError
 from servicediag.instrument.catalogue import instrument_ids, instruments_root, load_instrument
 from servicediag.instrument.model import Instrument
-from servicediag.results import table_rows
+from servicediag.wording import text
 
-__all__ = ["ConditionReader", "Place", "Reading"]
+__all__ = ["ConditionReader", "Place", "Reading", "Study", "judged_and_none"]
 
-State = Literal["yes", "no", "undetermined", "unmeasured"]
-READ_COLUMNS = [
-    "by", "unit", "instrument", "form", "rater", "kind", "dimension", "name", "n", "gap", "gap_low_90", "gap_high_90",
-    "health", "health_low_90", "health_high_90",
-]  # fmt: skip
 MINIMUM_SCALES = 4
 """A general factor of a group of raters is taken out where at least this many of its scales are known."""
+FEWEST_UNITS = 10
+"""Units without which no correlation over units is given."""
+SURE = ("established", "likely")
+GROUP_KINDS = frozenset({"gradient", "segment_difference", "contrast", "concentrated"})
+OF_SYMPTOM = frozenset({*GROUP_KINDS, "lag"})
+"""Kinds whose answer may depend on what is to be explained."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a condition is read: a unit of a grouping, or the whole organisation."""
+class Study:
+    """What conditions are read in.
+
+    Attributes
+    ----------
+    cells : DataFrame
+        Judged cells; only what may be shown is read.
+    segments, clusters : DataFrame
+        Breakdowns that may be shown, of the newest wave.
+    drafts : sequence of Draft
+        The findings of the study.
+    judged : frozenset of (kind of finding, grouping, unit)
+        Gaps that were judged and found to be none.
+    """
+
+    evidence: Evidence
+    cells: pd.DataFrame
+    settings: Settings
+    targets: Targets
+    operations: Operations = field(default_factory=Operations)
+    segments: pd.DataFrame = field(default_factory=pd.DataFrame)
+    clusters: pd.DataFrame = field(default_factory=pd.DataFrame)
+    drafts: Sequence[Draft] = ()
+    judged: frozenset[tuple[str, str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A score or item of one form at one place."""
 
     by: str
     unit: str
+    instrument: str
+    form: str
+    rater: str
+    kind: str
+    dimension: str
+    name: str
+    n: int
+    gap: float
+    gap_low_90: float
+    gap_high_90: float
+    health: float
+    health_low_90: float
+    health_high_90: float
+
+    @property
+    def reference(self) -> str:
+        return self.name if self.kind == "item" else f"{self.instrument}/{self.dimension}"
+
+    @property
+    def scale(self) -> str:
+        return f"{self.instrument}:{self.form}/{self.dimension}"
 
 
-@dataclass(frozen=True)
-class Reading:
-    """The answer to a condition, in a sentence with its numbers, and how far below the reference the score lies."""
-
-    state: State
-    sentence: str
-    shortfall: float = math.nan
-    target: str = ""
+def judged_and_none(indexes: pd.DataFrame | None) -> frozenset[tuple[str, str, str]]:
+    """Gaps that a table of indexes judges to be none, as (kind of finding, grouping, unit)."""
+    if indexes is None or indexes.empty:
+        return frozenset()
+    none = indexes[(indexes["verdict"] == "aligned").to_numpy()]
+    return frozenset(
+        (str(index), WHOLE if pd.isna(by) else str(by), WHOLE if pd.isna(unit) else str(unit))
+        for index, by, unit in zip(none["index"], none["by"], none["unit"], strict=True)
+    )
 
 
 class ConditionReader:
-    """Reads conditions of cause rules in the published part of the cells.
+    """Reads conditions of cause rules in what may be published, each once per place.
 
     A unit's score is *low* when it is below the rest, and the 90 % interval of its gap less the general level that the
     same raters give the unit lies below 0, with the gap at or beyond the smallest gap of interest; it is *not low* when
     the interval lies wholly above minus the smallest gap. With a declared target, and for the whole organisation, the
     level itself is compared.
+
+    Parameters
+    ----------
+    study : Study
+    references : iterable of str
+        Dimensions and items that the conditions name; nothing else is looked up.
     """
 
-    def __init__(self, evidence: Evidence, cells: pd.DataFrame, settings: Settings, targets: Targets) -> None:
-        self._settings = settings
-        self._targets = targets
-        self._titles = Titles(evidence)
-        self._evidence = evidence
-        self._known = frozenset(instrument_ids(instruments_root()))
-        self._catalogue: dict[str, Instrument | None] = {}
-        shown = cells[(cells["kind"] != "indicator") & cells["current"] & (cells["hidden"] == "")]
-        self._rows = self._index(shown)
-        self._gaps = self._gaps_by_rater(shown)
+    def __init__(self, study: Study, references: Iterable[str]) -> None:
+        self._study = study
+        self._settings = study.settings
+        self._titles = Titles(study.evidence)
+        self._read: dict[tuple[Condition, Place], Reading] = {}
+        shown = study.cells[study.cells["current"].to_numpy() & (study.cells["hidden"] == "").to_numpy()]
+        self._rows, self._gaps = self._index(shown, frozenset(references))
+        self._incidence = _incidence(shown)
+        self._groups = GroupConditions(study.evidence, study.segments, study.clusters, study.settings)
+        self._lags = LagConditions(study.cells[(study.cells["hidden"] == "").to_numpy()], self._titles)
+        self._findings = _findings(study.drafts)
+        self._health: dict[str, dict[tuple[str, str], float]] = {}
 
-    def _index(self, shown: pd.DataFrame) -> Mapping[tuple[str, str, str], Any]:
-        """Rows by place and reference; where several forms measure a score, the instrument's first form counts."""
-        order = {
-            (i.id, form.id): position
-            for i in self._evidence.instruments.values()
-            for position, form in enumerate(i.forms)
-        }
-        position = [order[key] for key in zip(shown["instrument"], shown["form"], strict=True)]
-        rows: dict[tuple[str, str, str], Any] = {}
-        table = shown[READ_COLUMNS].assign(position=position).sort_values("position", kind="stable")
-        for row in table_rows(table):
-            reference = row.name if row.kind == "item" else f"{row.instrument}/{row.dimension}"
-            rows.setdefault((row.by, row.unit, reference), row)
-        return rows
+    def _index(
+        self, shown: pd.DataFrame, references: frozenset[str]
+    ) -> tuple[dict[tuple[str, str, str, str], _Row], dict[tuple[str, str, str], dict[str, float]]]:
+        """Rows by place, reference and rater, and gaps of a unit on all scales of one group of raters, by scale.
 
-    def _gaps_by_rater(self, shown: pd.DataFrame) -> dict[tuple[str, str, str], dict[str, float]]:
-        """Gaps of a unit on all scales of one group of raters, by scale."""
-        scores = shown[(shown["kind"] == "score") & (shown["by"] != WHOLE) & shown["gap"].notna()]
+        Where several forms measure a score, the instrument's first form counts; the rater may be empty text.
+        """
+        instruments = self._study.evidence.instruments.values()
+        order = {(i.id, form.id): position for i in instruments for position, form in enumerate(i.forms)}
+        wanted = (shown["kind"] == "score").to_numpy() | shown["name"].isin(references).to_numpy()
+        names = list(_Row.__dataclass_fields__)
+        columns = (shown.loc[wanted, name].to_numpy(dtype=object) for name in names)
+        found = [_Row(*values) for values in zip(*columns, strict=True)]
+        rows: dict[tuple[str, str, str, str], _Row] = {}
         gaps: dict[tuple[str, str, str], dict[str, float]] = {}
-        for row in table_rows(scores):
-            scales = gaps.setdefault((row.by, row.unit, row.rater), {})
-            scales[f"{row.instrument}:{row.form}/{row.dimension}"] = float(row.gap)
-        return gaps
+        for row in sorted(found, key=lambda row: order[row.instrument, row.form]):
+            for rater in ("", row.rater):
+                rows.setdefault((row.by, row.unit, row.reference, rater), row)
+            if row.kind == "score" and row.by != WHOLE and not math.isnan(row.gap):
+                gaps.setdefault((row.by, row.unit, row.rater), {})[row.scale] = float(row.gap)
+        return rows, gaps
 
-    def _general(self, row: Any) -> float:
+    def _general(self, row: _Row) -> float:
         """Median gap on the raters' other scales: what they think of the unit at large, moved little by a few lows."""
-        own = f"{row.instrument}:{row.form}/{row.dimension}"
         scales = self._gaps.get((row.by, row.unit, row.rater), {})
-        others = [gap for name, gap in scales.items() if name != own]
-        return float(np.median(others)) if len(others) >= MINIMUM_SCALES - 1 else 0.0
-
-    def measured(self, place: Place, reference: str) -> bool:
-        return (place.by, place.unit, reference) in self._rows
+        others = [gap for name, gap in scales.items() if name != row.scale]
+        return float(median(others)) if len(others) >= MINIMUM_SCALES - 1 else 0.0
 
     def read(self, condition: Condition, place: Place) -> Reading:
         """The answer to one condition at a place."""
-        if condition.kind == "pattern":
-            needs = condition.needs or condition.target
-            return Reading("unmeasured", f"Not measured: {needs}.", target=condition.target)
-        row = self._rows.get((place.by, place.unit, condition.target))
+        if condition.kind not in OF_SYMPTOM:
+            place = Place(place.by, place.unit)
+        reading = self._read.get((condition, place))
+        if reading is None:
+            reading = self._read[condition, place] = self._answer(condition, place)
+        return reading
+
+    def association(self, place: Place, target: str) -> tuple[float, float, float, int] | None:
+        """Correlation over the units between the symptom's health and that of ``target``, its 95 % limits, and units.
+
+        Limits by Fisher's transformation (1921); None below 10 units.
+        """
+        first, second = self._by_unit(place.symptom), self._by_unit(target)
+        by = place.by or next((key[0] for key in first), WHOLE)
+        units = [key for key in first if key in second and key[0] == by]
+        if len(units) < FEWEST_UNITS or place.symptom == target:
+            return None
+        x, y = [first[unit] for unit in units], [second[unit] for unit in units]
+        if min(x) == max(x) or min(y) == max(y):
+            return None
+        r = max(-0.999999, min(0.999999, correlation(x, y)))
+        half = 1.959964 / math.sqrt(len(units) - 3)
+        return r, math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half), len(units)
+
+    def _by_unit(self, reference: str) -> dict[tuple[str, str], float]:
+        """Health of every unit in a score or item."""
+        if not self._health:
+            for (by, unit, name, rater), row in self._rows.items():
+                if not rater and by != WHOLE and not math.isnan(row.health):
+                    self._health.setdefault(name, {})[by, unit] = row.health
+        return self._health.get(reference, {})
+
+    def _answer(self, condition: Condition, place: Place) -> Reading:
+        if condition.kind in GROUP_KINDS:
+            return self._groups.read(condition, place)
+        if condition.kind == "indicator":
+            return read_indicator(condition, place, self._study.operations, self._settings)
+        if condition.kind == "lag":
+            return self._lags.read(condition, place)
+        if condition.kind == "finding":
+            return self._finding(condition, place)
+        if condition.kind == "lowest_of":
+            return self._lowest(condition, place)
+        return self._score(condition, place)
+
+    def _score(self, condition: Condition, place: Place) -> Reading:
+        row = self._rows.get((place.by, place.unit, condition.target, condition.rater or ""))
         if row is None:
             return Reading("unmeasured", self._unmeasured(condition), target=condition.target)
         low = self._level(row) if place.by == WHOLE else self._contrast(row)
-        if condition.kind in ("low", "present"):
-            return low
-        flipped: Mapping[State, State] = {"yes": "no", "no": "yes"}
-        return Reading(flipped.get(low.state, low.state), low.sentence, low.shortfall, low.target)
+        if condition.kind in ("present", "absent") and low.state != "yes":
+            low = self._met(row) or low
+        return turned(low, replace(condition, holds=condition.kind in ("low", "present")))
+
+    def _met(self, row: _Row) -> Reading | None:
+        """A behaviour that more than a conventional share of the raters meet is present, whatever its mean."""
+        count, n = self._incidence.get((row.by, row.unit, row.instrument, row.form, row.dimension), (0.0, 0.0))
+        low, high = wilson(count, n) if n else (0.0, 0.0)
+        if row.by != WHOLE or low <= self._settings.share_criterion:
+            return None
+        told = tell(
+            "incidence",
+            numbers={
+                "share": (100 * count / n, ".0f"),
+                "low": (100 * low, ".0f"),
+                "high": (100 * high, ".0f"),
+                "n": (int(n), "d"),
+            },
+            about=self._label(row),
+            raters=self._raters(row),
+        )
+        return Reading(
+            "yes", told.sentence, row.health - self._settings.good_level, row.reference, row.rater, numbers=told.numbers
+        )
 
     def _unmeasured(self, condition: Condition) -> str:
         name = condition.instrument or ""
-        if name in self._evidence.instruments:
-            return f"Not answered by enough people here: {_label_in(self._evidence.instruments[name], condition)}."
-        if name not in self._catalogue:
-            self._catalogue[name] = self._load(name)
-        instrument = self._catalogue[name]
+        if name in self._study.evidence.instruments:
+            label = _label_in(self._study.evidence.instruments[name], condition.target)
+            return text("finding.condition.too_few", about=label)
+        instrument = _unanswered(name)
         if instrument is None:
-            return f"Not measured: {condition.target}; the instrument '{name}' would test it."
-        label = _label_in(instrument, condition)
-        return f"Not measured: {label}; the instrument '{instrument.title}' ({name}) would test it."
+            return text("finding.condition.instrument_unknown", about=condition.target, id=name)
+        label = _label_in(instrument, condition.target)
+        return text("finding.condition.instrument", about=label, title=instrument.title, id=name)
 
-    def _load(self, name: str) -> Instrument | None:
-        """An instrument that nobody answered, for its titles only: a faulty one must not stop a diagnosis."""
-        try:
-            return load_instrument(name) if name in self._known else None
-        except InstrumentError:
-            return None
-
-    def _label(self, row: Any) -> str:
+    def _label(self, row: _Row) -> str:
         if row.kind == "item":
             return f"“{self._titles.item(row.instrument, row.name, row.form)}”"
         return f"'{self._titles.dimension(row.instrument, row.dimension)}'"
 
-    def _contrast(self, row: Any) -> Reading:
+    def _raters(self, row: _Row) -> str:
+        return self._titles.raters(row.instrument, row.form)
+
+    def _target(self, row: _Row) -> float:
+        if row.kind != "score":
+            return math.nan
+        return self._study.targets.of(row.instrument, row.dimension, name_or_none(row.unit))
+
+    def _contrast(self, row: _Row) -> Reading:
         """A unit against its target, or against the rest with its general level taken out."""
-        target = (
-            self._targets.of(row.instrument, row.dimension, name_or_none(row.unit)) if row.kind == "score" else math.nan
-        )
-        if not math.isnan(target):
-            return self._against(row, target)
+        if not math.isnan(self._target(row)):
+            return self._against(row, self._target(row))
         if math.isnan(row.gap):
-            return Reading("undetermined", f"{self._label(row)} cannot be compared with other units.", target=_ref(row))
+            told = tell("no_rest", numbers={}, about=self._label(row))
+            return Reading("undetermined", told.sentence, target=row.reference, source=row.rater, numbers=told.numbers)
         general = self._general(row)
         gap, low, high = row.gap - general, row.gap_low_90 - general, row.gap_high_90 - general
-        removed = ""
-        if general:
-            removed = f"; {gap:+.1f} once the general level that the same people give the unit is taken out"
-        sentence = (
-            f"{self._label(row)}: {row.gap:+.1f} points of health against the rest{removed} "
-            f"(90 % interval {low:+.1f} to {high:+.1f}, n = {row.n}, {self._titles.raters(row.instrument, row.form)})."
+        removed = text("finding.condition.general", gap=f"{gap:+.1f}") if general else ""
+        told = tell(
+            "contrast_unit",
+            numbers={"gap": (row.gap, "+.1f"), "low": (low, "+.1f"), "high": (high, "+.1f"), "n": (row.n, "d")},
+            about=self._label(row),
+            removed=removed,
+            raters=self._raters(row),
         )
         # what is no worse than elsewhere explains nothing, however good the rest of the unit is
-        state = self._verdict(gap, low, high) if row.gap < 0 else "no"
-        return Reading(state, sentence, max(gap, row.gap), _ref(row))
-
-    def _against(self, row: Any, target: float) -> Reading:
-        gap, low, high = (v - target for v in (row.health, row.health_low_90, row.health_high_90))
-        sentence = (
-            f"{self._label(row)}: {gap:+.1f} points against the target of {target:g} (90 % interval {low:+.1f} to "
-            f"{high:+.1f}, n = {row.n}, {self._titles.raters(row.instrument, row.form)})."
+        state = verdict(gap, low, high, self._settings.smallest_gap) if row.gap < 0 else "no"
+        return Reading(
+            state,
+            told.sentence,
+            max(gap, row.gap),
+            row.reference,
+            row.rater,
+            numbers=(*told.numbers, ("adjusted", gap)),
         )
-        if math.isnan(low):
-            return Reading("undetermined", sentence, gap, _ref(row))
-        return Reading(self._verdict(gap, low, high), sentence, gap, _ref(row))
 
-    def _verdict(self, gap: float, low: float, high: float) -> State:
-        if high < 0 and gap <= -self._settings.smallest_gap:
-            return "yes"
-        return "no" if low > -self._settings.smallest_gap else "undetermined"
+    def _against(self, row: _Row, target: float) -> Reading:
+        gap, low, high = (v - target for v in (row.health, row.health_low_90, row.health_high_90))
+        told = tell(
+            "target",
+            numbers={
+                "gap": (gap, "+.1f"),
+                "target": (target, "g"),
+                "low": (low, "+.1f"),
+                "high": (high, "+.1f"),
+                "n": (row.n, "d"),
+            },
+            about=self._label(row),
+            raters=self._raters(row),
+        )
+        state: State = "undetermined"
+        if not math.isnan(low):
+            state = verdict(gap, low, high, self._settings.smallest_gap)
+        return Reading(state, told.sentence, gap, row.reference, row.rater, numbers=told.numbers)
 
-    def _level(self, row: Any) -> Reading:
+    def _level(self, row: _Row) -> Reading:
         """The whole organisation against its declared target, or against the conventional borders of low and good."""
-        target = self._targets.of(row.instrument, row.dimension, None) if row.kind == "score" else math.nan
-        if not math.isnan(target):
-            return self._against(row, target)
+        if not math.isnan(self._target(row)):
+            return self._against(row, self._target(row))
         settings = self._settings
-        sentence = (
-            f"{self._label(row)}: health {row.health:.1f} (90 % interval {row.health_low_90:.1f} to "
-            f"{row.health_high_90:.1f}; low is below {settings.low_level:g}, good from {settings.good_level:g}; "
-            f"n = {row.n}, {self._titles.raters(row.instrument, row.form)})."
+        told = tell(
+            "level",
+            numbers={
+                "health": (row.health, ".1f"),
+                "low": (row.health_low_90, ".1f"),
+                "high": (row.health_high_90, ".1f"),
+                "bad": (settings.low_level, "g"),
+                "good": (settings.good_level, "g"),
+                "n": (row.n, "d"),
+            },
+            about=self._label(row),
+            raters=self._raters(row),
         )
         state: State = "undetermined"
         if row.health_high_90 < settings.low_level:
             state = "yes"
         elif row.health_low_90 >= settings.good_level:
             state = "no"
-        return Reading(state, sentence, row.health - settings.good_level, _ref(row))
+        return Reading(
+            state, told.sentence, row.health - settings.good_level, row.reference, row.rater, numbers=told.numbers
+        )
+
+    def _lowest(self, condition: Condition, place: Place) -> Reading:
+        """Whether one of several scores of the same people is lower than each of the others, beyond doubt.
+
+        The limits treat the scores as independent, which is wider than right where they correlate positively.
+        """
+        rows = {name: self._rows.get((place.by, place.unit, name, "")) for name in condition.among}
+        own = rows.pop(condition.target, None)
+        others = [row for row in rows.values() if row is not None and own is not None and row.rater == own.rater]
+        if own is None or not others:
+            return Reading("unmeasured", self._unmeasured(condition), target=condition.target)
+        standings = [self._standing(row) for row in (own, *others)]
+        if any(math.isnan(value) for standing in standings for value in standing):
+            told = tell("no_rest", numbers={}, about=self._label(own))
+            return Reading("undetermined", told.sentence, target=own.reference, source=own.rater, numbers=told.numbers)
+        (gap, half), *rest = standings
+        limits = [(gap - other - math.hypot(half, wide), gap - other + math.hypot(half, wide)) for other, wide in rest]
+        state: State = "undetermined"
+        if gap < 0 and all(high < 0 for _, high in limits) and gap <= min(o for o, _ in rest) - self._margin:
+            state = "yes"
+        elif any(low > 0 for low, _ in limits):
+            state = "no"
+        nearest = min(range(len(rest)), key=lambda position: rest[position][0])
+        low, high = limits[nearest]
+        told = tell(
+            "lowest_of",
+            numbers={
+                "gap": (gap, "+.1f"),
+                "other": (rest[nearest][0], "+.1f"),
+                "low": (low, "+.1f"),
+                "high": (high, "+.1f"),
+                "count": (len(others) + 1, "d"),
+                "n": (own.n, "d"),
+            },
+            about=self._label(own),
+            raters=self._raters(own),
+        )
+        return Reading(state, told.sentence, gap, own.reference, own.rater, numbers=told.numbers)
+
+    @property
+    def _margin(self) -> float:
+        return self._settings.minimum_effect
+
+    def _standing(self, row: _Row) -> tuple[float, float]:
+        """Where a score stands against its own reference, and half of its 90 % interval; NaN where it has none."""
+        target = self._target(row)
+        if not math.isnan(target):
+            return row.health - target, (row.health_high_90 - row.health_low_90) / 2
+        if row.by == WHOLE:
+            return math.nan, math.nan
+        return row.gap, (row.gap_high_90 - row.gap_low_90) / 2
+
+    def _finding(self, condition: Condition, place: Place) -> Reading:
+        """Whether the unit, or else the whole organisation, has a finding of that kind."""
+        kind, _, about = condition.target.partition(":")
+        for by, unit in dict.fromkeys(((place.by, place.unit), (WHOLE, WHOLE))):
+            found = [f for f in self._findings.get((kind, by, unit), ()) if _is_about(f, about)]
+            worse = [f for f in found if f.direction == "worse" and f.tier in SURE]
+            where = text("finding.condition.in_whole") if by == WHOLE else ""
+            name = text(f"finding.kind.{kind}")
+            if worse:
+                first = min(worse, key=lambda f: f.estimate or 0.0)
+                told = tell("finding", numbers={"n": (first.n, "d")}, kind=name, where=where)
+                return turned(
+                    Reading(
+                        "yes", told.sentence, target=condition.target, source=first.rater or kind, numbers=told.numbers
+                    ),
+                    condition,
+                )
+            if (kind, by, unit) in self._study.judged:
+                told = tell("no_finding", numbers={}, kind=name, where=where)
+                return turned(
+                    Reading("no", told.sentence, target=condition.target, source=kind, numbers=told.numbers), condition
+                )
+            if found:
+                told = tell("unclear_finding", numbers={}, kind=name, where=where)
+                return Reading(
+                    "undetermined", told.sentence, target=condition.target, source=kind, numbers=told.numbers
+                )
+        return unmeasured(condition, text(f"finding.kind.{kind}"))
 
 
-def _label_in(instrument: Instrument, condition: Condition) -> str:
+@lru_cache(maxsize=32)
+def _unanswered(name: str) -> Instrument | None:
+    """An instrument that nobody answered, for its titles only: a faulty one must not stop a diagnosis."""
+    try:
+        return load_instrument(name) if name in instrument_ids(instruments_root()) else None
+    except InstrumentError:
+        return None
+
+
+def _findings(drafts: Sequence[Draft]) -> dict[tuple[str, str, str], list[Finding]]:
+    found: dict[tuple[str, str, str], list[Finding]] = {}
+    for draft in drafts:
+        finding = draft.finding
+        found.setdefault((finding.kind, finding.by or WHOLE, finding.unit or WHOLE), []).append(finding)
+    return found
+
+
+def _is_about(finding: Finding, about: str) -> bool:
+    return not about or about in (finding.instrument, f"{finding.instrument}/{finding.dimension}")
+
+
+def _incidence(shown: pd.DataFrame) -> dict[tuple[str, str, str, str, str], tuple[float, float]]:
+    """Respondents of the whole organisation who met a behaviour, and respondents, by place, form and dimension."""
+    inside = (shown["kind"] == "indicator").to_numpy() & (shown["by"] == WHOLE).to_numpy()
+    rows = shown[inside]
+    named = (rows["dimension"] + "_incidence" == rows["name"]).to_numpy()
+    keys = ("by", "unit", "instrument", "form", "dimension", "total", "n")
+    values = zip(*(rows.loc[named, key].to_numpy(dtype=object) for key in keys), strict=True)
+    return {(by, unit, i, form, d): (float(total), float(n)) for by, unit, i, form, d, total, n in values}
+
+
+def _label_in(instrument: Instrument, target: str) -> str:
     """Title of a dimension, or wording of an item; the bare reference where the instrument does not hold it."""
     try:
-        if "/" in condition.target:
-            return f"'{instrument.dimension(condition.target.split('/')[1]).title}'"
-        form = next(form.id for form in instrument.forms if condition.target in form.items)
-        return f"“{instrument.text(condition.target, form=form)}”"
+        if "/" in target:
+            return f"'{instrument.dimension(target.split('/')[1]).title}'"
+        form = next(form.id for form in instrument.forms if target in form.items)
+        return f"“{instrument.text(target, form=form)}”"
     except (ValueError, StopIteration):
-        return condition.target
-
-
-def _ref(row: Any) -> str:
-    return str(row.name) if row.kind == "item" else f"{row.instrument}/{row.dimension}"
+        return target

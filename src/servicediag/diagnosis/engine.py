@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
+from servicediag.diagnosis.all_gaps import all_gaps
 from servicediag.diagnosis.bottleneck import bottleneck_findings, readiness_profile
 from servicediag.diagnosis.causes import connect, explain
 from servicediag.diagnosis.cells import judge_cells, reliability_of, reliability_table
-from servicediag.diagnosis.comparisons import blame_findings, rater_findings
-from servicediag.diagnosis.conditions import ConditionReader
+from servicediag.diagnosis.conditions import ConditionReader, Study, judged_and_none
 from servicediag.diagnosis.draft import Draft, Titles
 from servicediag.diagnosis.evidence import WHOLE, Evidence, build_evidence
+from servicediag.diagnosis.gap_definitions import load_gaps
+from servicediag.diagnosis.gap_study import GapStudy
 from servicediag.diagnosis.gaps import (
     level_findings,
     organisation_findings,
@@ -22,7 +25,11 @@ from servicediag.diagnosis.gaps import (
     unit_findings,
     unit_wide_findings,
 )
+from servicediag.diagnosis.group_conditions import shown_groups
+from servicediag.diagnosis.ledger import Ledger, Members, guard_against, membership, open_ledger, save_release
+from servicediag.diagnosis.invitations import InvitedLike, resolve_invited
 from servicediag.diagnosis.model import Diagnosis
+from servicediag.diagnosis.operations import read_indicators
 from servicediag.diagnosis.publish import publish
 from servicediag.diagnosis.rules import RuleSet, load_rules
 from servicediag.diagnosis.sentences import with_sentences
@@ -39,11 +46,16 @@ def diagnose(
     *responses_or_evidence: Responses | Evidence,
     by: str | Sequence[str] = "unit",
     targets: TargetsLike = None,
+    indicators: pd.DataFrame | None = None,
     population: Literal["process", "census"] = "process",
     population_size: Mapping[str, int] | None = None,
+    invited: InvitedLike = None,
+    cluster: str | None = None,
+    background: Sequence[str] | None = None,
     rules: RuleSet | str | Path | None = None,
     minimum_group: int = 5,
     smallest_gap: float = 5.0,
+    ledger: str | Path | None = None,
     seed: int = 0,
 ) -> Diagnosis:
     """Diagnose a study: what is wrong, where, how sure, consistent with which cause, what first.
@@ -54,19 +66,36 @@ def diagnose(
         Several instruments, forms and waves make one diagnosis.
     by : str or sequence of str
         Column that names the unit, or several; evidence already carries its groupings.
-    targets : mapping, DataFrame or Diagnosis, optional
-        ``{dimension: points of health}``, a frame with ``dimension, target`` (and ``unit``), or an earlier diagnosis.
+    targets : mapping, DataFrame, Diagnosis or str, optional
+        ``{dimension: points of health}``, a frame with ``dimension, target`` (and ``unit``, and ``origin``: the
+        instrument, a norm, an agreement), an earlier diagnosis, or the name of an earlier wave of this study.
+    indicators : DataFrame, optional
+        Operations data, a row a unit: the column ``unit`` and columns such as ``breach_rate, repeat_contacts, turnover,
+        churn, complaints, training_records, workload`` (``instruments/_rules/indicators.yaml`` lists all with their
+        units); ``<name>_n`` holds the cases behind a share, ``wave`` the wave.
     population : {"process", "census"}
         Whether intervals speak of the way of working, or of the people now in the units only. A census needs
         ``population_size``.
     population_size : mapping of unit -> int, optional
         People in each unit, for ``population="census"``.
+    invited : mapping or DataFrame, optional
+        How many people were asked: ``{unit: people}``, or a frame with ``unit, invited`` and, where several groups of
+        raters or waves were asked, ``form`` and ``wave``. With it response rates are shown, and what those who did not
+        answer could change.
+    cluster : str, optional
+        Column that names what respondents are nested in, such as the server whom a customer rated; intervals and tests
+        then allow for it. Evidence already carries its clusters.
+    background : sequence of str, optional
+        Further columns to break scores down by, beside the background fields that are known; ``()`` for none.
     rules : RuleSet or path, optional
-        Root-cause rules; default the library's own.
+        Root-cause rules; default the library's own. A file with ``extends: default`` adds to them.
     minimum_group : int
         Groups with fewer answers are withheld, at least 3.
     smallest_gap : float
         Smallest gap of interest in points of health: practical size, equivalence bound and border of *minor*.
+    ledger : path, optional
+        A local file of what was shown of whom before; it is checked, and the new release is added to it. Begun where
+        there is none. Needs responses that have respondent ids. Keep it where only the analyst can read it.
     seed : int
         For the draws behind the bottleneck's probability.
 
@@ -98,24 +127,49 @@ def diagnose(
     ['can', 'can_requirements']
     """
     settings = _settings(minimum_group, smallest_gap, population, population_size, seed)
-    evidence = _gather(responses_or_evidence, by)
+    evidence = _gather(responses_or_evidence, by, cluster, background)
+    book, members = _open(ledger, responses_or_evidence, evidence)
+    if book is not None:
+        evidence = guard_against(book, members, evidence, minimum_group)
     _check_population(evidence, settings)
     _check_size(evidence, settings)
+    settings = replace(settings, invited=resolve_invited(invited, evidence))
     rule_set = rules if isinstance(rules, RuleSet) else load_rules(rules)
-    aims = resolve_targets(targets, evidence)
+    aims = resolve_targets(targets, evidence, settings.minimum_group)
+    operations = read_indicators(indicators, evidence, rule_set.indicators, settings.minimum_group)
     reliability = reliability_table(evidence)
-    cells = judge_cells(evidence, settings, reliability)
+    cells = judge_cells(evidence, settings, reliability, aims)
     readiness = readiness_profile(evidence, cells, settings, aims)
-    drafts = list(_drafts(evidence, cells, readiness, reliability, settings, aims))
-    reader = ConditionReader(evidence, cells, settings, aims)
+    gaps = all_gaps(GapStudy(evidence, cells, settings, aims, reliability_of(reliability), load_gaps(), operations))
+    drafts = [*_drafts(cells, readiness, reliability, settings, aims), *gaps.drafts]
+    segments, clusters = shown_groups(evidence, cells, settings.minimum_group)
+    tables = {**gaps.tables, "operations": operations.shown(cells)}
+    none_found = judged_and_none(tables.get("indexes"))
+    study = Study(evidence, cells, settings, aims, operations, segments, clusters, drafts, none_found)
+    reader = ConditionReader(study, rule_set.references)
     wide = frozenset((d.finding.by, d.finding.unit, d.finding.rater) for d in drafts if d.finding.kind == "unit_wide")
     titles = Titles(evidence)
     told = [with_sentences(explain(draft, rule_set, reader, wide), titles, settings) for draft in drafts]
-    return publish(connect(told), evidence, cells, readiness, reliability, settings, aims)
+    published = publish(connect(told), evidence, cells, readiness, reliability, settings, aims, tables)
+    if book is not None:
+        save_release(book, members, cells[cells["hidden"] == ""])
+    return published
+
+
+def _open(
+    path: str | Path | None, parts: Sequence[Responses | Evidence], evidence: Evidence
+) -> tuple[Ledger | None, Members]:
+    """The ledger, where one was named, and who is in which group."""
+    if path is None:
+        return None, {}
+    responses = [part for part in parts if isinstance(part, Responses)]
+    if len(responses) < len(parts):
+        raise ValueError("ledger= needs Responses, not Evidence: sums do not tell who is in them")
+    book = open_ledger(path)
+    return book, membership(responses, evidence.groupings, book.salt)
 
 
 def _drafts(
-    evidence: Evidence,
     cells: pd.DataFrame,
     readiness: pd.DataFrame,
     reliability: pd.DataFrame,
@@ -129,8 +183,6 @@ def _drafts(
     yield from level_findings(cells, settings, targets, trust)
     yield from share_findings(cells, settings)
     yield from bottleneck_findings(readiness, settings, trust)
-    yield from rater_findings(evidence, cells, settings, trust)
-    yield from blame_findings(evidence, cells, settings)
 
 
 def _settings(
@@ -157,7 +209,12 @@ def _settings(
     )
 
 
-def _gather(parts: Sequence[Responses | Evidence], by: str | Sequence[str]) -> Evidence:
+def _gather(
+    parts: Sequence[Responses | Evidence],
+    by: str | Sequence[str],
+    cluster: str | None,
+    background: Sequence[str] | None,
+) -> Evidence:
     if not parts:
         raise ValueError("responses_or_evidence is empty; give at least one Responses or Evidence")
     for part in parts:
@@ -166,7 +223,10 @@ def _gather(parts: Sequence[Responses | Evidence], by: str | Sequence[str]) -> E
     evidence = [part for part in parts if isinstance(part, Evidence)]
     responses = [part for part in parts if isinstance(part, Responses)]
     if responses:
-        evidence.append(build_evidence(*responses, by=evidence[0].groupings if evidence else by))
+        groupings = evidence[0].groupings if evidence else by
+        evidence.append(build_evidence(*responses, by=groupings, cluster=cluster, background=background))
+    elif cluster is not None or background is not None:
+        raise ValueError("cluster= and background= are for responses; give them to build_evidence")
     whole = evidence[0]
     for part in evidence[1:]:
         whole = whole.merge(part)

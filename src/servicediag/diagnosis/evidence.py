@@ -4,26 +4,53 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from servicediag.diagnosis.backgrounds import check_backgrounds, read_backgrounds
+from servicediag.diagnosis.breakdowns import (
+    CHANGE_KEYS,
+    CLUSTER_KEYS,
+    SEGMENT_KEYS,
+    Linked,
+    change_table,
+    cluster_table,
+    distribution,
+    real_ids,
+    segment_table,
+)
+from servicediag.diagnosis.sums import (
+    SUMS,
+    WHOLE,
+    Grouping,
+    Quantity,
+    add_tables,
+    empty_table,
+    group_sums,
+    object_frame,
+    sorted_table,
+)
 from servicediag.instrument.model import Instrument
 from servicediag.responses.model import Part, Responses
-from servicediag.scoring import DimensionScore, item_points, person_indicators, score_all
+from servicediag.scoring import DimensionScore, code_points, person_indicators, score_all
 
-__all__ = ["Evidence", "Moments", "build_evidence"]
+__all__ = ["WHOLE", "Evidence", "Moments", "Place", "build_evidence", "member_groups"]
+
+Key = TypeVar("Key")
+Place = tuple[str, str, str, str, str]
+"""Grouping, unit, instrument, form and wave."""
 
 N_CATEGORIES = 11
 """Widest response scale that category counts are kept for."""
+LINKED = "Answers that the same respondents gave in several waves were linked by the respondents' ids."
 COUNTS = [f"count_{k}" for k in range(N_CATEGORIES)]
 KEYS = ["by", "unit", "instrument", "form", "rater", "wave", "kind", "dimension", "name"]
-CELL_SUMS = ["n", "total", "total_squares", *COUNTS]
+CELL_SUMS = ["n", "total", "total_squares", "n_apart", *COUNTS]
 CROSS_KEYS = ["by", "unit", "wave", "source", "first", "second"]
 CROSS_SUMS = ["n", "first_total", "second_total", "first_squares", "second_squares", "product"]
-WHOLE = ""
-"""Grouping and unit name of the whole organisation inside the evidence; people's unit names are never empty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +94,29 @@ class Evidence:
     n_respondents : mapping of (instrument, form, wave) -> int
     groupings : tuple of str
         Names of the columns that were grouped by.
+    segments : DataFrame
+        Sums of scores and indicators by background category, a row a grouping x unit x score x category:
+        ``by, unit, instrument, form, rater, wave, kind, dimension, name, background, category, n, total,
+        total_squares``.
+    clusters : DataFrame
+        Sums of scores by cluster of respondents, such as the server whom customers rated: ``by, unit, instrument,
+        form, wave, dimension, cluster, n, total, total_squares``. A cluster is named by a hash.
+    changes : DataFrame
+        Sums of the change of a score within persons who answered in two waves: ``by, unit, instrument, form, rater,
+        dimension, first_wave, second_wave, n, total, total_squares``; the unit is that of the later wave.
+    distributions : mapping of (instrument, form, wave, dimension) -> int array
+        How many scores of the whole organisation lie nearest to each point from 0 to 100.
+    cluster : str or None
+        Name of the column that holds the clusters.
     atoms : mapping of (instrument, form, wave) -> DataFrame
-        With several groupings: how many people share each combination of groups. Only the privacy gate reads it.
+        With several groupings: how many people of each combination of groups answered each score, item or indicator.
+        Only the privacy gate reads it.
     fingerprints : frozenset of str
         Hashes of the exports that were added up, so that none is added twice.
+    closed : frozenset of (grouping, unit, instrument, form, wave)
+        Groups that a release ledger withholds altogether.
+    closed_cells : frozenset of (grouping, unit, instrument, form, wave, kind, dimension, name)
+        Single items and indicators that it withholds.
     notes : tuple of str
     """
 
@@ -83,6 +129,13 @@ class Evidence:
     atoms: Mapping[tuple[str, str, str], pd.DataFrame] = field(default_factory=dict)
     fingerprints: frozenset[str] = frozenset()
     notes: tuple[str, ...] = field(default=())
+    segments: pd.DataFrame = field(default_factory=lambda: empty_table(SEGMENT_KEYS, SUMS))
+    clusters: pd.DataFrame = field(default_factory=lambda: empty_table(CLUSTER_KEYS, SUMS))
+    changes: pd.DataFrame = field(default_factory=lambda: empty_table(CHANGE_KEYS, SUMS))
+    distributions: Mapping[tuple[str, str, str, str], np.ndarray] = field(default_factory=dict)
+    cluster: str | None = None
+    closed: frozenset[Place] = frozenset()
+    closed_cells: frozenset[tuple[str, ...]] = frozenset()
 
     def __repr__(self) -> str:
         people = ", ".join(f"{i}:{f}={n}" for (i, f, _), n in self.n_respondents.items())
@@ -105,13 +158,18 @@ class Evidence:
     def merge(self, other: Evidence) -> Evidence:
         """Evidence of both; sums add, so partitions of one study give the evidence of the whole.
 
+        Only changes within persons need the answers of a person in one part: those of two parts are not linked.
+
         Raises
         ------
         ValueError
-            The two were grouped by different columns, hold different versions of an instrument, or share an export.
+            The two were grouped or clustered by different columns, hold different versions of an instrument, or share
+            an export.
         """
         if self.groupings != other.groupings:
             raise ValueError(f"other was grouped by {other.groupings}, this by {self.groupings}")
+        if self.cluster and other.cluster and self.cluster != other.cluster:
+            raise ValueError(f"other has its clusters in {other.cluster!r}, this in {self.cluster!r}")
         if self.fingerprints & other.fingerprints:
             raise ValueError("other holds answers that are already here: the same export was given twice")
         for name in self.instruments.keys() & other.instruments.keys():
@@ -123,23 +181,32 @@ class Evidence:
             if mine is not None and mine.items != value.items:
                 raise ValueError(f"other holds different items for {'/'.join(filter(None, key))}")
             moments[key] = value if mine is None else mine.merge(value)
-        people = dict(self.n_respondents)
-        for part, n in other.n_respondents.items():
-            people[part] = people.get(part, 0) + n
         return Evidence(
-            _add(KEYS, CELL_SUMS, [self.cells, other.cells]),
-            _add(CROSS_KEYS, CROSS_SUMS, [self.cross, other.cross]),
+            add_tables(KEYS, CELL_SUMS, [self.cells, other.cells]),
+            add_tables(CROSS_KEYS, CROSS_SUMS, [self.cross, other.cross]),
             moments,
             {**self.instruments, **other.instruments},
-            people,
+            _add_values(self.n_respondents, other.n_respondents),
             self.groupings,
             _add_atoms(self.atoms, other.atoms),
             self.fingerprints | other.fingerprints,
             tuple(dict.fromkeys((*self.notes, *other.notes))),
+            add_tables(SEGMENT_KEYS, SUMS, [self.segments, other.segments]),
+            add_tables(CLUSTER_KEYS, SUMS, [self.clusters, other.clusters]),
+            add_tables(CHANGE_KEYS, SUMS, [self.changes, other.changes]),
+            _add_values(self.distributions, other.distributions),
+            self.cluster or other.cluster,
+            self.closed | other.closed,
+            self.closed_cells | other.closed_cells,
         )
 
 
-def build_evidence(*responses: Responses, by: str | Sequence[str] = "unit") -> Evidence:
+def build_evidence(
+    *responses: Responses,
+    by: str | Sequence[str] = "unit",
+    cluster: str | None = None,
+    background: Sequence[str] | None = None,
+) -> Evidence:
     """Add up the answers of one or more exports by unit (and any further grouping).
 
     Parameters
@@ -148,6 +215,11 @@ def build_evidence(*responses: Responses, by: str | Sequence[str] = "unit") -> E
         Exports of one study: several instruments, forms or waves.
     by : str or sequence of str
         Column of ``responses.respondents`` that names the unit, or several, each a grouping of its own.
+    cluster : str, optional
+        Column that names what respondents are nested in, such as the server whom a customer rated.
+    background : sequence of str, optional
+        Further columns by which scores are broken down, with at most 20 values each, beside those that the
+        catalogue's background fields are found in by their id, title or question; ``()`` for none at all.
 
     Returns
     -------
@@ -159,16 +231,42 @@ def build_evidence(*responses: Responses, by: str | Sequence[str] = "unit") -> E
     ValueError
         No export holds one of the columns (the default ``"unit"`` may be absent, then only the whole is diagnosed),
         or the same export was given twice.
+
+    Notes
+    -----
+    Where respondents have ids of their own (``respondent=`` of ``read_responses``), their answers in several waves
+    are linked within one call.
     """
     if not responses:
         raise ValueError("responses is empty; give at least one")
     groupings = (by,) if isinstance(by, str) else tuple(by)
-    notes = _check_groupings(responses, groupings)
-    evidence: Evidence | None = None
-    for one in responses:
-        mine = _evidence_of(one, groupings, notes)
-        evidence = mine if evidence is None else evidence.merge(mine)
-    return evidence  # type: ignore[return-value]
+    plan = _Plan(groupings, cluster, None if background is None else tuple(background))
+    notes = _check_groupings(responses, plan.groupings)
+    _check_cluster(responses, cluster)
+    check_backgrounds(responses, plan.background)
+    linked: list[Linked] = []
+    evidence = _evidence_of(responses[0], plan, notes, linked)
+    for one in responses[1:]:
+        evidence = evidence.merge(_evidence_of(one, plan, notes, linked))
+    changes = change_table(linked)
+    if len(changes):
+        evidence = replace(evidence, changes=changes, notes=(*evidence.notes, LINKED))
+    return evidence
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What answers are added up by."""
+
+    groupings: tuple[str, ...]
+    cluster: str | None
+    background: tuple[str, ...] | None
+
+
+def _check_cluster(responses: Sequence[Responses], cluster: str | None) -> None:
+    if cluster is not None and not any(cluster in one.respondents.columns for one in responses):
+        choices = sorted({str(c) for one in responses for c in one.respondents.columns})
+        raise ValueError(f"cluster={cluster!r} is not a respondent column of any export; choose from {choices}")
 
 
 def _check_groupings(responses: Sequence[Responses], groupings: tuple[str, ...]) -> tuple[str, ...]:
@@ -186,46 +284,93 @@ def _check_groupings(responses: Sequence[Responses], groupings: tuple[str, ...])
     return tuple(notes)
 
 
-def _evidence_of(responses: Responses, groupings: tuple[str, ...], notes: tuple[str, ...]) -> Evidence:
+def _evidence_of(responses: Responses, plan: _Plan, notes: tuple[str, ...], linked: list[Linked]) -> Evidence:
+    """Sums of one export; where its respondents can be linked over waves, their scores go to ``linked``."""
     scored = score_all(responses)
     waves, wave_names = _wave_codes(responses)
-    columns = list(_columns(responses, scored))
+    quantities = list(_quantities(responses, scored))
+    groupings = list(_groupings(responses, plan.groupings))
     cells: list[_Block] = []
     cross: list[_Block] = []
-    for grouping in (WHOLE, *groupings):
-        if grouping == WHOLE:
-            units, unit_names = np.zeros(len(responses), dtype=np.int64), np.array([WHOLE], dtype=object)
-        elif grouping in responses.respondents.columns:
-            units, unit_names = _unit_codes(responses.respondents[grouping])
-        else:
-            continue
-        group = np.where(units >= 0, waves * len(unit_names) + units, -1)
-        places = _Places(grouping, np.tile(unit_names, len(wave_names)), np.repeat(wave_names, len(unit_names)))
-        cells.extend(_sum_column(places, column, group) for column in columns)
+    for grouping in groupings:
+        units = grouping.units
+        group = np.where(grouping.codes >= 0, waves * len(units) + grouping.codes, -1)
+        places = _Places(grouping.by, np.tile(units, len(wave_names)), np.repeat(wave_names, len(units)))
+        cells.extend(_sum_column(places, quantity, group) for quantity in quantities)
         cross.extend(_sum_products(places, scored, group))
-    moments = {
+    counted = [quantity for quantity in quantities if quantity.kind != "item"]
+    backgrounds, remarks = read_backgrounds(responses, plan.background)
+    clusters = empty_table(CLUSTER_KEYS, SUMS)
+    if plan.cluster in responses.respondents.columns:
+        clusters = cluster_table(counted, groupings, responses.respondents[plan.cluster], (waves, wave_names))
+    ids = real_ids(responses)
+    if ids is not None and any(name != WHOLE for name in wave_names):
+        linked.append(Linked(ids, tuple(counted), tuple(groupings), waves, wave_names))
+    return Evidence(
+        _table(cells, KEYS, CELL_SUMS),
+        _table(cross, CROSS_KEYS, CROSS_SUMS),
+        _all_moments(responses, scored, waves, wave_names),
+        {part.instrument.id: part.instrument for part in responses.parts},
+        _people(responses, waves, wave_names),
+        plan.groupings,
+        _atoms(groupings, quantities, waves, wave_names) if len(groupings) > 2 else {},
+        frozenset({_fingerprint(responses)}),
+        (*notes, *remarks),
+        segment_table(counted, groupings, backgrounds, (waves, wave_names)),
+        clusters,
+        distributions=_distributions(scored, waves, wave_names),
+        cluster=plan.cluster,
+    )
+
+
+def _groupings(responses: Responses, names: Sequence[str]) -> Iterable[Grouping]:
+    yield Grouping(WHOLE, np.array([WHOLE], dtype=object), np.zeros(len(responses), dtype=np.int64))
+    for name in names:
+        if name in responses.respondents.columns:
+            codes, units = _unit_codes(responses.respondents[name])
+            yield Grouping(name, units, codes)
+
+
+def member_groups(responses: Responses, names: Sequence[str]) -> Iterable[tuple[Place, np.ndarray]]:
+    """Rows of the respondents of every group that the evidence keeps sums of. Only the release ledger needs them."""
+    waves, wave_names = _wave_codes(responses)
+    for grouping in _groupings(responses, names):
+        for wave, wave_name in enumerate(wave_names):
+            for unit, unit_name in enumerate(grouping.units):
+                rows = np.flatnonzero((waves == wave) & (grouping.codes == unit))
+                for part in responses.parts:
+                    place = (grouping.by, str(unit_name), part.instrument.id, part.form.id, str(wave_name))
+                    if len(rows):
+                        yield place, rows
+
+
+def _all_moments(
+    responses: Responses, scored: Sequence[DimensionScore], waves: np.ndarray, wave_names: np.ndarray
+) -> dict[tuple[str, str, str, str], Moments]:
+    return {
         (s.part.instrument.id, s.part.form.id, str(wave), s.dimension.id): _moments(responses, s, waves == code)
         for s in scored
         if s.dimension.measurement == "reflective"
         for code, wave in enumerate(wave_names)
     }
-    people = {
+
+
+def _people(responses: Responses, waves: np.ndarray, wave_names: np.ndarray) -> dict[tuple[str, str, str], int]:
+    return {
         (part.instrument.id, part.form.id, str(wave)): int((waves == code).sum())
         for part in responses.parts
         for code, wave in enumerate(wave_names)
     }
-    instruments = {part.instrument.id: part.instrument for part in responses.parts}
-    return Evidence(
-        _table(cells, KEYS, CELL_SUMS),
-        _table(cross, CROSS_KEYS, CROSS_SUMS),
-        moments,
-        instruments,
-        people,
-        groupings,
-        _atoms(responses, groupings, waves, wave_names) if len(groupings) > 1 else {},
-        frozenset({_fingerprint(responses)}),
-        notes,
-    )
+
+
+def _distributions(
+    scored: Sequence[DimensionScore], waves: np.ndarray, wave_names: np.ndarray
+) -> dict[tuple[str, str, str, str], np.ndarray]:
+    return {
+        (s.part.instrument.id, s.part.form.id, str(wave), s.dimension.id): distribution(s.values[waves == code])
+        for s in scored
+        for code, wave in enumerate(wave_names)
+    }
 
 
 def _fingerprint(responses: Responses) -> str:
@@ -241,20 +386,35 @@ def _fingerprint(responses: Responses) -> str:
 
 
 def _atoms(
-    responses: Responses, groupings: tuple[str, ...], waves: np.ndarray, wave_names: np.ndarray
+    groupings: Sequence[Grouping],
+    quantities: Sequence[Quantity],
+    waves: np.ndarray,
+    wave_names: np.ndarray,
 ) -> dict[tuple[str, str, str], pd.DataFrame]:
-    columns = {}
-    for grouping in groupings:
-        if grouping in responses.respondents.columns:
-            codes, names = _unit_codes(responses.respondents[grouping])
-            columns[grouping] = np.append(names, WHOLE)[codes]
-    table = pd.DataFrame(columns, dtype=object)
-    found = {}
-    for code, wave in enumerate(wave_names):
-        members = table[waves == code].groupby(list(columns), sort=True).size().rename("n").reset_index()
-        for part in responses.parts:
-            found[part.instrument.id, part.form.id, str(wave)] = members
-    return found
+    """How many people of each combination of groups answered each score, item or indicator."""
+    named = [grouping for grouping in groupings if grouping.by != WHOLE]
+    codes = np.column_stack([grouping.codes for grouping in named])
+    combinations, place = np.unique(codes, axis=0, return_inverse=True)
+    columns = {g.by: np.append(g.units, WHOLE)[combinations[:, c]] for c, g in enumerate(named)}
+    found: dict[tuple[str, str, str], list[pd.DataFrame]] = {}
+    for quantity in quantities:
+        known = ~np.isnan(quantity.values)
+        if quantity.kind == "item":
+            known = np.take(~np.isnan(code_points(quantity.part, quantity.name)), quantity.values.view(np.uint8))
+        for code, wave in enumerate(wave_names):
+            n = np.bincount(place.ravel()[known & (waves == code)], minlength=len(combinations))
+            keys = {"kind": quantity.kind, "dimension": quantity.dimension, "name": quantity.name}
+            rows = pd.DataFrame({**columns, **keys, "n": n}).astype(dict.fromkeys([*columns, *keys], object))
+            source = (quantity.part.instrument.id, quantity.part.form.id, str(wave))
+            found.setdefault(source, []).append(rows[rows["n"] > 0])
+    return {source: pd.concat(rows, ignore_index=True) for source, rows in found.items()}
+
+
+def _add_values(first: Mapping[Key, Any], second: Mapping[Key, Any]) -> dict[Key, Any]:
+    added = dict(first)
+    for key, value in second.items():
+        added[key] = added[key] + value if key in added else value
+    return added
 
 
 def _add_atoms(
@@ -289,31 +449,20 @@ def _wave_codes(responses: Responses) -> tuple[np.ndarray, np.ndarray]:
     return codes.astype(np.int64), np.asarray(names, dtype=object)
 
 
-@dataclass(frozen=True)
-class _Column:
-    """One number a respondent, to be added up: a score, an item or an indicator."""
-
-    part: Part
-    kind: str
-    dimension: str
-    name: str
-    values: np.ndarray
-    categories: np.ndarray | None = None
-
-
-def _columns(responses: Responses, scored: Sequence[DimensionScore]) -> Iterable[_Column]:
+def _quantities(responses: Responses, scored: Sequence[DimensionScore]) -> Iterable[Quantity]:
+    known = {}
     for s in scored:
-        yield _Column(s.part, "score", s.dimension.id, "", s.values)
+        known[s.part.instrument.id, s.dimension.id] = ~np.isnan(s.values)
+        yield Quantity(s.part, "score", s.dimension.id, "", s.values)
     for part in responses.parts:
         for dimension in part.dimensions:
             for item in dimension.items:
                 if item.code in responses.codes:
-                    codes = responses.codes[item.code]
-                    points = item_points(part, item.code, codes)
-                    yield _Column(part, "item", dimension.id, item.code, points, codes - part.bounds(item.code)[0])
+                    beside = known.get((part.instrument.id, dimension.id)) if item.in_score else None
+                    yield Quantity(part, "item", dimension.id, item.code, responses.codes[item.code], beside)
     by_id = {part.instrument.id: part for part in responses.parts}
     for (instrument, name), values in person_indicators(responses, tuple(scored)).items():
-        yield _Column(by_id[instrument], "indicator", _indicator_dimension(by_id[instrument], name), name, values)
+        yield Quantity(by_id[instrument], "indicator", _indicator_dimension(by_id[instrument], name), name, values)
 
 
 def _indicator_dimension(part: Part, name: str) -> str:
@@ -346,14 +495,7 @@ class _Block:
     sums: Mapping[str, np.ndarray]
 
 
-def _sum_column(places: _Places, column: _Column, group: np.ndarray) -> _Block:
-    known = ~np.isnan(column.values) & (group >= 0)
-    where, values = group[known], column.values[known]
-    n_groups = len(places)
-    counts = np.zeros((n_groups, N_CATEGORIES), dtype=np.int64)
-    if column.categories is not None:
-        flat = where * N_CATEGORIES + np.minimum(column.categories[known], N_CATEGORIES - 1)
-        counts = np.bincount(flat, minlength=n_groups * N_CATEGORIES).reshape(n_groups, N_CATEGORIES)
+def _sum_column(places: _Places, column: Quantity, group: np.ndarray) -> _Block:
     keys = {
         "instrument": column.part.instrument.id,
         "form": column.part.form.id,
@@ -362,13 +504,37 @@ def _sum_column(places: _Places, column: _Column, group: np.ndarray) -> _Block:
         "dimension": column.dimension,
         "name": column.name,
     }
-    sums = {
-        "n": np.bincount(where, minlength=n_groups),
-        "total": np.bincount(where, values, minlength=n_groups),
-        "total_squares": np.bincount(where, values**2, minlength=n_groups),
-        **dict(zip(COUNTS, counts.T, strict=True)),
+    add = _item_sums if column.kind == "item" else _value_sums
+    return _Block(places, keys, add(column, group, len(places)))
+
+
+def _value_sums(quantity: Quantity, group: np.ndarray, n_groups: int) -> dict[str, np.ndarray]:
+    no_counts = dict.fromkeys(["n_apart", *COUNTS], np.zeros(n_groups, dtype=np.int64))
+    return {**group_sums(quantity.values, group, n_groups), **no_counts}
+
+
+def _item_sums(column: Quantity, group: np.ndarray, n_groups: int) -> dict[str, np.ndarray]:
+    """Sums of an item for each group, from how many of it chose each code; a wide scale's last codes count as one."""
+    minimum, maximum = column.part.bounds(column.name)
+    width = maximum - minimum + 1
+    points = code_points(column.part, column.name)
+    answered = np.take(~np.isnan(points), column.values.view(np.uint8))
+    cell = np.where(answered & (group >= 0), group * width + (column.values - np.int64(minimum)), n_groups * width)
+    counts = np.bincount(cell, minlength=n_groups * width + 1)[:-1].reshape(n_groups, width)
+    points = points[np.arange(minimum, maximum + 1)]
+    categories = np.zeros((n_groups, max(N_CATEGORIES, width)), dtype=np.int64)
+    categories[:, :width] = counts
+    categories[:, N_CATEGORIES - 1] = categories[:, N_CATEGORIES - 1 :].sum(axis=1)
+    apart = np.zeros(n_groups, dtype=np.int64)
+    if column.scored is not None:
+        apart = np.bincount(group[(answered != column.scored) & (group >= 0)], minlength=n_groups)
+    return {
+        "n": counts.sum(axis=1),
+        "total": counts @ points,
+        "total_squares": counts @ points**2,
+        "n_apart": apart,
+        **dict(zip(COUNTS, categories.T, strict=False)),
     }
-    return _Block(places, keys, sums)
 
 
 def _sum_products(places: _Places, scored: Sequence[DimensionScore], group: np.ndarray) -> Iterable[_Block]:
@@ -407,7 +573,7 @@ def _group_products(values: np.ndarray, group: np.ndarray, n_groups: int) -> tup
 def _table(blocks: Sequence[_Block], keys: list[str], sums: list[str]) -> pd.DataFrame:
     """All blocks as one frame, in a fixed order of keys; groups without an answer left out."""
     if not blocks:
-        return pd.DataFrame(columns=[*keys, *sums])
+        return empty_table(keys, sums)
     sizes = [len(block.places) for block in blocks]
     columns: dict[str, np.ndarray] = {
         "by": np.repeat(np.array([block.places.by for block in blocks], dtype=object), sizes),
@@ -418,8 +584,7 @@ def _table(blocks: Sequence[_Block], keys: list[str], sums: list[str]) -> pd.Dat
         columns[key] = np.repeat(np.array([block.keys[key] for block in blocks], dtype=object), sizes)
     for name in sums:
         columns[name] = np.concatenate([block.sums[name] for block in blocks])
-    table = pd.DataFrame(columns)[[*keys, *sums]]
-    return table[table["n"] > 0].sort_values(keys, kind="stable", ignore_index=True)
+    return sorted_table(keys, sums, [object_frame(columns)])
 
 
 def _reference(scored: DimensionScore) -> str:
@@ -428,22 +593,11 @@ def _reference(scored: DimensionScore) -> str:
 
 def _moments(responses: Responses, scored: DimensionScore, rows: np.ndarray) -> Moments:
     codes = tuple(item.code for item in scored.dimension.scored_items if item.code in responses.codes)
-    part = scored.part
-    columns = []
-    for code in codes:
-        points = item_points(part, code, responses.codes[code][rows])
-        minimum, maximum = part.bounds(code)
-        columns.append(points * ((maximum - minimum) / 100.0))
-    table = np.column_stack(columns)
-    complete = table[~np.isnan(table).any(axis=1)]
-    return Moments(codes, len(complete), len(table) - len(complete), complete.sum(axis=0), complete.T @ complete)
-
-
-def _add(keys: list[str], sums: list[str], frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Rows with the same keys added up, in a fixed order of keys; empty groups left out."""
-    filled = [frame for frame in frames if len(frame)]
-    if not filled:
-        return pd.DataFrame(columns=[*keys, *sums])
-    table = pd.concat(filled, ignore_index=True)[[*keys, *sums]]
-    table = table[table["n"] > 0]
-    return table.groupby(keys, sort=True, as_index=False, observed=True)[sums].sum()
+    columns = [responses.codes[code][rows].view(np.uint8) for code in codes]
+    points = [code_points(scored.part, code) for code in codes]
+    known = np.logical_and.reduce([np.take(~np.isnan(p), column) for p, column in zip(points, columns, strict=True)])
+    complete = np.empty((int(known.sum()), len(codes)))
+    for place, (code, column) in enumerate(zip(codes, columns, strict=True)):
+        minimum, maximum = scored.part.bounds(code)
+        complete[:, place] = np.take(points[place] * ((maximum - minimum) / 100.0), column[known])
+    return Moments(codes, len(complete), len(known) - len(complete), complete.sum(axis=0), complete.T @ complete)

@@ -17,8 +17,8 @@ from servicediag.diagnosis.model import Finding, FindingKind, Tier
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import benjamini_hochberg, expected_loss, minimum_effect_p, wilson
 from servicediag.diagnosis.targets import Targets
-from servicediag.diagnosis.tiers import LOW_RELIABILITY, tier_of
-from servicediag.results import table_rows
+from servicediag.diagnosis.tiers import LOW_RELIABILITY, LOW_RESPONSE, TOO_FEW_CLUSTERS, tier_of
+from servicediag.results import plain, table_rows
 
 __all__ = ["level_findings", "organisation_findings", "share_findings", "unit_findings", "unit_wide_findings"]
 
@@ -30,9 +30,9 @@ def unit_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
         if better and row.tier not in ("established", "likely"):
             continue
         spread = row.standard_error * math.sqrt(row.keep)
-        abstentions = (LOW_RELIABILITY,) if row.unreliable else ()
-        distinct = row.q_value <= settings.likely_error_rate
-        if row.tier == "watch":
+        abstentions = (*row.cautions, LOW_RELIABILITY) if row.unreliable else row.cautions
+        distinct = bool(row.q_value <= settings.likely_error_rate)
+        if row.tier == "watch" and not row.cautions:
             abstentions = (_watch_note(row, distinct),)
         yield Draft(
             Finding(
@@ -47,22 +47,29 @@ def unit_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
                 rater=row.rater,
                 form=row.form,
                 estimate=float(row.gap),
-                ci_low=float(row.gap_low),
-                ci_high=float(row.gap_high),
+                ci_low=plain(row.gap_low),
+                ci_high=plain(row.gap_high),
                 n=int(row.n),
                 comparator="the rest of the organisation",
                 direction="better" if better else "worse",
                 severity="none" if better else settings.severity(row.shrunk_gap),
                 tier=row.tier,
-                q_value=float(row.q_value),
-                q_minimum_effect=float(row.q_minimum_effect),
+                q_value=plain(row.q_value),
+                q_minimum_effect=plain(row.q_minimum_effect),
                 shrunk=float(row.shrunk_gap),
-                minimum_detectable_gap=float(row.minimum_detectable_gap),
+                minimum_detectable_gap=plain(row.minimum_detectable_gap),
                 abstentions=abstentions,
             ),
             loss=expected_loss(-abs(row.shrunk_gap), spread, settings.smallest_gap),
-            values=(("mean", float(row.mean)), ("distinct", bool(distinct))),
+            values=(("mean", float(row.mean)), ("distinct", distinct), ("held_down_by", _held_down_by(row, distinct))),
         )
+
+
+def _held_down_by(row: Any, distinct: bool) -> str:
+    """What alone keeps a gap from being told, where it is neither chance nor size."""
+    if TOO_FEW_CLUSTERS in row.cautions:
+        return "clusters"
+    return "response" if row.tier == "watch" and distinct and LOW_RESPONSE in row.cautions else ""
 
 
 def _watch_note(row: Any, distinct: bool) -> str:
@@ -81,24 +88,18 @@ def unit_wide_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draf
     """A unit that one group of raters puts lower on nearly everything: one finding instead of many causes."""
     family = cells[(cells["kind"] == "score") & (cells["by"] != WHOLE) & cells["current"] & (cells["hidden"] == "")]
     family = family[family["gap"].notna() & ~index_part(family)]
-    groups = [
-        (key, group)
-        for key, group in family.groupby(["by", "unit", "rater"], sort=False)
-        if len(group) >= settings.unit_wide_dimensions
-    ]
-    if not groups:
+    groups = _units_of_raters(family, settings)
+    if groups.empty:
         return
-    estimates = np.array([group["gap"].mean() for _, group in groups])
-    # perfect correlation between the scales is the widest that their mean's interval can be
-    errors = np.array([group["standard_error"].mean() for _, group in groups])
-    df = np.array([group["df"].min() for _, group in groups])
+    estimates, errors, df = (groups[name].to_numpy(float) for name in ("gap", "error", "df"))
     q = benjamini_hochberg(minimum_effect_p(estimates, errors, df, 0.0))
     q_minimum = benjamini_hochberg(minimum_effect_p(estimates, errors, df, settings.minimum_effect))
-    for position, ((by, unit, rater), group) in enumerate(groups):
-        low = int((group["gap"] <= -settings.smallest_gap).sum())
-        estimate, n = float(estimates[position]), int(group["n"].min())
+    for position, row in enumerate(table_rows(groups)):
+        by, unit, rater, low, estimate, n = row.by, row.unit, row.rater, int(row.low), float(row.gap), int(row.n)
+        if estimate >= 0 or low < settings.unit_wide_share * row.scales:
+            continue
         tier, _ = tier_of(q[position], q_minimum[position], estimate, estimate, n, [], settings)
-        if estimate >= 0 or low < settings.unit_wide_share * len(group) or tier not in ("established", "likely"):
+        if tier not in ("established", "likely"):
             continue
         half = float(stdtrit(df[position], 0.975) * errors[position])
         yield Draft(
@@ -107,7 +108,7 @@ def unit_wide_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draf
                 kind="unit_wide",
                 by=str(by),
                 unit=str(unit),
-                wave=name_or_none(group["wave"].iloc[0]),
+                wave=name_or_none(row.wave),
                 instrument=None,
                 dimension=None,
                 item=None,
@@ -125,8 +126,19 @@ def unit_wide_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draf
                 shrunk=estimate,
             ),
             loss=expected_loss(estimate, float(errors[position]), settings.smallest_gap),
-            values=(("n_low", low), ("n_scales", len(group))),
+            values=(("n_low", low), ("n_scales", int(row.scales))),
         )
+
+
+def _units_of_raters(family: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """A row a unit and group of raters with enough scales: the mean gap, its error, and how many scales are low."""
+    grouped = family.assign(low=family["gap"] <= -settings.smallest_gap).groupby(["by", "unit", "rater"], sort=False)
+    # perfect correlation between the scales is the widest that their mean's interval can be
+    groups = grouped.agg(
+        gap=("gap", "mean"), error=("standard_error", "mean"), df=("df", "min"), n=("n", "min"), low=("low", "sum"),
+        scales=("gap", "size"), wave=("wave", "first"),
+    )  # fmt: skip
+    return groups[groups["scales"] >= settings.unit_wide_dimensions].reset_index()
 
 
 def organisation_findings(
@@ -186,9 +198,7 @@ def level_findings(
     cells: pd.DataFrame, settings: Settings, targets: Targets, trust: dict[tuple[str, str, str, str], float | None]
 ) -> Iterable[Draft]:
     """Scores below the target that was declared for them, for the organisation and for each unit."""
-    scores = cells[(cells["kind"] == "score") & cells["current"] & (cells["hidden"] == "") & cells["error"].notna()]
-    wanted = np.array([targets.of(r.instrument, r.dimension, name_or_none(r.unit)) for r in table_rows(scores)], float)
-    scores = scores.assign(target=wanted)[~np.isnan(wanted)]
+    scores = cells[cells["target"].notna() & cells["current"] & (cells["hidden"] == "") & cells["error"].notna()]
     if scores.empty:
         return
     pooled = scores["level_error"].notna()
@@ -205,6 +215,7 @@ def level_findings(
         tier, unreliable = tier_of(q[position], q_minimum[position], estimate, estimate, row.n, [known], settings)
         if estimate >= 0 or tier is None:
             continue
+        origin = targets.origin_of(row.instrument, row.dimension, name_or_none(row.unit))
         yield Draft(
             Finding(
                 id=finding_id("level", *_about(row)),
@@ -221,7 +232,7 @@ def level_findings(
                 ci_low=estimate - float(half[position]),
                 ci_high=estimate + float(half[position]),
                 n=int(row.n),
-                comparator=f"the target of {row.target:g} points of health ({targets.origin})",
+                comparator=f"the target of {row.target:g} points of health ({origin})",
                 direction="worse",
                 severity=settings.severity(estimate),
                 tier=tier,

@@ -12,7 +12,18 @@ if TYPE_CHECKING:
 
     from servicediag.report.theme import Theme
 
-__all__ = ["Cause", "CauseStatus", "Diagnosis", "Finding", "FindingKind", "Metric", "Severity", "Tier"]
+__all__ = [
+    "Cause",
+    "CauseStatus",
+    "Diagnosis",
+    "Finding",
+    "FindingKind",
+    "Metric",
+    "OpenQuestion",
+    "Severity",
+    "Summary",
+    "Tier",
+]
 
 FindingKind = Literal[
     "level", "unit_gap", "perception_gap", "provision_gap", "confidence_capability", "bottleneck", "attribution",
@@ -47,8 +58,10 @@ INDEX_COLUMNS = ("by", "unit", "wave", "index", "part", "estimate", "ci_low", "c
 ANSWER_COLUMNS = (
     "by", "unit", "rater", "form", "wave", "instrument", "dimension", "item", "code", "label", "n", "share",
 )  # fmt: skip
-OPERATION_COLUMNS = ("unit", "indicator", "value")
+OPERATION_COLUMNS = ("by", "unit", "wave", "indicator", "value", "cases")
 NOT_MEASURED_COLUMNS = ("gap", "code", "what", "settled_by")
+
+_NESTED = frozenset({"causes", "actions", "abstentions", "tied_with"})
 
 
 def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
@@ -74,6 +87,17 @@ class Cause:
     side : {"organisation", "person"}
         Where the cause would lie; person-side causes are never supported while the organisation's side is
         unmeasured or low.
+    step : str
+        Place in the order of inquiry: promise, environment, tools, role, know, want, culture, individual.
+    sources : tuple of str
+        The groups of raters, or ``"operations"``, that confirm; several scales of the same people are one source.
+    same_source : bool
+        Only those who report the trouble confirm its cause, so a second group of people should be asked.
+    association : tuple or None
+        Over the units: correlation between the symptom and the first confirming score, its 95 % limits, and the number
+        of units; None below 10 units.
+    numbers : tuple of (str, str, float)
+        Every number of the sentences about the evidence: what was read, the number's name, and the number.
     """
 
     rule: str
@@ -89,6 +113,16 @@ class Cause:
     side: str = "organisation"
     shortfall: float | None = None
     confirming_targets: tuple[str, ...] = ()
+    step: str = "environment"
+    sources: tuple[str, ...] = ()
+    same_source: bool = False
+    association: tuple[float, float, float, int] | None = None
+    numbers: tuple[tuple[str, str, float], ...] = ()
+
+    @property
+    def n_sources(self) -> int:
+        """Independent sources that confirm."""
+        return len(self.sources)
 
 
 @dataclass(frozen=True)
@@ -119,6 +153,15 @@ class Finding:
     shrunk : float or None
         The estimate after empirical-Bayes shrinkage; it decides the severity.
     minimum_detectable_gap : float or None
+    rank : int or None
+        Place among the troubles by expected loss, 1 first; troubles that cannot be told apart share it. None for
+        everything that is no trouble.
+    rank_low, rank_high : int or None
+        90 % interval of the place.
+    p_top_three : float or None
+        Probability of being among the three greatest troubles.
+    tied_with : tuple of str
+        Ids of the troubles that share the rank.
     direction : {"worse", "better", "none"}
     abstentions : tuple of str
         What cannot be said, and which data would settle it.
@@ -152,6 +195,11 @@ class Finding:
     abstentions: tuple[str, ...] = ()
     form: str | None = None
     metric: Metric = "points"
+    rank: int | None = None
+    rank_low: int | None = None
+    rank_high: int | None = None
+    p_top_three: float | None = None
+    tied_with: tuple[str, ...] = ()
 
     @property
     def is_trouble(self) -> bool:
@@ -161,6 +209,38 @@ class Finding:
     def __repr__(self) -> str:
         where = self.unit if self.unit is not None else "whole organisation"
         return f"Finding({self.kind}, {where!r}, {self.instrument}/{self.dimension}, {self.tier}, {self.severity})"
+
+
+@dataclass(frozen=True)
+class OpenQuestion:
+    """Something that cannot be told, and what would settle it."""
+
+    what: str
+    settled_by: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The shortest form of a diagnosis.
+
+    Attributes
+    ----------
+    headline : str
+        How many troubles, how sure, and which comes first.
+    troubles : tuple of str
+        Ids of at most five findings, most important first.
+    strengths : tuple of str
+        What is better than elsewhere; where nothing is, the highest level of the whole organisation.
+    first_actions : tuple of str
+        What to do first, by the supported causes of these troubles in the order of inquiry.
+    cannot_tell : tuple of OpenQuestion
+    """
+
+    headline: str = ""
+    troubles: tuple[str, ...] = ()
+    strengths: tuple[str, ...] = ()
+    first_actions: tuple[str, ...] = ()
+    cannot_tell: tuple[OpenQuestion, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -208,9 +288,12 @@ class Diagnosis:
     answers : DataFrame
         Shares of the answers to each item, a row a unit x item x option: ``ANSWER_COLUMNS``.
     operations : DataFrame
-        Operations data as they were given, a row a unit x indicator: ``unit, indicator, value``.
+        Operations data as they were given, a row a unit x indicator: ``OPERATION_COLUMNS``; ``cases`` is the number
+        behind a share, where it was given.
     not_measured : DataFrame
         Gaps that could not be judged: ``gap, code, what, settled_by``.
+    summary : Summary
+        At most five troubles, at least one strength, and what cannot be told.
     """
 
     findings: tuple[Finding, ...]
@@ -231,6 +314,7 @@ class Diagnosis:
     answers: pd.DataFrame = field(default_factory=lambda: _empty(ANSWER_COLUMNS))
     operations: pd.DataFrame = field(default_factory=lambda: _empty(OPERATION_COLUMNS))
     not_measured: pd.DataFrame = field(default_factory=lambda: _empty(NOT_MEASURED_COLUMNS))
+    summary: Summary = field(default_factory=Summary)
 
     def __repr__(self) -> str:
         tiers = {tier: sum(f.tier == tier for f in self.findings) for tier in ("established", "likely", "watch")}
@@ -254,7 +338,7 @@ class Diagnosis:
         """A row a finding; causes are counted by status and named where supported."""
         import pandas as pd
 
-        plain_fields = [f.name for f in fields(Finding) if f.name not in ("causes", "actions", "abstentions")]
+        plain_fields = [f.name for f in fields(Finding) if f.name not in _NESTED]
         rows = []
         for finding in self.findings:
             row = {name: getattr(finding, name) for name in plain_fields}
@@ -262,8 +346,9 @@ class Diagnosis:
             row["untested_causes"] = sum(c.status == "untested" for c in finding.causes)
             row["actions"] = "; ".join(finding.actions)
             row["abstentions"] = "; ".join(finding.abstentions)
+            row["tied_with"] = "; ".join(finding.tied_with)
             rows.append(row)
-        columns = [*plain_fields, "supported_causes", "untested_causes", "actions", "abstentions"]
+        columns = [*plain_fields, "supported_causes", "untested_causes", "actions", "abstentions", "tied_with"]
         return pd.DataFrame(rows, columns=columns)
 
     def to_excel(

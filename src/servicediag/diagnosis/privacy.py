@@ -3,54 +3,150 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["hidden_cells"]
+from servicediag.diagnosis.audit import audit
+
+__all__ = ["PrivacyRules", "hidden_cells"]
 
 UNANIMITY_BELOW = 10
 """Groups smaller than this do not show a number that tells what (nearly) everybody answered."""
+FEASIBLE_SHARE = 0.20
+"""What is withheld is protected where its sum could lie anywhere in at least this share of its range."""
 SOURCE = ["instrument", "form", "wave"]
 SCORE = ["kind", "dimension", "name"]
 
 
-def hidden_cells(cells: pd.DataFrame, atoms: Mapping[tuple[str, str, str], pd.DataFrame], minimum: int) -> np.ndarray:
+@dataclass(frozen=True)
+class PrivacyRules:
+    """Which rules are in force. All are, always; only the attack test switches one off, to see that it is needed."""
+
+    minimum_group: bool = True
+    unanimity: bool = True
+    complementary: bool = True
+    interval: bool = True
+    audit: bool = True
+    partial_answers: bool = True
+
+
+def hidden_cells(
+    cells: pd.DataFrame,
+    atoms: Mapping[tuple[str, str, str], pd.DataFrame],
+    minimum: int,
+    rules: PrivacyRules | None = None,
+    closed: np.ndarray | None = None,
+) -> np.ndarray:
     """The rule that withholds each cell of the evidence, or empty text where it may be shown.
 
     Rules: ``minimum_group`` (fewer answers than the minimum), ``unanimity`` (a number that tells what nearly everyone
-    of a small group answered), ``complementary`` (it would give a hidden cell away by subtraction).
+    of a small group answered), ``partial_answers`` (an item of a small group whose score, taken beside it, would tell
+    about the few who left it out), ``complementary`` (it would give a hidden cell away by subtraction, or narrow it
+    down to less than a fifth of its range), ``audit`` (it would single people out together with other groupings),
+    ``ledger`` (few people joined or left since it was shown before).
 
     Parameters
     ----------
     cells : DataFrame
         Cells of the evidence with their sums and category counts.
     atoms : mapping of (instrument, form, wave) -> DataFrame
-        How many people share each combination of groups, where there are several groupings.
+        With several groupings: how many people of each combination of groups answered each score, item or indicator.
     minimum : int
+    rules : PrivacyRules, optional
+    closed : ndarray of bool, optional
+        Cells that the release ledger withholds (rule ``ledger``).
     """
+    rules = rules or PrivacyRules()
     table = cells.reset_index(drop=True)
     hidden = np.full(len(table), "", dtype=object)
     small = table["n"].to_numpy() < minimum
-    hidden[_unanimous(table) & ~small] = "unanimity"
-    hidden[small] = "minimum_group"
-    hidden[_nested(table, atoms, minimum) & (hidden == "")] = "complementary"
-    wholes = {
-        key: (float(n), bool(s))
-        for key, n, s in zip(
-            table.loc[table["by"] == "", SOURCE + SCORE].itertuples(index=False, name=None),
-            table.loc[table["by"] == "", "n"],
-            small[(table["by"] == "").to_numpy()],
-            strict=True,
-        )
-    }
-    for key, source in table[table["by"] != ""].groupby(["by", *SOURCE], sort=False):
+    if rules.unanimity:
+        hidden[_unanimous(table) & ~small] = "unanimity"
+    if rules.partial_answers:
+        apart, n = table["n_apart"].to_numpy(), table["n"].to_numpy()
+        hidden[(apart > 0) & (apart < minimum) & (n < UNANIMITY_BELOW) & ~small] = "partial_answers"
+    if closed is not None:
+        hidden[closed] = "ledger"
+    if rules.minimum_group:
+        hidden[small] = "minimum_group"
+    if rules.complementary:
+        _complement(hidden, table, minimum, rules)
+    if rules.audit:
+        _audit(hidden, table, atoms, minimum)
+    return hidden
+
+
+def _complement(hidden: np.ndarray, table: pd.DataFrame, minimum: int, rules: PrivacyRules) -> None:
+    """Within each grouping, hide further units until the hidden ones stay hidden; in the end the whole with them."""
+    whole = (table["by"] == "").to_numpy()
+    places = table.loc[whole, SOURCE + SCORE].itertuples(index=False, name=None)
+    wholes = dict(zip(places, np.flatnonzero(whole), strict=True))
+    n, total = table["n"].to_numpy(float), table["total"].to_numpy(float)
+    ranges = np.where((table["kind"] == "indicator").to_numpy(), 1.0, 100.0)
+    open_wholes: set[int] = set()
+    for key, source in table[~whole].groupby(["by", *SOURCE], sort=False):
         sizes = source.groupby("unit")["n"].max()
         for score, group in source.groupby(SCORE, sort=False):
-            n_whole, whole_hidden = wholes.get((*key[1:], *score), (0.0, True))
-            if not whole_hidden:
-                _hide_complements(hidden, group, sizes, n_whole - float(group["n"].sum()), minimum)
-    return hidden
+            at = wholes.get((*key[1:], *score))
+            if at is None or hidden[at] != "":
+                continue
+            rows = group.index.to_numpy()
+            rest = (n[at] - n[rows].sum(), total[at] - total[rows].sum())
+            order = np.lexsort((group["unit"].to_numpy().astype(str), sizes.loc[group["unit"]].to_numpy()))
+            rows = rows[order]
+            guarded = (hidden[rows] != "") & rules.interval
+            pool = _Pool(n[rows], total[rows] / ranges[rows], guarded, rest[0], rest[1] / ranges[at], minimum)
+            if not _hide_units(hidden, rows, pool):
+                open_wholes.add(int(at))
+    if open_wholes:
+        # even with every unit hidden the whole would tell too much about them
+        keys = set(table.loc[sorted(open_wholes), SOURCE + SCORE].itertuples(index=False, name=None))
+        every = [key in keys for key in table[SOURCE + SCORE].itertuples(index=False, name=None)]
+        hidden[np.array(every) & (hidden == "")] = "complementary"
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """Units of a grouping, and the people of no unit (``rest``), who are in the whole only. Totals are from 0 to n.
+
+    ``guarded`` are the units that are hidden for their own sake, not to protect another one.
+    """
+
+    n: np.ndarray
+    total: np.ndarray
+    guarded: np.ndarray
+    rest_n: float
+    rest_total: float
+    minimum: int
+
+    def is_safe(self, concealed: np.ndarray) -> bool:
+        """Nothing is concealed, or what is concealed cannot be worked out from the whole and the units shown."""
+        if not concealed.any() and not 0 < self.rest_n < self.minimum:
+            return True
+        together = self.n[concealed].sum() + self.rest_n
+        if concealed.sum() + (self.rest_n > 0) < 2 or together < self.minimum:
+            return False
+        total = self.total[concealed].sum() + self.rest_total
+        sizes = self.n[self.guarded]
+        width = np.minimum(total, sizes) - np.maximum(0.0, total - (together - sizes))
+        return bool((width >= FEASIBLE_SHARE * sizes - 1e-9).all())
+
+
+def _hide_units(hidden: np.ndarray, rows: np.ndarray, pool: _Pool) -> bool:
+    """Hide the first of ``rows`` until the pool is safe; False where it is not even with all of them hidden.
+
+    The order is the same for every score of a form, so that the same unit is taken for all of them.
+    """
+    concealed = hidden[rows] != ""
+    for position in range(len(rows)):
+        if pool.is_safe(concealed):
+            return True
+        if not concealed[position]:
+            concealed[position] = True
+            hidden[rows[position]] = "complementary"
+    return pool.is_safe(concealed)
 
 
 def _unanimous(table: pd.DataFrame) -> np.ndarray:
@@ -61,7 +157,9 @@ def _unanimous(table: pd.DataFrame) -> np.ndarray:
     kind = table["kind"].to_numpy()
     of_indicator = (kind == "indicator") & ((total < 2) | (n - total < 2))
     of_item = (kind == "item") & (counts.max(axis=1, initial=0) >= n - 1)
-    of_score = (kind == "score") & (squares - total**2 / np.maximum(n, 1) < 1e-9)
+    # where all are this near to an end of the scale, each one's score is known to a fifth of its range
+    near_end = np.minimum(total, 100.0 * n - total) < 100.0 * FEASIBLE_SHARE
+    of_score = (kind == "score") & ((squares - total**2 / np.maximum(n, 1) < 1e-9) | near_end)
     masked = (n < UNANIMITY_BELOW) & (of_indicator | of_item | of_score)
     # quadrants add up to everybody: one masked quadrant would follow from the four others
     quadrant = np.flatnonzero((kind == "indicator") & table["name"].str.startswith("quadrant_").to_numpy())
@@ -71,68 +169,27 @@ def _unanimous(table: pd.DataFrame) -> np.ndarray:
     return np.asarray(masked)
 
 
-def _hide_complements(hidden: np.ndarray, group: pd.DataFrame, sizes: pd.Series, nowhere: float, minimum: int) -> None:
-    """Hide the smallest further cells until the hidden ones are two and hold the minimum together.
-
-    ``nowhere`` counts people of no unit: they are in the total only, so they stand like a hidden cell.
-    """
-    rows = group.index.to_numpy()
-    n = group["n"].to_numpy()
-    concealed = hidden[rows] != ""
-    if not concealed.any() and not 0 < nowhere < minimum:
-        return
-    base = sizes.loc[group["unit"]].to_numpy()
-    extra = 1 if nowhere > 0 else 0
-    # the same order for every score of a form, so that the same unit is taken for all of them
-    for position in np.lexsort((group["unit"].to_numpy().astype(str), base)):
-        if concealed.sum() + extra >= 2 and n[concealed].sum() + nowhere >= minimum:
-            return
-        if not concealed[position]:
-            concealed[position] = True
-            hidden[rows[position]] = "complementary"
-
-
-def _nested(table: pd.DataFrame, atoms: Mapping[tuple[str, str, str], pd.DataFrame], minimum: int) -> np.ndarray:
-    """Groups of one grouping that lie inside a group of another and would leave a remainder below the minimum."""
-    out = np.zeros(len(table), dtype=bool)
+def _audit(
+    hidden: np.ndarray, table: pd.DataFrame, atoms: Mapping[tuple[str, str, str], pd.DataFrame], minimum: int
+) -> None:
+    """Hide what would single people out only together with what other groupings show."""
+    seen: dict[tuple[bytes, ...], np.ndarray] = {}
     for source, members in atoms.items():
-        hide = _remainders(members, minimum)
-        if not hide:
-            continue
         mine = np.logical_and.reduce([(table[c] == value).to_numpy() for c, value in zip(SOURCE, source, strict=True)])
-        places = zip(table["by"], table["unit"], strict=True)
-        out |= mine & np.array([place in hide for place in places], dtype=bool)
-    return out
-
-
-def _remainders(members: pd.DataFrame, minimum: int) -> set[tuple[str, str]]:
-    """Groups to hide so that every group minus the shown groups inside it is empty or holds the minimum."""
-    groupings = [name for name in members.columns if name != "n"]
-    sizes = {
-        (by, str(unit)): int(n) for by in groupings for unit, n in members.groupby(by)["n"].sum().items() if unit != ""
-    }
-    hide = {place for place, n in sizes.items() if n < minimum}
-    inside = _containment(members, groupings)
-    while True:
-        before = len(hide)
-        for outer, inner in inside.items():
-            shown = sorted((sizes[place], place) for place in inner if place not in hide)
-            rest = sizes[outer] - sum(n for n, _ in shown)
-            if outer not in hide and 0 < rest < minimum and shown:
-                hide.add(shown[0][1])
-        if len(hide) == before:
-            return hide
-
-
-def _containment(members: pd.DataFrame, groupings: list[str]) -> dict[tuple[str, str], list[tuple[str, str]]]:
-    """For every group, the groups of other groupings whose members all belong to it."""
-    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for inner in groupings:
-        for outer in groupings:
-            if inner == outer:
+        answered = dict(iter(members.groupby(SCORE, sort=False)))
+        for score, group in table[mine].groupby(SCORE, sort=False):
+            people = answered.get(score)
+            if people is None:
                 continue
-            pairs = members[members[inner] != ""].groupby(inner)[outer].unique()
-            for unit, holders in pairs.items():
-                if len(holders) == 1 and holders[0] != "":
-                    found.setdefault((outer, str(holders[0])), []).append((inner, str(unit)))
-    return found
+            rows = group.index.to_numpy()[np.argsort((group["by"] != "").to_numpy(), kind="stable")]
+            places = list(zip(table.loc[rows, "by"], table.loc[rows, "unit"], strict=True))
+            if places[0][0] != "":
+                continue
+            membership = np.array(
+                [np.ones(len(people), bool) if by == "" else (people[by] == unit).to_numpy() for by, unit in places]
+            )
+            sizes, shut = people["n"].to_numpy(), hidden[rows] != ""
+            key = (membership.tobytes(), sizes.tobytes(), shut.tobytes())
+            if key not in seen:
+                seen[key] = audit(membership, sizes, shut, minimum).hidden
+            hidden[rows[seen[key] & ~shut]] = "audit"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,21 +11,22 @@ import pandas as pd
 from servicediag.diagnosis.cells import current_waves
 from servicediag.diagnosis.draft import Draft, Titles
 from servicediag.diagnosis.evidence import WHOLE, Evidence
-from servicediag.diagnosis.model import Diagnosis, Finding
+from servicediag.diagnosis.model import Diagnosis
+from servicediag.diagnosis.ranking import ranked
 from servicediag.diagnosis.sentences import method_statements
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import wilson
+from servicediag.diagnosis.summary import summarise
 from servicediag.diagnosis.targets import Targets
-from servicediag.results import table_rows
 
 __all__ = ["publish"]
 
-TIER_ORDER = ("established", "likely", "watch", "abstained")
-SEVERITY_ORDER = ("critical", "major", "minor", "none")
 EVIDENCE_COLUMNS = [
     "by", "unit", "rater", "form", "wave", "instrument", "dimension", "title", "direction_of_scale", "n", "mean", "sd",
     "ci_low", "ci_high", "health", "gap", "gap_low", "gap_high", "shrunk_gap", "q_value", "q_minimum_effect",
-    "minimum_detectable_gap", "tier", "severity", "direction", "icc1", "icc2",
+    "minimum_detectable_gap", "tier", "severity", "direction", "icc1", "icc2", "equivalence", "target", "target_gap",
+    "target_gap_low", "target_gap_high", "target_equivalence", "rank_low", "rank_high", "p_worst_fifth", "n_clusters",
+    "design_effect", "invited", "response_rate", "gap_bound_low", "gap_bound_high", "survives_nonresponse",
 ]  # fmt: skip
 ITEM_COLUMNS = [
     "by", "unit", "rater", "form", "wave", "instrument", "dimension", "item", "text", "n", "mean", "health", "ci_low",
@@ -46,12 +47,15 @@ def publish(
     reliability: pd.DataFrame,
     settings: Settings,
     targets: Targets,
+    tables: Mapping[str, pd.DataFrame],
 ) -> Diagnosis:
     """Let through what the privacy rules permit, ranked; everything else is named in ``withheld`` without its size."""
     shown = cells[cells["hidden"] == ""]
     permitted = [draft for draft in drafts if draft.finding.n >= settings.minimum_group]
+    findings = tuple(ranked(permitted, settings))
+    not_measured = tables.get("not_measured", pd.DataFrame())
     return Diagnosis(
-        findings=tuple(draft.finding for draft in sorted(permitted, key=_rank)),
+        findings=findings,
         evidence=_evidence_frame(shown, evidence),
         items=_item_frame(shown, evidence),
         indicators=_indicator_frame(shown, evidence),
@@ -60,19 +64,8 @@ def publish(
         reliability=_named(_visible_reliability(reliability, settings)),
         study=_study(evidence, cells, settings),
         method=_method(settings, targets),
-    )
-
-
-def _rank(draft: Draft) -> tuple[Any, ...]:
-    finding: Finding = draft.finding
-    sure = finding.tier in ("established", "likely") and finding.direction == "worse"
-    return (
-        not finding.is_trouble,
-        0 if sure else TIER_ORDER.index(finding.tier),
-        -round(draft.loss, 6),
-        TIER_ORDER.index(finding.tier),
-        SEVERITY_ORDER.index(finding.severity),
-        finding.id,
+        summary=summarise(findings, cells, not_measured, Titles(evidence)),
+        **{name: _named(table) for name, table in tables.items()},
     )
 
 
@@ -106,12 +99,17 @@ def _item_frame(shown: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
 
 def _indicator_frame(shown: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
     found = shown[shown["kind"] == "indicator"].rename(columns={"name": "indicator", "total": "count"})
-    limits = [wilson(c, n) for c, n in zip(found["count"], found["n"], strict=True)]
+    # few pairs of count and n occur, and few indicators
+    pairs = list(zip(found["count"].tolist(), found["n"].tolist(), strict=True))
+    limits = {pair: wilson(*pair) for pair in set(pairs)}
+    keys = list(zip(*(found[name].to_numpy(dtype=object) for name in ("instrument", "dimension", "indicator")),
+                    strict=True))  # fmt: skip
+    titles = {key: _indicator_title(evidence, *key) for key in set(keys)}
     found = found.assign(
         share=found["count"] / found["n"],
-        ci_low=[low for low, _ in limits],
-        ci_high=[high for _, high in limits],
-        title=[_indicator_title(evidence, r.instrument, r.dimension, r.indicator) for r in table_rows(found)],
+        ci_low=[limits[pair][0] for pair in pairs],
+        ci_high=[limits[pair][1] for pair in pairs],
+        title=[titles[key] for key in keys],
     )
     found["count"] = found["count"].astype(np.int64)
     return _named(found[INDICATOR_COLUMNS])

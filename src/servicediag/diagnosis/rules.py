@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from servicediag.errors import InstrumentError, Issue
-from servicediag.instrument.catalogue import instrument_ids, instruments_root, load_instrument
-from servicediag.instrument.yaml_loader import check_document, did_you_mean, load_yaml, read_bytes
+from servicediag.errors import Issue
+from servicediag.instrument.yaml_loader import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from servicediag.diagnosis.rule_documents import ConditionDocument, RuleDocument
-    from servicediag.instrument.documents import Document
+    from servicediag.diagnosis.operations import Indicator
     from servicediag.instrument.model import Instrument
-    from servicediag.instrument.yaml_loader import LoadedYaml
 
 __all__ = [
     "Action",
@@ -32,12 +27,21 @@ __all__ = [
     "Piece",
     "Rule",
     "RuleSet",
+    "SCALE_KINDS",
+    "SYMPTOM",
+    "instrument_of",
     "lint_rules",
     "load_rules",
 ]
 
-ConditionKind = Literal["low", "not_low", "present", "absent", "pattern"]
-_KINDS: tuple[ConditionKind, ...] = ("low", "not_low", "present", "absent", "pattern")
+ConditionKind = Literal[
+    "low", "not_low", "present", "absent", "lowest_of", "gradient", "segment_difference", "concentrated", "contrast",
+    "indicator", "lag", "finding",
+]  # fmt: skip
+SCALE_KINDS: tuple[ConditionKind, ...] = ("low", "not_low", "present", "absent")
+"""Kinds that a score or an item of the unit answers."""
+SYMPTOM = "symptom"
+"""Target that stands for the dimension of the finding that a rule explains."""
 
 INSTRUMENT_PREFIXES = {
     "sin": "seven-sins",
@@ -70,37 +74,93 @@ class Condition:
 
     Attributes
     ----------
-    kind : {"low", "not_low", "present", "absent", "pattern"}
+    kind : str
         ``low`` and ``not_low`` speak of health, for strengths and weaknesses alike; ``present`` and ``absent`` of
-        another symptom in the same unit; a ``pattern`` is not answered by a scale.
+        another symptom in the same unit; ``lowest_of``: lower beyond doubt than the others of a list; ``gradient``:
+        health falls or rises along an ordered background field; ``segment_difference``: some group of a background
+        field differs from the others; ``concentrated``: the trouble lies with few of the persons who serve;
+        ``contrast``: one group of a background field is worse off than another; ``indicator``: operations data;
+        ``lag``: change goes before the change of something else; ``finding``: there is a finding of that kind.
     target : str
-        ``instrument/dimension``, an item code, or the name of the pattern.
+        ``instrument/dimension``, an item code, ``"symptom"``, an indicator, or a kind of finding.
     needs : str or None
-        Which data would settle a pattern.
+        Which data would settle the condition where the study has none.
+    holds : bool
+        False turns the condition round: *yes* where there is no such gradient, difference and so on.
+    among : tuple of str
+        The list that ``lowest_of`` compares, or the background fields of a gradient, difference or contrast.
+    sense : str
+        ``"worse"`` or ``"better"`` along a gradient; ``"high"`` or ``"low"`` of an indicator.
+    groups : tuple of str
+        Of a contrast: the group that is worse off, and the one that it is compared with.
+    limit : float or None
+        A declared limit of an indicator; without one the other units are the comparison.
+    before : str
+        Of a lag: what changes later.
+    rater : str or None
+        Only what this group of raters says counts; None: whoever is asked first.
 
     Examples
     --------
     >>> Condition("low", "rdy_can_r5").instrument, Condition("low", "four-tools/feed").instrument
     ('readiness', 'four-tools')
+    >>> print(Condition("contrast", "symptom", among=("promise_broken",), groups=("yes", "no")))
+    contrast symptom over promise_broken (yes worse than no)
     """
 
     kind: ConditionKind
     target: str
     needs: str | None = None
+    holds: bool = True
+    among: tuple[str, ...] = ()
+    sense: str = ""
+    groups: tuple[str, ...] = ()
+    limit: float | None = None
+    before: str = ""
+    rater: str | None = None
+
+    def __str__(self) -> str:
+        parts = {
+            "lowest_of": f" of {', '.join(self.among)}",
+            "gradient": f" over {', '.join(self.among)} ({self.sense})",
+            "segment_difference": f" over {', '.join(self.among)}",
+            "contrast": f" over {', '.join(self.among)} ({' worse than '.join(self.groups)})",
+            "indicator": f" {self.sense}" + ("" if self.limit is None else f" (limit {self.limit:g})"),
+            "lag": f" before {self.before}",
+        }
+        rater = "" if self.rater is None else f" by {self.rater}"
+        return ("" if self.holds else "no ") + f"{self.kind} {self.target}{parts.get(self.kind, '')}{rater}"
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Dimensions and items that the condition names."""
+        if self.kind in ("indicator", "finding"):
+            return ()
+        named = (self.target, *(self.among if self.kind == "lowest_of" else ()), self.before)
+        return tuple(dict.fromkeys(name for name in named if name not in ("", SYMPTOM)))
 
     @property
     def is_item(self) -> bool:
         """Whether the target is an item code."""
-        return self.kind != "pattern" and "/" not in self.target
+        return self.target in self.references and "/" not in self.target
 
     @property
     def instrument(self) -> str | None:
-        """Id of the instrument that the target belongs to; None for a pattern or an unknown prefix."""
-        if self.kind == "pattern":
-            return None
-        if self.is_item:
-            return INSTRUMENT_PREFIXES.get(self.target.partition("_")[0])
-        return self.target.partition("/")[0]
+        """Id of the instrument that the target belongs to; None where it is no dimension or item."""
+        return instrument_of(self.target) if self.target in self.references else None
+
+
+def instrument_of(reference: str) -> str | None:
+    """Id of the instrument of a dimension or item; None for an unknown prefix.
+
+    Examples
+    --------
+    >>> instrument_of("seven-sins/cold"), instrument_of("tool_feed_2"), instrument_of("zzz_1")
+    ('seven-sins', 'four-tools', None)
+    """
+    if "/" in reference:
+        return reference.partition("/")[0]
+    return INSTRUMENT_PREFIXES.get(reference.partition("_")[0])
 
 
 @dataclass(frozen=True)
@@ -177,9 +237,9 @@ class Rule:
 
     @property
     def strong_instruments(self) -> frozenset[str]:
-        """Instruments of which any one can supply strong evidence."""
+        """Instruments of which any one can supply strong evidence by its scores alone."""
         strong = [c for piece in self.pieces if piece.weight == "strong" for c in piece.alternatives]
-        return frozenset(c.instrument for c in strong if c.instrument is not None)
+        return frozenset(c.instrument for c in strong if c.kind in SCALE_KINDS and c.instrument is not None)
 
 
 @dataclass(frozen=True)
@@ -215,14 +275,37 @@ class RuleSet:
     rules: tuple[Rule, ...]
     actions: tuple[Action, ...]
     content_hash: str = ""
+    indicators: tuple[Indicator, ...] = ()
+    origin: str = ""
 
     def __repr__(self) -> str:
         n_ids = len({rule.id for rule in self.rules})
         return f"RuleSet(n_rules={n_ids}, n_causes={len(self.rules)}, n_actions={len(self.actions)})"
 
-    def for_symptom(self, symptom: str) -> tuple[Rule, ...]:
-        """Rules that may explain a symptom, in the order of the file."""
-        return tuple(rule for rule in self.rules if symptom in rule.symptoms)
+    @cached_property
+    def references(self) -> frozenset[str]:
+        """Every dimension and item that a condition names."""
+        conditions = (c for rule in self.rules for c in (*rule.conditions, *rule.refuters))
+        return frozenset(name for condition in conditions for name in condition.references)
+
+    @cached_property
+    def _by_symptom(self) -> dict[str, tuple[Rule, ...]]:
+        found: dict[str, list[Rule]] = {}
+        for rule in self.rules:
+            for symptom in rule.symptoms:
+                found.setdefault(symptom, []).append(rule)
+        return {symptom: tuple(rules) for symptom, rules in found.items()}
+
+    @cached_property
+    def _by_code(self) -> dict[str, Action]:
+        return {action.code: action for action in self.actions}
+
+    def for_symptom(self, *symptoms: str) -> tuple[Rule, ...]:
+        """Rules that may explain a symptom under any of these names, in the order of the file."""
+        if len(symptoms) == 1:
+            return self._by_symptom.get(symptoms[0], ())
+        found = {rule.key for symptom in symptoms for rule in self._by_symptom.get(symptom, ())}
+        return tuple(rule for rule in self.rules if rule.key in found)
 
     def decidable_with(self, instruments: Iterable[str]) -> tuple[Rule, ...]:
         """Rules for which these instruments hold a strong piece of evidence.
@@ -243,10 +326,9 @@ class RuleSet:
         ValueError
             There is none.
         """
-        for action in self.actions:
-            if action.code == code:
-                return action
-        raise ValueError(f"code={code!r} is not an action. {did_you_mean(code, [a.code for a in self.actions])}")
+        if code in self._by_code:
+            return self._by_code[code]
+        raise ValueError(f"code={code!r} is not an action. {did_you_mean(code, self._by_code)}")
 
     def to_frame(self) -> pd.DataFrame:
         """A row a cause: what it is, which symptoms it may explain, what confirms and refutes it, and what to do."""
@@ -261,8 +343,8 @@ class RuleSet:
                 "side": rule.side,
                 "step": rule.step,
                 "evidence": rule.evidence,
-                "confirmed_by": "; ".join(f"{_join(p.alternatives, ' or ')} ({p.weight})" for p in rule.pieces),
-                "refuted_by": "; ".join(_join(group, " and ") for group in rule.refuter_groups),
+                "confirmed_by": "; ".join(f"{' or '.join(map(str, p.alternatives))} ({p.weight})" for p in rule.pieces),
+                "refuted_by": "; ".join(" and ".join(map(str, group)) for group in rule.refuter_groups),
                 "actions": "; ".join(self.action(code).text for code in rule.actions),
             }
             for rule in self.rules
@@ -271,13 +353,14 @@ class RuleSet:
 
 
 def load_rules(path: str | os.PathLike[str] | Traversable | None = None) -> RuleSet:
-    """Read root-cause rules and actions strictly.
+    """Read root-cause rules, actions and operations indicators strictly.
 
     Parameters
     ----------
     path : str, path or Traversable, optional
-        A folder with ``causes.yaml`` and ``actions.yaml``, or one YAML file with both ``rules:`` and ``actions:``.
-        Default: the rules that come with servicediag.
+        A folder with ``causes.yaml``, ``actions.yaml`` and perhaps ``indicators.yaml``, or one YAML file with
+        ``rules:``, ``actions:`` and ``indicators:``. A file with ``extends: default`` adds its rules to those of
+        servicediag, less the ones that it lists under ``without:``. Default: the rules that come with servicediag.
 
     Returns
     -------
@@ -293,29 +376,12 @@ def load_rules(path: str | os.PathLike[str] | Traversable | None = None) -> Rule
 
     Examples
     --------
-    >>> load_rules().for_symptom("seven-sins/condesc")[0].pieces[0].alternatives
-    (Condition(kind='low', target='tool_capa_3', needs=None),)
+    >>> print(load_rules().for_symptom("seven-sins/condesc")[0].pieces[0].alternatives[0])
+    low tool_capa_3
     """
-    from servicediag.diagnosis.rule_documents import ActionsFile, CausesFile, RulesFile
-    from servicediag.instrument.loading import faults
+    from servicediag.diagnosis.rule_loading import read_rules
 
-    place: Traversable = instruments_root() / "_rules" if path is None else _as_traversable(path)
-    label = "_rules" if path is None else str(place)
-    models: list[tuple[Traversable, str, type[Document]]] = [(place, label, RulesFile)]
-    if not place.is_file():
-        models = [
-            (place.joinpath("actions.yaml"), f"{label}/actions.yaml", ActionsFile),
-            (place.joinpath("causes.yaml"), f"{label}/causes.yaml", CausesFile),
-        ]
-    builder, digest = _Builder(), hashlib.sha256()
-    for file, name, model in models:
-        builder.read(file, name, model, digest)
-    if not builder.issues:
-        ruleset = RuleSet(tuple(builder.rules), tuple(builder.actions), digest.hexdigest())
-        builder.issues.extend(_faults(ruleset))
-        if not builder.issues:
-            return ruleset
-    raise faults(label, builder.issues)
+    return read_rules(path)
 
 
 def lint_rules(ruleset: RuleSet, instruments: Iterable[Instrument] | None = None) -> tuple[Issue, ...]:
@@ -332,210 +398,14 @@ def lint_rules(ruleset: RuleSet, instruments: Iterable[Instrument] | None = None
     -------
     tuple of Issue
         ``unknown_action``, ``unknown_reference``, ``no_refuter``, ``no_strong_evidence``, ``contradictory_rule``,
-        ``indistinguishable_rules``; empty where the rules are sound.
+        ``indistinguishable_rules``, and as warnings ``unknown_background`` and ``unknown_category``; empty where the
+        rules are sound.
 
     Examples
     --------
     >>> lint_rules(load_rules())
     ()
     """
-    if instruments is None:
-        root = instruments_root()
-        instruments = [load_instrument(instrument_id) for instrument_id in instrument_ids(root)]
-    known = {instrument.id: _names(instrument) for instrument in instruments}
-    return (*_faults(ruleset), *(issue for rule in ruleset.rules for issue in _reference_faults(rule, known)))
+    from servicediag.diagnosis.rule_lint import reference_faults, rule_faults
 
-
-def _as_traversable(path: str | os.PathLike[str] | Traversable) -> Traversable:
-    if isinstance(path, (str, os.PathLike)):
-        return Path(path)
-    if isinstance(path, Traversable):
-        return path
-    raise TypeError(f"path must be a path, not {type(path).__name__}")
-
-
-def _join(conditions: Iterable[Condition], word: str) -> str:
-    return word.join(f"{c.kind} {c.target}" for c in conditions)
-
-
-class _Builder:
-    """Turns the documents of one or two files into values, noting faults with their lines."""
-
-    def __init__(self) -> None:
-        self.rules: list[Rule] = []
-        self.actions: list[Action] = []
-        self.issues: list[Issue] = []
-
-    def read(self, file: Traversable, name: str, model: type[Document], digest: hashlib._Hash) -> None:
-        try:
-            content = read_bytes(file, name)
-            digest.update(content)
-            loaded = load_yaml(content, name)
-        except InstrumentError as error:
-            self.issues.extend(error.issues)
-            return
-        document, issues = check_document(loaded, model)
-        self.issues.extend(issues)
-        actions = getattr(document, "actions", ())
-        rules = getattr(document, "rules", ())
-        self.issues.extend(_duplicates(loaded, "actions", [action.code for action in actions]))
-        self.issues.extend(_duplicates(loaded, "rules", [rule.id for rule in rules]))
-        self.actions.extend(Action(a.code, a.text, a.source, a.evidence) for a in actions)
-        for index, rule in enumerate(rules):
-            self.rules.extend(_expand(rule, loaded, index))
-            self.issues.extend(_rule_faults(rule, loaded, index))
-
-
-def _duplicates(loaded: LoadedYaml, section: str, names: list[str]) -> Iterator[Issue]:
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            yield loaded.issue("duplicate_id", (section, index), f"{name} is defined twice.", "Keep one of them.")
-
-
-def _rule_faults(rule: RuleDocument, loaded: LoadedYaml, index: int) -> Iterator[Issue]:
-    at = ("rules", index)
-    if bool(rule.confirmed_by) == bool(rule.variants):
-        problem = f"{rule.id} must have either confirmed_by or variants."
-        yield loaded.issue("invalid_condition", at, problem, "Write one of them.")
-    if rule.variants and (rule.refuted_by or rule.actions or rule.no_refuter):
-        problem = f"{rule.id} has variants; each of them has its own refuter and actions."
-        yield loaded.issue("invalid_variant", at, problem, "Remove refuted_by, no_refuter and actions of the rule.")
-    if rule.confirmed_by and not rule.actions:
-        yield loaded.issue("missing_key", at, f"{rule.id} recommends no action.", "Add actions.")
-    names = [variant.item or variant.dimension for variant in rule.variants]
-    for number, variant in enumerate(rule.variants):
-        place = (*at, "variants", number)
-        if (variant.item is None) == (variant.dimension is None):
-            problem = f"A variant of {rule.id} must name either an item or a dimension."
-            yield loaded.issue("invalid_variant", place, problem, "Write one of them.")
-        elif names[number] in names[:number]:
-            yield loaded.issue("duplicate_id", place, f"{rule.id} has {names[number]} twice.", "Keep one of them.")
-    for key, entries in (("confirmed_by", rule.confirmed_by), ("refuted_by", rule.refuted_by)):
-        for number, entry in enumerate(entries):
-            yield from _entry_faults(entry, loaded, (*at, key, number))
-
-
-def _entry_faults(entry: ConditionDocument, loaded: LoadedYaml, at: tuple[str | int, ...]) -> Iterator[Issue]:
-    for key in ("any_of", "all_of"):
-        members = getattr(entry, key, None)
-        if members is None:
-            continue
-        if _kinds(entry) or entry.needs is not None:
-            yield loaded.issue("invalid_condition", at, f"A condition stands beside {key}.", f"Move it into {key}.")
-        for number, member in enumerate(members):
-            yield from _condition_faults(member, loaded, (*at, key, number))
-        return
-    yield from _condition_faults(entry, loaded, at)
-
-
-def _condition_faults(entry: ConditionDocument, loaded: LoadedYaml, at: tuple[str | int, ...]) -> Iterator[Issue]:
-    kinds = _kinds(entry)
-    if len(kinds) != 1:
-        problem = f"A condition must have exactly one kind, and this one has {', '.join(kinds) or 'none'}."
-        yield loaded.issue("invalid_condition", at, problem, f"Choose from {', '.join(_KINDS)}.")
-    elif (kinds[0] == "pattern") != (entry.needs is not None):
-        problem = "'needs' goes with a pattern, and with nothing else."
-        yield loaded.issue("invalid_condition", at, problem, "Say which data would settle the pattern.")
-
-
-def _kinds(entry: ConditionDocument) -> list[ConditionKind]:
-    return [kind for kind in _KINDS if getattr(entry, kind) is not None]
-
-
-def _expand(rule: RuleDocument, loaded: LoadedYaml, index: int) -> Iterator[Rule]:
-    """A rule, or one rule for each variant."""
-    if not rule.variants:
-        yield Rule(
-            id=rule.id,
-            cause=rule.cause,
-            symptoms=rule.symptoms,
-            side=rule.side,
-            step=rule.step,
-            evidence=rule.evidence,
-            pieces=tuple(Piece(p.weight, _conditions(p, p.any_of)) for p in rule.confirmed_by),
-            refuter_groups=tuple(_conditions(r, r.all_of) for r in rule.refuted_by),
-            actions=rule.actions,
-            no_refuter=rule.no_refuter,
-            where=loaded.where(("rules", index)),
-        )
-    for number, variant in enumerate(rule.variants):
-        target = variant.item or variant.dimension or ""
-        yield Rule(
-            id=rule.id,
-            cause=variant.cause,
-            symptoms=rule.symptoms,
-            side=variant.side or rule.side,
-            step=rule.step,
-            evidence=rule.evidence,
-            pieces=(Piece("strong", (Condition("low", target),)),),
-            refuter_groups=((Condition("not_low", target),),),
-            actions=variant.actions,
-            variant=target,
-            where=loaded.where(("rules", index, "variants", number)),
-        )
-
-
-def _conditions(entry: ConditionDocument, members: Iterable[ConditionDocument] | None) -> tuple[Condition, ...]:
-    found = [entry] if members is None else members
-    return tuple(Condition(kind, getattr(c, kind), c.needs) for c in found for kind in _kinds(c))
-
-
-def _faults(ruleset: RuleSet) -> Iterator[Issue]:
-    """Faults of rules that show without any instrument."""
-    codes = [action.code for action in ruleset.actions]
-    for rule in ruleset.rules:
-        for code in rule.actions:
-            if code not in codes:
-                yield _issue(rule, "unknown_action", f"the action {code} does not exist.", did_you_mean(code, codes))
-        if bool(rule.refuter_groups) == bool(rule.no_refuter):
-            remedy = "Add refuted_by, or say under no_refuter why nothing could; not both."
-            yield _issue(rule, "no_refuter", "a cause needs something that could refute it.", remedy)
-        if not any(piece.weight == "strong" for piece in rule.pieces):
-            remedy = "Mark the piece that tells this cause from its rivals as strong."
-            yield _issue(rule, "no_strong_evidence", "no piece of evidence is strong.", remedy)
-        for condition in sorted(set(rule.conditions) & set(rule.refuters), key=lambda c: (c.kind, c.target)):
-            problem = f"'{condition.kind} {condition.target}' both confirms and refutes."
-            yield _issue(rule, "contradictory_rule", problem, "Remove one of the two.")
-    yield from _indistinguishable(ruleset)
-
-
-def _indistinguishable(ruleset: RuleSet) -> Iterator[Issue]:
-    seen: dict[tuple[str, frozenset[frozenset[Condition]]], Rule] = {}
-    for rule in ruleset.rules:
-        predictions = frozenset(frozenset(piece.alternatives) for piece in rule.pieces)
-        for symptom in rule.symptoms:
-            first = seen.setdefault((symptom, predictions), rule)
-            if first is not rule:
-                problem = f"it predicts the same as {first.key} for {symptom}."
-                remedy = "Add evidence that differs, or make one rule of the two."
-                yield _issue(rule, "indistinguishable_rules", problem, remedy)
-
-
-def _names(instrument: Instrument) -> frozenset[str]:
-    """Ids of an instrument's dimensions and codes of its items."""
-    return frozenset([*(d.id for d in instrument.dimensions), *(item.code for item in instrument.items)])
-
-
-def _reference_faults(rule: Rule, known: dict[str, frozenset[str]]) -> Iterator[Issue]:
-    """References to an instrument, dimension or item that does not exist."""
-    references = Counter((c.instrument, c.target) for c in (*rule.conditions, *rule.refuters) if c.kind != "pattern")
-    for symptom in rule.symptoms:
-        kind, _, target = symptom.rpartition(":")
-        if kind not in ("quadrant", "operations"):
-            references[(target.partition("/")[0], target)] += 1
-    every = {*known, *INSTRUMENT_PREFIXES.values()}
-    for instrument, target in references:
-        if instrument is None:
-            problem = f"the prefix of the item {target} belongs to no instrument."
-            remedy = did_you_mean(target.partition("_")[0], INSTRUMENT_PREFIXES)
-            yield _issue(rule, "unknown_reference", problem, remedy)
-        elif instrument not in every:
-            problem = f"the instrument of {target} does not exist."
-            yield _issue(rule, "unknown_reference", problem, did_you_mean(instrument, sorted(every)))
-        elif instrument in known and target != instrument and target.rpartition("/")[2] not in known[instrument]:
-            remedy = did_you_mean(target.rpartition("/")[2], sorted(known[instrument]))
-            yield _issue(rule, "unknown_reference", f"{target} is not part of {instrument}.", remedy)
-
-
-def _issue(rule: Rule, code: str, problem: str, remedy: str) -> Issue:
-    return Issue(code, "error", rule.where or rule.key, f"{rule.key}: {problem}", remedy)
+    return (*rule_faults(ruleset), *reference_faults(ruleset, instruments))

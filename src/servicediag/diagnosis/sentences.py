@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from servicediag.diagnosis.draft import RATERS, Draft, Titles
 from servicediag.diagnosis.settings import Settings
 from servicediag.wording import text
+from servicediag.wording.catalogue import has_text
 
 __all__ = ["method_statements", "with_sentences"]
 
@@ -16,17 +17,31 @@ def with_sentences(draft: Draft, titles: Titles, settings: Settings) -> Draft:
     """The draft with ``title`` and ``text`` filled from the finding."""
     title_key, text_key = _keys(draft)
     values = _values(draft, titles, settings)
-    return draft.with_finding(title=text(f"finding.title.{title_key}", **values), text=_text(text_key, values))
+    sentences = [_text(f"text.{text_key}", values), *(_text(key, values) for key in _further(draft))]
+    return draft.with_finding(title=text(f"finding.title.{title_key}", **values), text=" ".join(sentences))
+
+
+def _further(draft: Draft) -> Iterable[str]:
+    """Keys of the sentences that follow the first one."""
+    extra = dict(draft.values)
+    if extra.get("pattern"):
+        yield f"pattern.{extra['pattern']}"
+    if "repaired" in extra:
+        yield "text.promise_repaired"
+    if has_text(f"finding.reading.{extra.get('reading')}"):
+        yield f"reading.{extra['reading']}"
 
 
 def _text(key: str, values: Mapping[str, Any]) -> str:
-    sentence = text(f"finding.text.{key}", **values)
+    sentence = text(f"finding.{key}", **values)
     return sentence[0].upper() + sentence[1:]
 
 
 def _keys(draft: Draft) -> tuple[str, str]:
     finding = draft.finding
     extra = dict(draft.values)
+    if "wording" in extra:
+        return str(extra["wording"]), str(extra["wording"])
     if "indicator" in extra:
         name = str(extra["indicator"])
         key = name.removeprefix("quadrant_") if name.startswith("quadrant_") else "incidence"
@@ -35,6 +50,8 @@ def _keys(draft: Draft) -> tuple[str, str]:
         side = "worse" if finding.direction == "worse" else "better"
         title = "provision_gap" if finding.kind == "provision_gap" and side == "worse" else f"perception_gap_{side}"
         return title, f"rater_{side}"
+    if extra.get("held_down_by"):
+        return finding.kind, f"{finding.kind}_{extra['held_down_by']}"
     if finding.kind == "unit_gap" and finding.tier == "watch":
         return "unit_gap", "watch_small" if extra.get("distinct") else "watch"
     return finding.kind, finding.kind
@@ -64,7 +81,7 @@ def _values(draft: Draft, titles: Titles, settings: Settings) -> dict[str, Any]:
     values.update(_numbers(draft))
     values.update({key: _number(value) for key, value in extra.items() if key != "indicator"})
     if "outer_raters" in extra:
-        values.update(raters=extra["inner_raters"], others=extra["outer_raters"],
+        values.update(raters=extra["outer_raters"], others=extra["inner_raters"],
                       inner=_number(extra["inner_health"]), outer=_number(extra["outer_health"]))  # fmt: skip
     return values
 

@@ -1,24 +1,42 @@
-"""Estimators and tests behind the gaps: pooled variance, contrasts, multiplicity, shrinkage, Wilson intervals."""
+"""Estimators and tests behind the gaps, each from sums over groups of respondents."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
+from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
 
 __all__ = [
+    "ClusterSums",
     "Contrast",
+    "Equivalence",
+    "RankUncertainty",
+    "Superiority",
     "benjamini_hochberg",
+    "centile_of_counts",
+    "cluster_contrasts",
+    "cluster_sums",
+    "difference_reliability",
+    "equivalence",
+    "equivalence_p",
     "expected_loss",
     "intraclass",
+    "minimum_effect_p",
+    "one_sample",
     "pooled_variance",
+    "rank_uncertainty",
+    "response_bounds",
     "shrinkage_weights",
+    "superiority",
     "unit_contrasts",
     "welch",
     "wilson",
 ]
+
+Equivalence = Literal["inside", "outside", "undetermined"]
 
 
 def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
@@ -73,7 +91,7 @@ class Contrast:
 
     gap: np.ndarray
     standard_error: np.ndarray
-    df: int
+    df: int | np.ndarray
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         half = stdtrit(self.df, 0.5 + level / 2) * self.standard_error
@@ -134,15 +152,16 @@ def unit_contrasts(
     return Contrast(gap, np.sqrt(of_mean + of_rest), df)
 
 
-def shrinkage_weights(n: np.ndarray, total: np.ndarray, variance: float) -> np.ndarray:
+def shrinkage_weights(n: np.ndarray, total: np.ndarray, variance: float | np.ndarray) -> np.ndarray:
     """Share of a unit's deviation that is kept, 0 to 1: ``tau2 / (tau2 + variance / n)``.
 
-    ``tau2`` is the variance between units by the method of moments (DerSimonian and Laird, 1986). With fewer than
-    five units there is too little to learn it from, and nothing is shrunk.
+    ``tau2`` is the variance between units by the method of moments (DerSimonian and Laird, 1986). ``variance`` is that
+    of a respondent, one for all units or one for each. With fewer than five units there is too little to learn
+    ``tau2`` from, and nothing is shrunk.
     """
     if len(n) < 5:
         return np.ones(len(n))
-    if not variance > 0:
+    if not np.all(np.asarray(variance) > 0):
         return np.ones(len(n))
     weights = n / variance
     means = total / n
@@ -181,6 +200,341 @@ def welch(first: tuple[float, float, float], second: tuple[float, float, float])
         return None
     df = (v_a + v_b) ** 2 / (v_a**2 / (n_a - 1) + v_b**2 / (n_b - 1))
     return mean_a - mean_b, math.sqrt(v_a + v_b), df
+
+
+def one_sample(n: float, total: float, squares: float) -> tuple[float, float, float] | None:
+    """Mean of one group, its standard error and degrees of freedom (Student, 1908); of differences: the paired t test.
+
+    None with fewer than two values or where none differs.
+
+    Examples
+    --------
+    The differences 2, 4, 6 and 8 have mean 5 and variance 20/3, so the standard error is ``sqrt(20 / 3 / 4)``.
+
+    >>> mean, error, df = one_sample(4, 20.0, 120.0)
+    >>> mean, round(error, 4), df
+    (5.0, 1.291, 3)
+    """
+    if n < 2:
+        return None
+    mean = total / n
+    variance = max(squares - n * mean**2, 0.0) / (n - 1)
+    return (mean, math.sqrt(variance / n), n - 1) if variance > 0 else None
+
+
+def difference_reliability(
+    sd_first: float, reliability_first: float, sd_second: float, reliability_second: float, correlation: float
+) -> float:
+    """Reliability of the difference of two scores of the same people (Lord, 1963).
+
+    ``(s1**2 r11 + s2**2 r22 - 2 s1 s2 r12) / (s1**2 + s2**2 - 2 s1 s2 r12)``; NaN where the difference does not vary.
+
+    References
+    ----------
+    Lord, F. M. (1963). Elementary models for measuring change. In C. W. Harris (Ed.), Problems in measuring change,
+    21-38.
+
+    Examples
+    --------
+    Two scales of reliability .85 that correlate .60: ``(0.85 - 0.60) / (1 - 0.60)``.
+
+    >>> round(difference_reliability(10, 0.85, 10, 0.85, 0.60), 3)
+    0.625
+    """
+    shared = 2 * sd_first * sd_second * correlation
+    observed = sd_first**2 + sd_second**2 - shared
+    if not observed > 1e-12 * (sd_first**2 + sd_second**2):
+        return math.nan
+    return (sd_first**2 * reliability_first + sd_second**2 * reliability_second - shared) / observed
+
+
+def equivalence(low: np.ndarray, high: np.ndarray, margin: float) -> np.ndarray:
+    """Whether 90 % intervals of a difference lie inside ``-margin`` to ``+margin``, outside it, or across its border.
+
+    *inside*: the two one-sided tests at 5 % both reject a difference of the margin or more (Schuirmann, 1987);
+    *outside*: the whole interval lies beyond the margin (Kruschke, 2018); else *undetermined*, which is never
+    "no difference". None where there is no interval.
+
+    References
+    ----------
+    Schuirmann, D. J. (1987). Journal of Pharmacokinetics and Biopharmaceutics, 15, 657-680.
+    Kruschke, J. K. (2018). Advances in Methods and Practices in Psychological Science, 1, 270-280.
+
+    Examples
+    --------
+    >>> equivalence(np.array([-3.0, -9.0, -14.0]), np.array([4.0, 1.0, -6.0]), 5.0).tolist()
+    ['inside', 'undetermined', 'outside']
+    """
+    low, high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
+    verdict = np.full(low.shape, "undetermined", dtype=object)
+    verdict[(low > -margin) & (high < margin)] = "inside"
+    verdict[(high < -margin) | (low > margin)] = "outside"
+    verdict[np.isnan(low) | np.isnan(high)] = None
+    return verdict
+
+
+def equivalence_p(gap: np.ndarray, standard_error: np.ndarray, df: float | np.ndarray, margin: float) -> np.ndarray:
+    """p of "the true difference is the margin or more": the larger of two one-sided tests (Schuirmann, 1987).
+
+    Examples
+    --------
+    A difference of 0 with standard error 2 is 2.5 standard errors away from either border of 5.
+
+    >>> equivalence_p(np.array([0.0]), np.array([2.0]), 10, 5.0).round(4).tolist()
+    [0.0157]
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(stdtr(df, (np.abs(gap) - margin) / standard_error))
+
+
+@dataclass(frozen=True)
+class ClusterSums:
+    """Sums over the clusters of each unit: of sizes n and totals t, and of t**2, t * n and n**2."""
+
+    n: np.ndarray
+    total: np.ndarray
+    n_clusters: np.ndarray
+    squares: np.ndarray
+    products: np.ndarray
+    sizes: np.ndarray
+
+    def rest(self) -> ClusterSums:
+        """The same sums over the clusters of all other units."""
+        mine = (self.n, self.total, self.n_clusters, self.squares, self.products, self.sizes)
+        return ClusterSums(*(column.sum() - column for column in mine))
+
+    def variance(self) -> np.ndarray:
+        """Of the mean ``total / n``: ``G / (G - 1) * sum((t - mean * n)**2) / sum(n)**2``; NaN with one cluster."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = self.total / self.n
+            squares = np.maximum(self.squares - 2 * mean * self.products + mean**2 * self.sizes, 0.0)
+            factor = np.where(self.n_clusters > 1, self.n_clusters / (self.n_clusters - 1), np.nan)
+            return np.asarray(factor * squares / self.n**2)
+
+
+def cluster_sums(
+    unit: np.ndarray, n: np.ndarray, total: np.ndarray, n_units: int, alone: np.ndarray | None = None
+) -> ClusterSums:
+    """Sums over clusters, such as the servers whom customers rated, for each unit.
+
+    Parameters
+    ----------
+    unit : int array, shape (n_rows,)
+        The unit, 0 to ``n_units - 1``, that each cluster belongs to; a cluster with people in two units has a row in
+        each.
+    n, total : arrays, shape (n_rows,)
+        Respondents of a cluster and the sum of their scores.
+    alone : array, shape (3, n_units), optional
+        Respondents of no known cluster, the sum of their scores and of the squares; each is a cluster of one.
+    """
+    extra = np.zeros((3, n_units)) if alone is None else alone
+
+    def add(values: np.ndarray, more: np.ndarray) -> np.ndarray:
+        return np.asarray(np.bincount(unit, values, minlength=n_units) + more)
+
+    return ClusterSums(
+        add(n, extra[0]),
+        add(total, extra[1]),
+        add(np.ones(len(unit)), extra[0]),
+        add(total**2, extra[2]),
+        add(total * n, extra[1]),
+        add(n**2, extra[0]),
+    )
+
+
+def cluster_contrasts(sums: ClusterSums, fewest: int) -> Contrast:
+    """Units against the rest where respondents are nested in clusters.
+
+    The variance of a unit's mean is that of a ratio of sums over its G clusters, with ``G - 1`` degrees of freedom
+    (``ClusterSums.variance``); the variances of unit and rest add, and their degrees of freedom are joined as Welch
+    (1947) does. Clusters of one respondent give the Welch test. With fewer than ``fewest`` clusters in the unit or in
+    the rest the standard error is NaN.
+
+    References
+    ----------
+    Cochran, W. G. (1977). Sampling techniques (3rd ed.), sections 6.3 and 9A. Wiley.
+    Cameron, A. C., & Miller, D. L. (2015). Journal of Human Resources, 50, 317-372 (the factor ``G / (G - 1)``).
+
+    Examples
+    --------
+    A unit whose three servers were rated by two customers each, with sums 100, 120 and 140: the mean is 60, the
+    clusters are off by -20, 0 and 20, and the variance is ``3 / 2 * 800 / 36``. In the other unit it is a quarter of
+    that.
+
+    >>> units, n, totals = np.array([0, 0, 0, 1, 1, 1]), np.full(6, 2.0), np.array([100.0, 120, 140, 90, 100, 110])
+    >>> sums = cluster_sums(units, n, totals, 2)
+    >>> contrast = cluster_contrasts(sums, fewest=3)
+    >>> sums.variance().round(3).tolist(), contrast.gap.tolist(), (contrast.standard_error**2).round(3).tolist()
+    ([33.333, 8.333], [10.0, -10.0], [41.667, 41.667])
+    """
+    rest = sums.rest()
+    inside, outside = sums.variance(), rest.variance()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = sums.total / sums.n - rest.total / rest.n
+        df = (inside + outside) ** 2 / (inside**2 / (sums.n_clusters - 1) + outside**2 / (rest.n_clusters - 1))
+    few = (sums.n_clusters < fewest) | (rest.n_clusters < fewest) | ~(inside + outside > 0)
+    return Contrast(gap, np.sqrt(np.where(few, np.nan, inside + outside)), df)
+
+
+def centile_of_counts(counts: np.ndarray, share: float) -> float:
+    """Position of the smallest category that at least that share of people is in or below; NaN without people.
+
+    Examples
+    --------
+    >>> centile_of_counts(np.array([1, 1, 2, 4]), 0.25), centile_of_counts(np.array([1, 1, 2, 4]), 0.5)
+    (1.0, 2.0)
+    """
+    running = np.cumsum(counts)
+    if not len(running) or not running[-1] > 0:
+        return math.nan
+    # a sum that meets the share exactly must not miss it by rounding
+    return float(np.searchsorted(running, share * running[-1] * (1 - 1e-12)))
+
+
+def response_bounds(
+    mean: np.ndarray, n: np.ndarray, invited: np.ndarray, lowest: float | np.ndarray, highest: float | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means of units if those who were invited and did not answer were all at ``lowest``, or all at ``highest``.
+
+    Examples
+    --------
+    20 of 40 answered with a mean of 50; the others at 30, or at 80:
+
+    >>> [limit.tolist() for limit in response_bounds(np.array([50.0]), np.array([20]), np.array([40]), 30.0, 80.0)]
+    [[40.0], [65.0]]
+
+    References
+    ----------
+    Cochran, W. G. (1977). Sampling techniques (3rd ed.), section 13.2: bounds that no assumption about those who did
+    not answer can leave; with centiles in the place of the ends of the scale they are a convention.
+    """
+    silent = 1 - n / invited
+    return mean + silent * (lowest - mean), mean + silent * (highest - mean)
+
+
+@dataclass(frozen=True)
+class RankUncertainty:
+    """Ranks that the data leave open, 1 for the highest; arrays are aligned with the units."""
+
+    low: np.ndarray
+    high: np.ndarray
+    worst_fifth: np.ndarray
+    """Probability of being among the lowest fifth (at least one unit)."""
+
+
+def rank_uncertainty(
+    estimate: np.ndarray, spread: np.ndarray, *, level: float = 0.95, seed: int = 0, n_draws: int | None = None
+) -> RankUncertainty:
+    """Interval of every unit's rank, and its probability of the lowest fifth, from draws of normal posteriors.
+
+    Parameters
+    ----------
+    estimate, spread : arrays, shape (n_units,)
+        Mean and standard deviation of each unit's posterior, such as the shrunk gap and its error.
+    n_draws : int, optional
+        Default 4,000, fewer with more than 50 units, at least 200.
+
+    References
+    ----------
+    Goldstein, H., & Spiegelhalter, D. J. (1996). Journal of the Royal Statistical Society A, 159, 385-443.
+
+    Examples
+    --------
+    Units that are told apart beyond doubt keep their ranks:
+
+    >>> ranks = rank_uncertainty(np.array([3.0, 9.0, 1.0, 5.0, 7.0]), np.full(5, 0.01))
+    >>> ranks.low.tolist(), ranks.high.tolist(), ranks.worst_fifth.tolist()
+    ([4, 1, 5, 3, 2], [4, 1, 5, 3, 2], [0.0, 0.0, 1.0, 0.0, 0.0])
+    """
+    n_units = len(estimate)
+    if n_draws is None:
+        n_draws = int(np.clip(200_000 // max(n_units, 1), 200, 4_000))
+    draws = estimate + spread * np.random.default_rng(seed).standard_normal((n_draws, n_units))
+    order = np.argsort(-draws, axis=1)
+    ranks = np.empty((n_draws, n_units), dtype=np.int32)
+    np.put_along_axis(ranks, order, np.arange(1, n_units + 1, dtype=np.int32)[None, :], axis=1)
+    ranks = np.ascontiguousarray(ranks.T)
+    lowest = max(1, n_units // 5)
+    worst = (ranks > n_units - lowest).mean(axis=1)
+    tails = [int(n_draws * (1 - level) / 2), n_draws - 1 - int(n_draws * (1 - level) / 2)]
+    ranks.partition(tails, axis=1)
+    return RankUncertainty(ranks[:, tails[0]], ranks[:, tails[1]], worst)
+
+
+@dataclass(frozen=True)
+class Superiority:
+    """How often someone of the second group answers higher than someone of the first, ties counting half.
+
+    Attributes
+    ----------
+    estimate : float
+        0 to 1; 0.5 where neither tends to be higher. Cliff's delta is ``2 * estimate - 1``.
+    standard_error, df, p : float
+        Of the Brunner-Munzel test of 0.5; NaN where nobody of either group lies between people of the other.
+    """
+
+    estimate: float
+    standard_error: float
+    df: float
+    p: float
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Limits from the logit scale, so that they stay within 0 and 1; NaN where the error is unknown."""
+        if math.isnan(self.standard_error) or not 0 < self.estimate < 1:
+            return math.nan, math.nan
+        spread = self.standard_error / (self.estimate * (1 - self.estimate))
+        half = float(stdtrit(self.df, 0.5 + level / 2)) * spread
+        centre = float(logit(self.estimate))
+        return float(expit(centre - half)), float(expit(centre + half))
+
+
+def superiority(first: np.ndarray, second: np.ndarray) -> Superiority | None:
+    """Brunner-Munzel test and probability of superiority, from how many people of each group gave each answer.
+
+    Parameters
+    ----------
+    first, second : int arrays, shape (n_categories,)
+        Counts of the same ordered categories in two independent groups.
+
+    Returns
+    -------
+    Superiority or None
+        None where a group has fewer than two people.
+
+    References
+    ----------
+    Brunner, E., & Munzel, U. (2000). Biometrical Journal, 42, 17-25.
+    Cliff, N. (1993). Psychological Bulletin, 114, 494-509.
+
+    Examples
+    --------
+    Of nine pairs of (1, 2, 3) and (2, 3, 4) six are won by the second group and two are tied: ``(6 + 1) / 9``. The
+    members of either group lie above 3/6, 5/6 and 6/6 (or 0, 1/6 and 3/6) of the other, with variance 7/108; the
+    squared error is ``2 * 7 / 108 / 3``.
+
+    >>> result = superiority(np.array([1, 1, 1, 0]), np.array([0, 1, 1, 1]))
+    >>> round(result.estimate, 4), round(result.standard_error, 4)
+    (0.7778, 0.2079)
+    """
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if first.sum() < 2 or second.sum() < 2:
+        return None
+    mean, second_error = _placement(second, first)
+    _, first_error = _placement(first, second)
+    squared = first_error + second_error
+    if not squared > 0:
+        return Superiority(mean, math.nan, math.nan, math.nan)
+    df = squared**2 / (first_error**2 / (first.sum() - 1) + second_error**2 / (second.sum() - 1))
+    p = min(1.0, 2 * float(stdtr(df, -abs(mean - 0.5) / math.sqrt(squared))))
+    return Superiority(mean, math.sqrt(squared), float(df), p)
+
+
+def _placement(counts: np.ndarray, others: np.ndarray) -> tuple[float, float]:
+    """Mean share of the others that people lie above, ties half, and its squared standard error."""
+    place = (np.cumsum(others) - others / 2) / others.sum()
+    n = counts.sum()
+    mean = float((counts * place).sum() / n)
+    return mean, float((counts * (place - mean) ** 2).sum() / (n - 1) / n)
 
 
 def expected_loss(gap: float, spread: float, margin: float) -> float:

@@ -3,72 +3,132 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
-from servicediag.diagnosis.evidence import Evidence
+from servicediag.diagnosis.breakdowns import wave_order
+from servicediag.diagnosis.evidence import WHOLE, Evidence
 from servicediag.diagnosis.model import Diagnosis
+from servicediag.diagnosis.privacy import UNANIMITY_BELOW
 from servicediag.results import table_rows
 
 __all__ = ["TargetsLike", "Targets", "resolve_targets"]
 
-TargetsLike = Mapping[str, float] | pd.DataFrame | Diagnosis | None
+TargetsLike = Mapping[str, float] | pd.DataFrame | Diagnosis | str | None
+Key = tuple[str, str, str | None]
+"""Instrument, dimension and unit; unit None is for everybody."""
+Row = tuple[str, str | None, float]
+"""Name of the dimension, unit and target as they were given."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Targets per (instrument, dimension, unit); unit None is for everybody."""
+    """Targets with where they come from.
 
-    values: Mapping[tuple[str, str, str | None], float] = field(default_factory=dict)
+    Attributes
+    ----------
+    values : mapping of (instrument, dimension, unit) -> points of health
+    origin : str
+        Where the targets come from, all of them.
+    origins : mapping of (instrument, dimension, unit) -> str
+        Where single ones come from, if that differs.
+    """
+
+    values: Mapping[Key, float] = field(default_factory=dict)
     origin: str = "none declared"
+    origins: Mapping[Key, str] = field(default_factory=dict)
 
     def of(self, instrument: str, dimension: str, unit: str | None) -> float:
         """The unit's own target, else the common one, else NaN."""
         common = self.values.get((instrument, dimension, None), math.nan)
         return common if unit is None else self.values.get((instrument, dimension, unit), common)
 
+    def origin_of(self, instrument: str, dimension: str, unit: str | None) -> str:
+        """Where the target comes from that ``of`` gives."""
+        own = (instrument, dimension, unit)
+        return self.origins.get(own if own in self.values else (instrument, dimension, None), self.origin)
+
     def declared(self, instrument: str, dimension: str) -> bool:
         return (instrument, dimension, None) in self.values
 
 
-def resolve_targets(targets: TargetsLike, evidence: Evidence) -> Targets:
+def resolve_targets(targets: TargetsLike, evidence: Evidence, minimum_group: int = 5) -> Targets:
     """Check declared targets against the instruments of the study.
 
     Parameters
     ----------
-    targets : mapping, DataFrame, Diagnosis or None
+    targets : mapping, DataFrame, Diagnosis, str or None
         ``{dimension: points of health}`` (``instrument/dimension`` where ids repeat); a frame with the columns
-        ``dimension``, ``target`` and, for targets per unit, ``unit``; or an earlier diagnosis, whose levels of the
-        whole organisation become the targets.
+        ``dimension``, ``target`` and, for targets per unit, ``unit``, and ``origin``, which says where each comes from
+        (the instrument, a norm, an agreement); an earlier diagnosis, or the name of an earlier wave of this study,
+        whose levels of the whole organisation become the targets.
+    minimum_group : int
+        Levels of an earlier wave with fewer answers are no targets.
 
     Raises
     ------
     ValueError
-        An unknown dimension, a missing column, or a target outside 0 to 100.
+        An unknown dimension or wave, a missing column, or a target outside 0 to 100.
     """
     if targets is None:
         return Targets()
-    rows: list[tuple[str, str | None, float]]
     if isinstance(targets, Diagnosis):
-        whole = targets.evidence[targets.evidence["unit"].isna()]
-        rows = [(f"{r.instrument}/{r.dimension}", None, float(r.health)) for r in table_rows(whole)]
-        known = set(evidence.instruments)
-        rows = [row for row in rows if row[0].split("/")[0] in known]
-        return Targets(_located(rows, evidence), "level of an earlier diagnosis")
+        return _of_diagnosis(targets, evidence)
+    if isinstance(targets, str):
+        return _of_wave(targets, evidence, minimum_group)
     if isinstance(targets, pd.DataFrame):
-        missing = {"dimension", "target"} - set(targets.columns)
-        if missing:
-            raise ValueError(f"targets lacks the columns {sorted(missing)}; it needs dimension and target")
-        units = targets["unit"] if "unit" in targets.columns else pd.Series([None] * len(targets), index=targets.index)
-        rows = [
-            (str(d), None if pd.isna(u) or str(u).strip() == "" else str(u).strip(), _number(t))
-            for d, u, t in zip(targets["dimension"], units, targets["target"], strict=True)
-        ]
-    else:
-        rows = [(str(name), None, _number(value)) for name, value in targets.items()]
+        return _of_frame(targets, evidence)
+    rows = [(str(name), None, _number(value)) for name, value in targets.items()]
     return Targets(_located(rows, evidence), "declared for this study")
+
+
+def _of_diagnosis(earlier: Diagnosis, evidence: Evidence) -> Targets:
+    whole = earlier.evidence[earlier.evidence["unit"].isna()]
+    rows: list[Row] = [(f"{r.instrument}/{r.dimension}", None, float(r.health)) for r in table_rows(whole)]
+    rows = [row for row in rows if row[0].split("/")[0] in evidence.instruments]
+    return Targets(_located(rows, evidence), "level of an earlier diagnosis")
+
+
+def _of_wave(wave: str, evidence: Evidence, minimum_group: int) -> Targets:
+    """Levels of the whole organisation in an earlier wave; of several forms, the one with most answers."""
+    waves = sorted({name for *_, name in evidence.n_respondents if name}, key=wave_order)
+    earlier = waves[:-1]
+    if wave not in earlier:
+        choices = ", ".join(earlier) if earlier else "none: the study holds one wave"
+        raise ValueError(f"targets={wave!r} is not an earlier wave of this study; choose from {choices}")
+    cells = evidence.cells
+    cells = cells[(cells["kind"] == "score") & (cells["by"] == WHOLE) & (cells["wave"] == wave)]
+    # a target is printed, so it follows the rules of what may be shown
+    cells = cells[cells["n"] >= max(minimum_group, UNANIMITY_BELOW)].sort_values("n")
+    rows: list[Row] = []
+    for row in table_rows(cells):
+        mean = row.total / row.n
+        strong = evidence.instruments[row.instrument].dimension(row.dimension).direction == "strength"
+        rows.append((f"{row.instrument}/{row.dimension}", None, mean if strong else 100 - mean))
+    return Targets(_located(rows, evidence), f"level of the wave {wave}")
+
+
+def _of_frame(frame: pd.DataFrame, evidence: Evidence) -> Targets:
+    missing = {"dimension", "target"} - set(frame.columns)
+    if missing:
+        raise ValueError(f"targets lacks the columns {sorted(missing)}; it needs dimension and target")
+
+    def texts(column: str) -> list[str | None]:
+        if column not in frame.columns:
+            return [None] * len(frame)
+        return [None if pd.isna(text) or not str(text).strip() else str(text).strip() for text in frame[column]]
+
+    origins: dict[Key, str] = {}
+    rows = [(str(d), u, _number(t)) for d, u, t in zip(frame["dimension"], texts("unit"), frame["target"], strict=True)]
+    values = _located(rows, evidence)
+    for row, origin in zip(rows, texts("origin"), strict=True):
+        if origin is not None:
+            origins |= dict.fromkeys(_located([row], evidence), origin)
+    every = sorted(set(origins.values()))
+    origin = ", ".join(every) if every and len(origins) == len(values) else "declared for this study"
+    return Targets(values, origin, origins)
 
 
 def _number(value: object) -> float:
@@ -79,14 +139,14 @@ def _number(value: object) -> float:
         return math.nan
 
 
-def _located(rows: list[tuple[str, str | None, float]], evidence: Evidence) -> dict[tuple[str, str, str | None], float]:
+def _located(rows: Sequence[Row], evidence: Evidence) -> dict[Key, float]:
     places: dict[str, list[tuple[str, str]]] = {}
     for instrument in evidence.instruments.values():
         for dimension in instrument.dimensions:
             for name in (dimension.id, f"{instrument.id}/{dimension.id}"):
                 places.setdefault(name, []).append((instrument.id, dimension.id))
     units = set(evidence.cells["unit"])
-    found: dict[tuple[str, str, str | None], float] = {}
+    found: dict[Key, float] = {}
     faults = []
     for name, unit, value in rows:
         where = places.get(name.strip().lower(), [])

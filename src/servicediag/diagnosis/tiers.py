@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+
+import numpy as np
 
 from servicediag.diagnosis.model import Tier
 from servicediag.diagnosis.settings import Settings
 
-__all__ = ["LOW_RELIABILITY", "tier_of"]
+__all__ = [
+    "LOW_RELIABILITY", "LOW_RESPONSE", "NOT_APPLICABLE", "TOO_FEW_CLUSTERS", "one_tier_down", "tier_of", "tiers_of",
+]  # fmt: skip
 
 LOW_RELIABILITY = (
     "LOW_RELIABILITY: this scale measures too imprecisely here for a firmer statement; add items or respondents."
 )
+NOT_APPLICABLE = math.inf
+"""Reliability of scales that are not meant to be consistent: no demand on it is ever missed."""
+LOW_RESPONSE = (
+    "LOW_RESPONSE: few of those who were asked answered, and if the others differ from them the gap could vanish or "
+    "turn round; answers of the others would settle it."
+)
+TOO_FEW_CLUSTERS = (
+    "TOO_FEW_CLUSTERS: the answers are about too few persons, or it is not known about whom, so that one person "
+    "cannot be told from the unit; answers about more of them would settle it."
+)
+
+
+def one_tier_down(tier: Tier | None) -> Tier | None:
+    """*established* becomes *likely*, *likely* becomes *watch*; the others stay.
+
+    Examples
+    --------
+    >>> one_tier_down("established"), one_tier_down("likely"), one_tier_down("abstained")
+    ('likely', 'watch', 'abstained')
+    """
+    lower: dict[Tier | None, Tier] = {"established": "likely", "likely": "watch"}
+    return lower.get(tier, tier)
 
 
 def tier_of(
@@ -41,14 +68,31 @@ def tier_of(
     tuple
         None where there is nothing to say.
     """
-    known = [value for value in reliabilities if value is not None]
-    reliable = all(value >= settings.reliability_needed for value in known)
-    likely = q <= settings.likely_error_rate and abs(shrunk) >= settings.smallest_gap
-    established = q_minimum_effect <= settings.established_error_rate and n >= settings.established_n
-    if (likely or established) and not all(value >= settings.reliability_floor for value in known):
-        return "abstained", True
-    if established and reliable:
-        return "established", False
-    if likely or established:
-        return "likely", not reliable
-    return ("watch" if abs(raw) >= settings.smallest_gap else None), False
+    known = [float(value) for value in reliabilities if value is not None]
+    weakest = np.array([min(known, key=lambda value: (value == value, value)) if known else NOT_APPLICABLE])
+    one, minimum, small, large, people = np.array([q, q_minimum_effect, shrunk, raw, n], dtype=float).reshape(5, 1)
+    tiers, unreliable = tiers_of(one, minimum, small, large, people, weakest, settings)
+    return tiers[0], bool(unreliable[0])
+
+
+def tiers_of(
+    q: np.ndarray,
+    q_minimum_effect: np.ndarray,
+    shrunk: np.ndarray,
+    raw: np.ndarray,
+    n: np.ndarray,
+    reliability: np.ndarray,
+    settings: Settings,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same for many gaps at once, with the weakest reliability of each, ``NOT_APPLICABLE`` where there is none."""
+    with np.errstate(invalid="ignore"):
+        likely = (q <= settings.likely_error_rate) & (np.abs(shrunk) >= settings.smallest_gap)
+        established = (q_minimum_effect <= settings.established_error_rate) & (n >= settings.established_n)
+        told, reliable = likely | established, reliability >= settings.reliability_needed
+        measured = reliability >= settings.reliability_floor
+        watch = ~told & (np.abs(raw) >= settings.smallest_gap)
+    tiers = np.full(len(q), None, dtype=object)
+    tiers[watch], tiers[told] = "watch", "likely"
+    tiers[established & reliable] = "established"
+    tiers[told & ~measured] = "abstained"
+    return tiers, told & ~reliable

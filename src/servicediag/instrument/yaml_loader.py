@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import types
 import typing
@@ -158,6 +159,9 @@ def read_bytes(source: str | bytes | Path | Traversable, name: str) -> bytes:
         content = source
     elif isinstance(source, str):
         content = source.encode("utf-8", "surrogatepass")
+    elif isinstance(source, Path) and os.path.exists(source) and not os.path.isfile(source):
+        problem = "It is a folder, a pipe or a device, not a file."
+        raise _single("unreadable_file", name, problem, "Give a file of text.")
     else:
         try:
             with source.open("rb") as stream:

@@ -1,0 +1,239 @@
+"""How far the people of a group agree: spread, average deviation, r_wg(j), and units that disagree more than most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import fdtrc
+
+from servicediag.diagnosis.cells import index_part
+from servicediag.diagnosis.draft import Draft
+from servicediag.diagnosis.evidence import N_CATEGORIES, WHOLE
+from servicediag.diagnosis.gap_study import GapReport, GapStudy, Judgement, gap_draft, index_rows
+from servicediag.diagnosis.levels import level_verdict
+from servicediag.diagnosis.model import AGREEMENT_COLUMNS
+from servicediag.diagnosis.statistics import benjamini_hochberg
+from servicediag.diagnosis.tiers import tier_of
+from servicediag.psychometrics.null_distributions import null_distribution
+from servicediag.results import table_rows
+
+__all__ = ["agreement_gaps", "average_deviation", "maximum_spread"]
+
+RWG_FROM = 10
+"""Fewest people from which r_wg(j) is given."""
+PLACE = ["by", "unit", "instrument", "form", "wave", "dimension"]
+DESCRIPTIVE = (
+    "DISPERSION: how far people disagree is a description; look for the groups of people that differ, such as shifts, "
+    "before anything is concluded."
+)
+
+
+def average_deviation(counts: np.ndarray) -> np.ndarray:
+    """Mean absolute deviation from the mean, in steps of the response scale (Burke, Finkelstein and Dusig, 1999).
+
+    Parameters
+    ----------
+    counts : array, shape (..., n_options)
+        How many chose each option.
+
+    Examples
+    --------
+    The answers 4, 4, 5, 3, 4, 2 have mean 3.667.
+
+    >>> average_deviation(np.array([0, 1, 1, 3, 1])).round(3).item()
+    0.778
+    """
+    n = counts.sum(axis=-1)
+    steps = np.arange(counts.shape[-1])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = counts @ steps / n
+        return np.asarray((counts * np.abs(steps - np.expand_dims(mean, -1))).sum(axis=-1) / n)
+
+
+def maximum_spread(mean: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Largest standard deviation (n - 1) that n scores between 0 and 100 with that mean can have.
+
+    Examples
+    --------
+    Half of ten people at 0 and half at 100:
+
+    >>> maximum_spread(np.array([50.0]), np.array([10])).round(2).tolist()
+    [52.7]
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.sqrt(np.maximum(mean * (100 - mean), 0.0) * n / (n - 1)))
+
+
+def agreement_gaps(study: GapStudy) -> GapReport:
+    """Agreement of every group on every score, and units whose people disagree more than elsewhere."""
+    table = _table(study)
+    return GapReport(
+        drafts=tuple(_findings(study, table)),
+        tables={
+            "agreement": table[list(AGREEMENT_COLUMNS)].reset_index(drop=True),
+            "indexes": index_rows(_explained(study)),
+        },
+    )
+
+
+def _table(study: GapStudy) -> pd.DataFrame:
+    cells = study.shown
+    scores = cells[(cells["kind"] == "score") & ~index_part(cells) & (cells["n"] > 1)]
+    scores = scores.set_index(PLACE, drop=False).join(_items(study).set_index(PLACE))
+    n = scores["n"].to_numpy(float)
+    limit = maximum_spread(scores["mean"].to_numpy(float), n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(limit > 0, scores["sd"] / limit, np.nan)
+    scores = scores.assign(sd_share_of_maximum=share)
+    enough = n >= RWG_FROM
+    for name in ("uniform", "skewed"):
+        scores[f"rwg_{name}"] = np.where(enough, _rwg(scores[f"ratio_{name}"], scores["n_items"]), np.nan)
+    return scores.assign(verdict=_verdicts(study, scores)).reset_index(drop=True)
+
+
+def _explained(study: GapStudy) -> Iterable[tuple[Any, ...]]:
+    """Share of the differences between people that lies between the groups of a background field (eta squared)."""
+    rows = study.segments[study.segments["kind"] == "score"]
+    current = study.cells.loc[study.cells["current"], ["instrument", "form", "wave"]].drop_duplicates()
+    rows = rows.merge(current, on=["instrument", "form", "wave"])
+    keys = ["by", "unit", "wave", "instrument", "form", "dimension", "background"]
+    for key, group in rows.groupby(keys, sort=True):
+        by, unit, wave, instrument, form, dimension, background = map(str, key)
+        n, total, squares = (group[name].to_numpy(float) for name in ("n", "total", "total_squares"))
+        mean = total.sum() / n.sum()
+        whole = squares.sum() - n.sum() * mean**2
+        within = squares - total**2 / n
+        df, df_within = len(n) - 1, int(n.sum()) - len(n)
+        if df < 1 or df_within < 1 or not within.sum() > 0:
+            continue
+        between = whole - within.sum()
+        p = float(fdtrc(df, df_within, (between / df) / (within.sum() / df_within)))
+        part = f"{instrument}/{dimension} ({form}) by {background}"
+        share = float(between / whole)
+        verdict = "groups differ" if p <= study.settings.established_error_rate else "undetermined"
+        yield (by, unit, wave), "variance_explained", part, share, np.nan, np.nan, int(n.sum()), verdict
+
+
+def _items(study: GapStudy) -> pd.DataFrame:
+    """Per group and dimension whose items may all be shown: average deviation and variances against two nulls."""
+    cells = study.cells
+    items = cells[(cells["kind"] == "item") & cells["current"]]
+    items = items[study.counts(items).sum(axis=1) > 0]
+    keys = list(zip(*(items[name].to_numpy(dtype=object) for name in ("instrument", "form", "name")), strict=True))
+    facts = {key: _facts(study, *key) for key in set(keys)}
+    known = [facts[key] for key in keys]
+    names = ["scored", "options", "uniform", "skewed"]
+    items = items.assign(**dict(zip(names, np.array(known, dtype=float).reshape(-1, 4).T, strict=True)))
+    items = items[items["scored"] > 0]
+    n = items["n"].to_numpy(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        steps = (items["options"].to_numpy() - 1) / 100
+        variance = (items["sd"].to_numpy(float) * steps) ** 2
+        items = items.assign(
+            average_deviation=average_deviation(study.counts(items)),
+            ratio_uniform=variance / items["uniform"],
+            ratio_skewed=variance / items["skewed"],
+            shown=((items["hidden"] == "") & (n > 1)).astype(float),
+            limit=items["options"] / 6,
+        )
+    grouped = items.groupby(PLACE, sort=False)
+    columns = ["average_deviation", "ratio_uniform", "ratio_skewed", "limit"]
+    table = grouped[columns].mean().assign(n_items=grouped.size(), shown=grouped["shown"].min())
+    return table[table["shown"] > 0].drop(columns="shown").reset_index()
+
+
+def _facts(study: GapStudy, instrument: str, form: str, code: str) -> tuple[float, float, float, float]:
+    """Whether an item counts, its number of options, and the variances of answers without agreement."""
+    source = study.evidence.instruments[instrument]
+    scale = source.scale(code, form)
+    options = scale.maximum - scale.minimum + 1
+    if not source.item(code).in_score or options > N_CATEGORIES:
+        return 0.0, float(options), np.nan, np.nan
+    uniform = (options**2 - 1) / 12
+    try:
+        skewed = null_distribution("slight_skew", scale=(scale.minimum, scale.maximum)).variance
+    except ValueError:
+        skewed = np.nan
+    return 1.0, float(options), uniform, float(skewed)
+
+
+def _rwg(ratio: pd.Series, n_items: pd.Series) -> np.ndarray:
+    """r_wg(j) of J items whose mean variance is that share of the null's (James, Demaree and Wolf, 1984)."""
+    agreed = n_items * (1 - ratio)
+    return np.where(ratio >= 1, np.where(ratio.isna(), np.nan, 0.0), agreed / (agreed + ratio))
+
+
+def _verdicts(study: GapStudy, scores: pd.DataFrame) -> np.ndarray:
+    """Strong where the average deviation is below a sixth of the options, with the level where that is clear."""
+    references = (scores["instrument"] + "/" + scores["dimension"]).to_numpy()
+    borders = {reference: study.border([reference]) for reference in set(references)}
+    limits = np.array([borders[r] for r in references], dtype=float).reshape(-1, 2)
+    df = np.maximum(scores["n"].to_numpy(float) - 1, 1)
+    level = level_verdict(
+        scores["health"].to_numpy(float), scores["error"].to_numpy(float), df, limits[:, 0], limits[:, 1]
+    )
+    deviation = scores["average_deviation"].to_numpy(float)
+    agreed = np.where(deviation < scores["limit"].to_numpy(float), "strong", "weak").astype(object)
+    words = np.where(np.isin(level, ["low", "high"]), agreed + "_" + level.astype(object), agreed)
+    words = np.where(scores["sd"].to_numpy(float) > 0, words, "no variance")
+    return np.where(np.isnan(deviation), "", words)
+
+
+def _findings(study: GapStudy, table: pd.DataFrame) -> Iterable[Draft]:
+    """Units whose spread exceeds that of the other shown units by the smallest gap, where agreement is weak too."""
+    settings = study.settings
+    units = table[(table["by"] != WHOLE) & (table["n"] >= settings.established_n)].reset_index(drop=True)
+    if units.empty:
+        return
+    keys = ["by", "instrument", "form", "wave", "dimension"]
+    df = units["n"].to_numpy(float) - 1
+    squares = units["sd"].to_numpy(float) ** 2 * df
+    group = units.groupby(keys, sort=False)
+    rest_df = group["n"].transform("sum").to_numpy(float) - group["n"].transform("size").to_numpy(float) - df
+    rest = pd.Series(squares).groupby([units[k] for k in keys], sort=False).transform("sum").to_numpy() - squares
+    with np.errstate(invalid="ignore", divide="ignore"):
+        elsewhere = np.sqrt(rest / rest_df)
+        difference = units["sd"].to_numpy(float) - elsewhere
+        p = {m: _tail(units["sd"].to_numpy(float), elsewhere + m, df, rest_df) for m in (0.0, settings.minimum_effect)}
+    q, q_minimum = (benjamini_hochberg(values) for values in p.values())
+    for position, row in enumerate(table_rows(units)):
+        trust = study.trust.get((row.instrument, row.form, row.wave, row.dimension))
+        size = float(difference[position])
+        if not row.verdict.startswith("weak") or not size > 0 or np.isnan(q[position]):
+            continue
+        tier, unreliable = tier_of(q[position], q_minimum[position], size, size, row.n, [trust], settings)
+        if tier not in ("established", "likely"):
+            continue
+        # the standard error of a standard deviation, twice its variance for tails heavier than the normal's
+        error = float(np.sqrt(row.sd**2 / df[position] + elsewhere[position] ** 2 / rest_df[position]))
+        yield gap_draft(
+            "dispersion",
+            (row.by, row.unit, row.wave),
+            Judgement(float(q[position]), float(q_minimum[position]), tier, unreliable),
+            estimate=-size,
+            error=error,
+            df=float(df[position]),
+            n=row.n,
+            comparator="the spread in the other units",
+            settings=settings,
+            about=(row.instrument, row.form, row.dimension),
+            abstentions=(DESCRIPTIVE,),
+            values=(("sd", float(row.sd)),
+                    ("average_deviation", f"{row.average_deviation:.2f}")),
+            instrument=row.instrument,
+            dimension=row.dimension,
+            rater=row.rater,
+            form=row.form,
+        )  # fmt: skip
+
+
+def _tail(sd: np.ndarray, border: np.ndarray, df: np.ndarray, rest_df: np.ndarray) -> np.ndarray:
+    """One-sided p of "the spread is no larger than the border", with half the degrees of freedom.
+
+    The variance of a variance grows with the kurtosis: half the degrees of freedom hold the error rate for tails up to
+    a kurtosis of 5 (Box, 1953).
+    """
+    return np.asarray(fdtrc(df / 2, rest_df / 2, (sd / border) ** 2))

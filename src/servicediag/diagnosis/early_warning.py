@@ -1,0 +1,182 @@
+"""Customers lost in silence, and the ordered signs of a downward cycle."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr
+
+from servicediag.diagnosis.draft import Draft, finding_id, name_or_none
+from servicediag.diagnosis.evidence import WHOLE
+from servicediag.diagnosis.gap_study import GapReport, GapStudy, NotMeasured, Place, index_rows
+from servicediag.diagnosis.levels import Estimate, Panel, level_verdict, panel_of, side_weights
+from servicediag.diagnosis.model import Finding, Tier
+from servicediag.diagnosis.promises import answer_counts
+from servicediag.diagnosis.statistics import benjamini_hochberg
+
+__all__ = ["negative_cycle", "silent_loss_gaps"]
+
+GAP = "silent_loss"
+CYCLE = "negative_cycle"
+LAPSED = (
+    "SAMPLE: the shares are those of the customers who answered; a sample of customers who left would settle how many "
+    "left without a word."
+)
+SIGNS = {"low": "reached", "high": "not reached", "unclear": "undetermined", "": "undetermined"}
+"""Level of health of a stage -> whether the cycle has reached it."""
+Row = tuple[Any, ...]
+
+
+def silent_loss_gaps(study: GapStudy) -> GapReport:
+    """Share of customers who left, minus share of customers who said what went wrong."""
+    pairs = {**_from_operations(study), **_from_customers(study)}
+    if not pairs:
+        definition = study.definitions.silent_loss
+        what = "how many customers left, and how many of them had complained"
+        settled_by = (
+            "a sample of customers who left, asked with customer-outcomes; or operations data: "
+            f"{definition.operations.left} (with its cases) and {definition.operations.complaints}"
+        )
+        return GapReport(not_measured=(NotMeasured(GAP, "ONE_SIDE_MISSING", what, settled_by),))
+    rows: list[Row] = []
+    p = []
+    for (place, source), (left, told, error, n) in pairs.items():
+        gap, half = left - told, 1.96 * error
+        verdict = "silent loss" if gap - half > 0 else "undetermined" if gap + half > 0 else "heard"
+        rows += [(place, GAP, f"{name}, {source}", value, math.nan, math.nan, n, "")
+                 for name, value in (("left", left), ("told", told))]  # fmt: skip
+        rows.append((place, GAP, f"left - told, {source}", gap, gap - half, gap + half, n, verdict))
+        p.append(float(ndtr(-gap / error)))
+    drafts = _drafts(study, pairs, benjamini_hochberg(np.array(p)))
+    return GapReport(tuple(drafts), {"indexes": index_rows(rows)})
+
+
+Pairs = dict[tuple[Place, str], tuple[float, float, float, int]]
+"""Share that left, share that complained, standard error of the difference, and the smaller n."""
+
+
+def _from_customers(study: GapStudy) -> Pairs:
+    definition = study.definitions.silent_loss
+    left, told = (
+        answer_counts(study, side.item, side.answers, side.raters or definition.raters)
+        for side in (definition.left, definition.told)
+    )
+    found: Pairs = {}
+    for place in sorted(left.keys() & told.keys()):
+        (gone, of_all), (said, of_failures) = left[place], told[place]
+        a, b = gone / of_all, said / of_failures
+        error = math.sqrt(_share_variance(gone, of_all) + _share_variance(said, of_failures))
+        found[place, "customers"] = (a, b, error, int(min(of_all, of_failures)))
+    return found
+
+
+def _from_operations(study: GapStudy) -> Pairs:
+    """Churn less complaints; complaints are counted for each hundred of the same customers."""
+    names = study.definitions.silent_loss.operations
+    found: Pairs = {}
+    for (by, unit, indicator), lost in study.recorded.items():
+        complaints = study.recorded.get((by, unit, names.complaints))
+        if indicator != names.left or complaints is None or lost.cases is None or lost.wave != complaints.wave:
+            continue
+        told = min(complaints.value / 100, 1.0)
+        n = lost.cases
+        error = math.sqrt(_share_variance(lost.value * n, n) + _share_variance(told * n, n))
+        found[(by, unit, lost.wave), "operations"] = (lost.value, told, error, n)
+    return found
+
+
+def _share_variance(count: float, n: float) -> float:
+    """Of a share with two successes and two failures added (Agresti and Coull, 1998), so that it is never 0."""
+    share = (count + 2) / (n + 4)
+    return share * (1 - share) / (n + 4)
+
+
+def _drafts(study: GapStudy, pairs: Pairs, q: np.ndarray) -> Iterable[Draft]:
+    settings = study.settings
+    for ((place, source), (left, told, error, n)), adjusted in zip(pairs.items(), q, strict=True):
+        gap = left - told
+        # the convention of other shares: a quarter of the customers is a minor, half a major trouble
+        size = 4 * settings.smallest_gap * gap
+        if adjusted > settings.likely_error_rate or gap < settings.smallest_gap / 100:
+            continue
+        firm = adjusted <= settings.established_error_rate and n >= settings.established_n
+        tier: Tier = "established" if firm else "likely"
+        yield Draft(
+            Finding(
+                id=finding_id("silent_loss", *place, source),
+                kind="silent_loss",
+                by=name_or_none(place[0]),
+                unit=name_or_none(place[1]),
+                wave=name_or_none(place[2]),
+                instrument=None,
+                dimension=None,
+                item=None,
+                rater="customer" if source == "customers" else None,
+                estimate=gap,
+                ci_low=gap - 1.96 * error,
+                ci_high=gap + 1.96 * error,
+                n=n,
+                comparator="the share of customers who said what went wrong",
+                direction="worse",
+                severity=settings.severity(max(size, settings.smallest_gap)),
+                tier=tier,
+                q_value=float(adjusted),
+                metric="share",
+                abstentions=(LAPSED,) if source == "customers" else (),
+            ),
+            loss=max(0.0, size - settings.smallest_gap),
+            values=(("left_percent", f"{100 * left:.0f}"), ("told_percent", f"{100 * told:.0f}")),
+        )
+
+
+def negative_cycle(study: GapStudy) -> GapReport:
+    """The signs of the downward cycle in their order, and the furthest one that an unbroken run has reached."""
+    stages = study.definitions.negative_cycle.stages
+    members = [member for stage in stages for member in stage.members]
+    panel = panel_of(study, [(r, m.raters) for m in members for r in m.references])
+    weights = [side_weights(panel, stage.members) for stage in stages]
+    levels = [panel.mean(weight) if weight.any() else None for weight in weights]
+    signs = [_signs(study, panel, weight, level) for weight, level in zip(weights, levels, strict=True)]
+    rows: list[Row] = []
+    for position, place in enumerate(panel.places):
+        reached = []
+        for stage, level, sign in zip(stages, levels, signs, strict=True):
+            if level is not None and not np.isnan(level.value[position]):
+                low, high = (float(limit[position]) for limit in level.interval())
+                n = int(level.n[position])
+                rows.append((place, CYCLE, stage.id, float(level.value[position]), low, high, n, sign[position]))
+                reached.append((stage.id, sign[position], n))
+        if reached:
+            rows.append(_furthest(place, reached, [stage.id for stage in stages]))
+    lacking = [stage.id for stage, weight in zip(stages, weights, strict=True) if not weight.any()]
+    return GapReport(tables={"indexes": index_rows(rows)}, not_measured=tuple(_unmeasured(study, lacking)))
+
+
+def _signs(study: GapStudy, panel: Panel, weight: np.ndarray, level: Estimate | None) -> list[str]:
+    if level is None:
+        return []
+    low, high = study.border([panel.references[k] for k in np.flatnonzero(weight)])
+    return [SIGNS[verdict] for verdict in level_verdict(level.value, level.error, level.df, low, high)]
+
+
+def _furthest(place: Place, reached: list[tuple[str, str, int]], order: list[str]) -> Row:
+    """The last sign in an unbroken run from the first measured one; its place in the order, 0 for none."""
+    furthest = ""
+    for stage, sign, _ in reached:
+        if sign != "reached":
+            break
+        furthest = stage
+    number = float(order.index(furthest) + 1) if furthest else 0.0
+    return place, CYCLE, "furthest", number, math.nan, math.nan, min(n for *_, n in reached), furthest or "none"
+
+
+def _unmeasured(study: GapStudy, lacking: list[str]) -> Iterable[NotMeasured]:
+    for stage in study.definitions.negative_cycle.stages:
+        if stage.id in lacking:
+            wanted = [*(r for m in stage.members for r in m.references), *stage.operations]
+            wanted = [name for name in wanted if study.operations.of(WHOLE, WHOLE, name) is None]
+            what = f"the sign {stage.id.replace('_', ' ')}"
+            yield NotMeasured(CYCLE, "ONE_SIDE_MISSING", what, ", ".join(wanted))

@@ -1,0 +1,68 @@
+"""Published tables that need no judgement: answers by option, and scores by background."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from servicediag.diagnosis.evidence import WHOLE
+from servicediag.diagnosis.gap_study import GapReport, GapStudy
+from servicediag.diagnosis.model import ANSWER_COLUMNS, SEGMENT_COLUMNS
+from servicediag.diagnosis.privacy import UNANIMITY_BELOW
+
+__all__ = ["plain_tables"]
+
+MOST_ANSWER_ROWS = 200_000
+"""Beyond this many rows only the whole organisation's answers are listed by option."""
+
+
+def plain_tables(study: GapStudy) -> GapReport:
+    """Answers and segments as they may be published."""
+    return GapReport(tables={"answers": _answers(study), "segments": _segments(study)})
+
+
+def _answers(study: GapStudy) -> pd.DataFrame:
+    """A row an option of every item, for groups too large for an answer to tell about single people."""
+    cells = study.cells
+    items = cells[(cells["kind"] == "item") & (cells["hidden"] == "") & (cells["n"] >= UNANIMITY_BELOW)]
+    # groups of which an earlier release tells too much are without counts
+    items = items[study.counts(items).sum(axis=1) > 0]
+    forms = {key: _options(study, *key) for key in set(_keys(items))}
+    if sum(len(forms[key][0]) for key in _keys(items)) > MOST_ANSWER_ROWS:
+        items = items[items["by"] == WHOLE]
+    options = [forms[key] for key in _keys(items)]
+    widths = np.array([len(codes) for codes, _ in options], dtype=int)
+    repeated = items.loc[items.index.repeat(widths)].rename(columns={"name": "item"})
+    counts = study.counts(items)
+    shares = [row[: len(codes)] / row.sum() for row, (codes, _) in zip(counts, options, strict=True)]
+    repeated = repeated.assign(
+        code=np.concatenate([codes for codes, _ in options]) if options else [],
+        label=[label for _, labels in options for label in labels],
+        share=np.concatenate(shares) if shares else [],
+    )
+    return repeated[list(ANSWER_COLUMNS)].reset_index(drop=True)
+
+
+def _keys(items: pd.DataFrame) -> list[tuple[str, str, str]]:
+    return list(zip(*(items[name].to_numpy(dtype=object) for name in ("instrument", "form", "name")), strict=True))
+
+
+def _options(study: GapStudy, instrument: str, form: str, code: str) -> tuple[np.ndarray, list[str]]:
+    """Codes from the lowest to the highest, and their labels; a code without a label has an empty one."""
+    labels = study.evidence.instruments[instrument].options(code, form=form)
+    codes = np.arange(min(labels), max(labels) + 1)
+    return codes, [labels.get(int(one), "") for one in codes]
+
+
+def _segments(study: GapStudy) -> pd.DataFrame:
+    rows = study.segments
+    rows = rows[rows["kind"] == "score"]
+    n, total, squares = (rows[name].to_numpy(float) for name in ("n", "total", "total_squares"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = total / n
+        error = np.sqrt(np.maximum(squares - n * mean**2, 0.0) / (n - 1) / n)
+    half = stdtrit(np.maximum(n - 1, 1), 0.975) * error
+    health = np.where(rows["sign"].to_numpy(float) > 0, mean, 100 - mean)
+    table = rows.assign(mean=mean, health=health, ci_low=mean - half, ci_high=mean + half)
+    return table[list(SEGMENT_COLUMNS)].reset_index(drop=True)

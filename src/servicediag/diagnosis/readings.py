@@ -1,0 +1,92 @@
+"""The answer to one condition of a cause rule, and where it was read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from servicediag.diagnosis.rules import Condition
+from servicediag.wording import text
+
+__all__ = ["OPERATIONS", "Numbers", "Place", "Reading", "State", "Told", "tell", "turned", "unmeasured", "verdict"]
+
+State = Literal["yes", "no", "undetermined", "unmeasured"]
+OPERATIONS = "operations"
+"""Source of what no rater says but the records of the organisation."""
+Numbers = tuple[tuple[str, float], ...]
+_TURNED: Mapping[State, State] = {"yes": "no", "no": "yes"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a condition is read: a unit of a grouping, or the whole organisation; and what is to be explained there.
+
+    ``symptom`` is the dimension of the finding and ``form`` the questionnaire that showed it; both may be empty.
+    """
+
+    by: str
+    unit: str
+    symptom: str = ""
+    form: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The answer to a condition, in a sentence with its numbers, and how far below the reference the score lies.
+
+    ``source`` is the group of raters who said it, or ``"operations"``; ``target`` what was read; ``needs`` what would
+    settle what was not measured; ``numbers`` the numbers of the sentence by name.
+    """
+
+    state: State
+    sentence: str
+    shortfall: float = math.nan
+    target: str = ""
+    source: str = ""
+    needs: str = ""
+    numbers: Numbers = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """A sentence, and the numbers in it as it shows them."""
+
+    sentence: str
+    numbers: Numbers
+
+
+def tell(key: str, /, *, numbers: Mapping[str, tuple[float, str]], **words: str) -> Told:
+    """A fixed sentence with words and numbers filled in; each number comes with the format that it is shown in."""
+    shown = {name: format(value, spec) for name, (value, spec) in numbers.items()}
+    sentence = text(f"finding.condition.{key}", **{**words, **shown})
+    return Told(sentence, tuple((name, float(value)) for name, value in shown.items()))
+
+
+def verdict(gap: float, low: float, high: float, smallest: float) -> State:
+    """Whether something is worse: *yes* below zero and large enough, *no* where that is ruled out.
+
+    Examples
+    --------
+    >>> verdict(-9, -14, -4, 5), verdict(-1, -4, 2, 5), verdict(-6, -13, 1, 5)
+    ('yes', 'no', 'undetermined')
+    """
+    if high < 0 and gap <= -smallest:
+        return "yes"
+    return "no" if low > -smallest else "undetermined"
+
+
+def turned(reading: Reading, condition: Condition) -> Reading:
+    """The reading of a condition that may ask for the opposite."""
+    if condition.holds:
+        return reading
+    return replace(reading, state=_TURNED.get(reading.state, reading.state))
+
+
+def unmeasured(condition: Condition, about: str) -> Reading:
+    """The study has no such data: say which would settle it."""
+    needs = condition.needs or text(f"finding.needs.{condition.kind}", about=about)
+    return Reading(
+        "unmeasured", text("finding.condition.unmeasured", needs=needs), target=condition.target, needs=needs
+    )
