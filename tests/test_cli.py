@@ -500,7 +500,9 @@ def test_full_disk_is_a_fault_of_the_file_and_no_internal_error(tmp_path, monkey
 
     monkeypatch.setattr("servicediag.tables.write_workbook", full)
     result = run("score", sins, *SINS, "-o", tmp_path / "out.xlsx")
-    assert (result.exit_code, result.stderr) == (1, "No space left on device\n")
+    remedy = "make room there, or choose another folder"
+    assert result.exit_code == 1
+    assert result.stderr == f"cannot write into {tmp_path} (No space left on device); {remedy}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["customers.xlsx"]
 
 

@@ -28,6 +28,7 @@ LAYERS = (
     "psychometrics",
     "wording",
     "files",
+    "escaping",
     "results",
     "errors",
 )

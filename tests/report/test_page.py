@@ -173,7 +173,7 @@ def test_policy_forbids_everything_but_own_style(page: str, read_page: Reader) -
         a for tag, a in read_page(page).tags if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy"
     ]
     assert [policy["content"] for policy in policies] == [
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     ]
 
 

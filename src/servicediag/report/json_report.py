@@ -9,15 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from servicediag.diagnosis.model import Diagnosis, Finding
+from servicediag.diagnosis.model import Cause, Diagnosis, Finding, OpenQuestion, Summary
 from servicediag.files import atomic_path
-from servicediag.report.publication import blank_to_none, rounded
+from servicediag.report.publication import FRAMES, blank_to_none, rounded
 from servicediag.report.version import package_version
 
 __all__ = ["SCHEMA_VERSION", "document", "write_json"]
 
 SCHEMA_VERSION = "1.0"
-_FRAMES = ("evidence", "items", "indicators", "readiness", "reliability", "withheld")
 
 
 def write_json(diagnosis: Diagnosis, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -39,18 +38,19 @@ def write_json(diagnosis: Diagnosis, path: str | Path, *, overwrite: bool = Fals
 def document(diagnosis: Diagnosis) -> dict[str, Any]:
     """The diagnosis as plain mappings, lists, texts and numbers; what has no value is None.
 
-    Keys: ``schema_version``, ``servicediag_version``, ``study``, ``findings``, ``evidence``, ``items``,
-    ``indicators``, ``readiness``, ``reliability``, ``withheld``, ``method``. Columns are those of
-    :class:`~servicediag.diagnosis.model.Diagnosis`. Text is kept exactly, except for lone surrogates. Values of
-    fewer than 30 respondents are rounded, as in every report.
+    Keys: ``schema_version``, ``servicediag_version``, ``study``, ``summary``, ``findings``, every table of
+    :class:`~servicediag.diagnosis.model.Diagnosis` under its name and with its columns, and ``method``;
+    ``docs/schema/diagnosis.schema.json`` describes them all. Text is kept exactly, except for lone surrogates. Values
+    of fewer than 30 respondents are rounded, as in every report.
     """
     published = rounded(diagnosis)
     return {
         "schema_version": SCHEMA_VERSION,
         "servicediag_version": package_version(),
         "study": _tree(published.study),
-        "findings": [_finding(finding) for finding in published.findings],
-        **{name: _rows(getattr(published, name)) for name in _FRAMES},
+        "summary": _plain(published.summary),
+        "findings": [_plain(finding) for finding in published.findings],
+        **{name: _rows(getattr(published, name)) for name in FRAMES},
         "method": _tree(published.method),
     }
 
@@ -59,17 +59,16 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): _scalar(value) for key, value in row.items()} for row in frame.to_dict("records")]
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    entry = {field.name: _tree(getattr(finding, field.name)) for field in fields(finding) if field.name != "causes"}
-    entry["causes"] = [
-        {field.name: _tree(getattr(cause, field.name)) for field in fields(cause)} for cause in finding.causes
-    ]
-    return entry
+def _plain(value: Finding | Cause | Summary | OpenQuestion) -> dict[str, Any]:
+    """The fields of a value; values within it become mappings too."""
+    return {field.name: _tree(getattr(value, field.name)) for field in fields(value)}
 
 
 def _tree(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _tree(entry) for key, entry in value.items()}
+    if isinstance(value, (Finding, Cause, Summary, OpenQuestion)):
+        return _plain(value)
     if isinstance(value, (list, tuple)):
         return [_tree(entry) for entry in value]
     return value if value == "" else _scalar(value)

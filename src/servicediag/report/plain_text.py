@@ -7,7 +7,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["clean", "clean_tree", "display_width", "distinct", "encodable", "shorten", "wrap"]
+from servicediag.escaping import encodable
+
+__all__ = ["clean", "clean_tree", "display_width", "distinct", "shorten", "wrap"]
 
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _UNPRINTABLE = re.compile(
@@ -15,7 +17,6 @@ _UNPRINTABLE = re.compile(
     "\u061c\u200b\u200e\u200f\u2060\u202a-\u202e\u2066-\u2069\ufeff"  # direction overrides and zero-width spaces
     "\ufdd0-\ufdef\ufffe\uffff]"  # not characters at all
 )
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
@@ -27,11 +28,6 @@ def clean(text: str) -> str:
     'Sales and service'
     """
     return _UNPRINTABLE.sub("", _BREAKS.sub(" ", encodable(text))).strip()
-
-
-def encodable(text: str) -> str:
-    """With every lone surrogate, which no file can hold, replaced by the replacement character."""
-    return _SURROGATES.sub("\ufffd", text)
 
 
 def display_width(text: str) -> int:

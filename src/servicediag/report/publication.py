@@ -10,31 +10,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from servicediag.diagnosis.model import Cause, Diagnosis, Finding
-from servicediag.report.plain_text import clean, clean_tree, distinct, encodable
+from servicediag.diagnosis.model import Cause, Diagnosis, Finding, OpenQuestion, Summary
+from servicediag.escaping import encodable
+from servicediag.report.columns import FRAMES, SIZES, ColumnKind, kind_of
+from servicediag.report.plain_text import clean, clean_tree, distinct
 from servicediag.results import plain
 
-__all__ = ["FRAMES", "RARE", "TEXT_COLUMNS", "blank_to_none", "printable", "rounded"]
+__all__ = ["FRAMES", "RARE", "blank_to_none", "printable", "rounded"]
 
 RARE = 30
 """Values of fewer respondents are published with one decimal, which makes single answers harder to work out."""
 _FULL = 6
-FRAMES = ("evidence", "items", "indicators", "readiness", "withheld", "reliability")
-POINTS = (
-    "mean", "sd", "ci_low", "ci_high", "health", "gap", "gap_low", "gap_high", "shrunk_gap", "minimum_detectable_gap",
-    "know", "want", "can", "shortfall",
-)  # fmt: skip
-COUNTS = ("n", "count", "n_items", "n_respondents")
-COEFFICIENTS = (
-    "alpha", "alpha_low", "alpha_high", "omega", "omega_low", "omega_high", "mean_inter_item_correlation", "sem",
-    "icc1", "icc2",
-)  # fmt: skip
-SHARES = ("share", "p_lowest_know", "p_lowest_want", "p_lowest_can")
-TEXT_COLUMNS = (
-    "by", "unit", "rater", "form", "wave", "instrument", "dimension", "title", "direction_of_scale", "tier", "severity",
-    "direction", "item", "text", "indicator", "bottleneck", "verdict", "rule", "note",
-)  # fmt: skip
-_NUMBERS = frozenset((*POINTS, *SHARES, *COUNTS, *COEFFICIENTS, "q_value", "q_minimum_effect"))
+_DECIMALS = {"points": 1, "share": 3, "value": 3}
+"""Decimals of what few respondents gave."""
 
 
 def rounded(diagnosis: Diagnosis) -> Diagnosis:
@@ -46,7 +34,8 @@ def rounded(diagnosis: Diagnosis) -> Diagnosis:
     frames = {name: _rounded_frame(getattr(diagnosis, name), name) for name in FRAMES}
     findings = tuple(_mapped(_rounded_finding(finding), encodable) for finding in diagnosis.findings)
     return replace(diagnosis, findings=findings, study=_plain_tree(diagnosis.study),
-                   method=_plain_tree(diagnosis.method), **frames)  # fmt: skip
+                   method=_plain_tree(diagnosis.method), summary=_mapped(diagnosis.summary, encodable),
+                   **frames)  # fmt: skip
 
 
 def printable(diagnosis: Diagnosis) -> Diagnosis:
@@ -64,7 +53,8 @@ def printable(diagnosis: Diagnosis) -> Diagnosis:
         unit = None if finding.unit is None else names[finding.by, finding.unit]
         findings.append(replace(_mapped(finding, clean), unit=unit))
     return replace(diagnosis, findings=tuple(findings), study=clean_tree(diagnosis.study),
-                   method=clean_tree(diagnosis.method), **frames)  # fmt: skip
+                   method=clean_tree(diagnosis.method), summary=_mapped(diagnosis.summary, clean),
+                   **frames)  # fmt: skip
 
 
 def blank_to_none(value: Any) -> Any:
@@ -83,33 +73,37 @@ def blank_to_none(value: Any) -> Any:
 
 def _rounded_frame(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     frame = frame.reset_index(drop=True)
-    rare = np.zeros(len(frame), dtype=bool)
-    if "n" in frame:
-        rare = ~(pd.to_numeric(frame["n"], errors="coerce").to_numpy(float) >= RARE)
-    shares = (*SHARES, "ci_low", "ci_high") if name == "indicators" else SHARES
-    columns: dict[str, Any] = {}
-    for column in frame.columns:
-        values = frame[column]
-        if column in _NUMBERS:
-            values = pd.to_numeric(values, errors="coerce")
-        if column in COUNTS:
-            counts = [blank_to_none(value) for value in values]
-            columns[column] = pd.Series([None if count is None else int(count) for count in counts], dtype=object)
-        elif column in TEXT_COLUMNS or not pd.api.types.is_numeric_dtype(values):
-            entries = [blank_to_none(value) for value in values]
-            texts = [encodable(entry) if isinstance(entry, str) else entry for entry in entries]
-            columns[column] = pd.Series(texts, dtype=object)
-        elif column.startswith("q_"):
-            columns[column] = pd.Series([_significant(value) for value in values], dtype=float)
-        elif pd.api.types.is_float_dtype(values):
-            decimals = 3 if column in shares else 1 if column in POINTS else _FULL
-            pairs = zip(values, rare, strict=True)
-            # Python's round, because that of numpy is off by one digit for some values near a half
-            exact = [round(float(value), decimals if few else _FULL) for value, few in pairs]
-            columns[column] = pd.Series(exact, dtype=float)
-        else:
-            columns[column] = values
+    rare = _rare(frame, name)
+    columns = {column: _rounded_column(frame[column], kind_of(name, column), rare) for column in frame.columns}
     return pd.DataFrame(columns, columns=list(frame.columns), index=frame.index)
+
+
+def _rare(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """Rows behind which any group of respondents is small, or of unknown size where a table has levels without it."""
+    sizes = [pd.to_numeric(frame[size], errors="coerce").to_numpy(float) for size in SIZES if size in frame]
+    if not sizes:
+        return np.full(len(frame), name == "patterns")
+    # a row of a change within persons has pairs, another one has two groups: what it lacks does not count
+    table = np.vstack(sizes)
+    return np.asarray((table < RARE).any(axis=0) | np.isnan(table).all(axis=0))
+
+
+def _rounded_column(values: pd.Series[Any], kind: ColumnKind, rare: np.ndarray) -> pd.Series[Any]:
+    if kind == "count":
+        counts = [blank_to_none(value) for value in pd.to_numeric(values, errors="coerce")]
+        return pd.Series([None if count is None else int(count) for count in counts], dtype=object)
+    if kind in ("text", "flag"):
+        entries = [blank_to_none(value) for value in values]
+        texts = [encodable(entry) if isinstance(entry, str) else entry for entry in entries]
+        return pd.Series(texts, dtype=object)
+    numbers = pd.to_numeric(values, errors="coerce")
+    if kind == "error_rate":
+        return pd.Series([_significant(value) for value in numbers], dtype=float)
+    decimals = _DECIMALS.get(kind, _FULL)
+    pairs = zip(numbers, rare, strict=True)
+    # Python's round, because that of numpy is off by one digit for some values near a half
+    exact = [round(float(value), decimals if few else _FULL) for value, few in pairs]
+    return pd.Series(exact, dtype=float)
 
 
 def _rounded_finding(finding: Finding) -> Finding:
@@ -123,7 +117,13 @@ def _rounded_finding(finding: Finding) -> Finding:
         changes[name] = value
     for name in ("by", "unit", "wave", "instrument", "dimension", "item", "rater", "form"):
         changes[name] = blank_to_none(getattr(finding, name))
-    return replace(finding, n=int(finding.n), **changes)
+    if finding.p_top_three is not None:
+        changes["p_top_three"] = round(finding.p_top_three, 3)
+    causes = tuple(
+        cause if cause.shortfall is None else replace(cause, shortfall=round(cause.shortfall, 1))
+        for cause in finding.causes
+    )
+    return replace(finding, n=int(finding.n), causes=causes, **changes)
 
 
 def _significant(value: float) -> float:
@@ -132,12 +132,12 @@ def _significant(value: float) -> float:
 
 
 def _mapped(value: Any, change: Any) -> Any:
-    """A finding or cause with ``change`` applied to every text in it."""
+    """A finding, cause or summary with ``change`` applied to every text in it."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, tuple):
         return tuple(_mapped(entry, change) for entry in value)
-    if isinstance(value, (Finding, Cause)):
+    if isinstance(value, (Finding, Cause, Summary, OpenQuestion)):
         return replace(value, **{f.name: _mapped(getattr(value, f.name), change) for f in fields(value)})
     return blank_to_none(value)
 

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from servicediag.report.cells import Cells, Grouping, Panel
+from servicediag.report.columns import COEFFICIENTS, COUNTS
 from servicediag.report.labels import Labels, number, percent, probability, signed
-from servicediag.report.publication import COEFFICIENTS, COUNTS, blank_to_none
+from servicediag.report.publication import blank_to_none
 from servicediag.report.story import Story
 
 __all__ = [

@@ -8,10 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import xlsxwriter
-
 from servicediag.diagnosis.model import Diagnosis
-from servicediag.files import atomic_path
+from servicediag.escaping import LONGEST_CELL, starts_like_formula
+from servicediag.files import atomic_path, new_workbook
 from servicediag.report import method
 from servicediag.report.cells import Cells, Grouping, Panel, groupings, panels, units_of
 from servicediag.report.charts import STATES, Frame, packed, panel_title
@@ -36,7 +35,6 @@ __all__ = ["SHEETS", "write_workbook"]
 SHEETS = ("readme", "findings", "causes", "heatmap", "scales", "items", "indicators", "readiness", "reliability",
           "withheld", "method", "dictionary")  # fmt: skip
 CREATED = datetime(2000, 1, 1)
-LONGEST_TEXT = 32_767
 FORMATS = {
     "count": "0", "points": "0.0", "signed": "+0.0;-0.0;0.0", "share": "0%", "p": "0.000", "coefficient": "0.00",
     "probability": '[>0.99]"> 0.99";[<0.01]"< 0.01";0.00',
@@ -63,22 +61,17 @@ WIDE_TEXTS = {
     "actions": 32,
 }
 MARKS = {"established_worse": "▼", "likely_worse": "▽", "established_better": "▲", "likely_better": "△"}
-_FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+
+_Properties = tuple[tuple[str, Any], ...]
+_ROW_LINE: _Properties = (("bottom", 1), ("bottom_color", "#d9d9d9"))
 
 
 def write_workbook(diagnosis: Diagnosis, path: str | Path, *, language: str, theme: Theme, overwrite: bool) -> Path:
     """Write the workbook; the same diagnosis gives the same bytes."""
     published = printable(diagnosis)
     labels = Labels.of(published, language)
-    with atomic_path(path, overwrite=overwrite) as temporary:
-        options = {
-            "in_memory": True,
-            "strings_to_formulas": False,
-            "strings_to_urls": False,
-            "strings_to_numbers": False,
-        }
-        with xlsxwriter.Workbook(str(temporary), options) as book:
-            _Writer(book, Frame(published, labels, theme)).write()
+    with atomic_path(path, overwrite=overwrite) as temporary, new_workbook(temporary) as book:
+        _Writer(book, Frame(published, labels, theme)).write()
     return Path(path)
 
 
@@ -88,7 +81,8 @@ class _Writer:
     def __init__(self, book: Any, frame: Frame) -> None:
         self.book, self.frame = book, frame
         self.diagnosis, self.labels, self.theme = frame.diagnosis, frame.labels, frame.theme
-        self._formats: dict[tuple[tuple[str, Any], ...], Any] = {}
+        self._formats: dict[_Properties, Any] = {}
+        self._looks: dict[tuple[str, str, _Properties], Any] = {}
 
     @cached_property
     def title(self) -> str:
@@ -126,16 +120,31 @@ class _Writer:
 
     def put(self, sheet: Any, row: int, column: int, value: Any, kind: str = "text", **properties: Any) -> None:
         """One cell: numbers as numbers, everything else as text, which a spreadsheet must never read as a formula."""
+        self._put(sheet, row, column, value, kind, tuple(properties.items()))
+
+    def _put(self, sheet: Any, row: int, column: int, value: Any, kind: str, properties: _Properties) -> None:
         if value is None:
-            sheet.write_blank(row, column, None, self.style(**properties))
+            sheet.write_blank(row, column, None, self._look("blank", kind, properties))
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            number_format = {"num_format": FORMATS[kind]} if kind in FORMATS else {}
-            sheet.write_number(row, column, value, self.style(**{**number_format, **properties}))
+            sheet.write_number(row, column, value, self._look("number", kind, properties))
         else:
-            text = _limited(str(value), LONGEST_TEXT)
-            quoted = {"quote_prefix": True} if text.lstrip().startswith(_FORMULA_STARTS) else {}
-            inset = {} if "align" in properties else {"align": "left", "indent": 1}
-            sheet.write_string(row, column, text, self.style(**{"text_wrap": True, **inset, **quoted, **properties}))
+            text = _limited(str(value), LONGEST_CELL)
+            form = "formula" if starts_like_formula(text) else "text"
+            sheet.write_string(row, column, text, self._look(form, kind, properties))
+
+    def _look(self, form: str, kind: str, properties: _Properties) -> Any:
+        """The format of a cell of this form: blank, number, text, or text that looks like a formula."""
+        key = (form, kind, properties)
+        look = self._looks.get(key)
+        if look is None:
+            own: dict[str, Any] = {}
+            if form == "number":
+                own = {"num_format": FORMATS[kind]} if kind in FORMATS else {}
+            elif form != "blank":
+                inset = {} if any(name == "align" for name, _ in properties) else {"align": "left", "indent": 1}
+                own = {"text_wrap": True, **inset, **({"quote_prefix": True} if form == "formula" else {})}
+            look = self._looks[key] = self.style(**{**own, **dict(properties)})
+        return look
 
     def head(self, sheet: Any, row: int, column: int, text: str, *, numeric: bool = False) -> None:
         self.put(sheet, row, column, text, bold=True, font_color="#ffffff", bg_color=self.theme.primary,
@@ -178,12 +187,10 @@ class _Writer:
         sheet.set_row(top, _height(labels, widths) + 4)
         for position, column in enumerate(table.columns):
             self.head(sheet, top, position, column.label, numeric=column.numeric)
-        kinds = [self._kinds(table, row) for row in table.rows]
-        for offset, row in enumerate(table.rows, start=1):
-            for position, value in enumerate(row):
-                self.put(sheet, top + offset, position, value, kinds[offset - 1][position], bottom=1,
-                         bottom_color="#d9d9d9")  # fmt: skip
-            sheet.set_row(top + offset, _height(row, widths))
+        for number, row in enumerate(table.rows, start=top + 1):
+            for position, (value, kind) in enumerate(zip(row, self._kinds(table, row), strict=True)):
+                self._put(sheet, number, position, value, kind, _ROW_LINE)
+            sheet.set_row(number, _height(row, widths))
 
     def _kinds(self, table: Table, row: Sequence[Any]) -> list[str]:
         """What each cell counts; a finding that is a probability or share is not shown as points."""
@@ -399,11 +406,10 @@ def _height(values: Sequence[Any], widths: Sequence[float]) -> float:
     """Height of a row in points: the lines of its longest text at these column widths."""
     lines = 1
     for value, width in zip(values, widths, strict=False):
-        if isinstance(value, str):
-            lines = max(
-                lines,
-                sum(1 + int(0.84 * display_width(line) / (width - 1.5)) for line in value[:LONGEST_TEXT].split("\n")),
-            )
+        # no character takes more than two columns, so most texts are seen to fit without being measured
+        if isinstance(value, str) and (1.68 * len(value) >= width - 1.5 or "\n" in value):
+            texts = value[:LONGEST_CELL].split("\n")
+            lines = max(lines, sum(1 + int(0.84 * display_width(text) / (width - 1.5)) for text in texts))
     return min(2 + 13.0 * lines, 400.0)
 
 
