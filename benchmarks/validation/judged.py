@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from organisations import Group, Organisation, Scale
-from servicediag import diagnose, load_instrument
+from servicediag import Instrument, diagnose, load_instrument
 from servicediag.diagnosis.bottleneck import readiness_profile
 from servicediag.diagnosis.cells import judge_cells, reliability_table
 from servicediag.diagnosis.evidence import CELL_SUMS, COUNTS, CROSS_KEYS, CROSS_SUMS, KEYS, WHOLE, Evidence, Moments
@@ -30,13 +31,17 @@ def evidence_of(organisation: Organisation, items: bool = False, pairs: tuple[st
         cross.extend(_cross(group, onehot, names, pairs))
         for place, scale in enumerate(group.scales):
             people[scale.instrument, scale.form, WHOLE] = len(group.unit)
-            dimension = load_instrument(scale.instrument).dimension(scale.dimension)
+            dimension = _instrument(scale.instrument).dimension(scale.dimension)
             if dimension.measurement == "reflective":
                 moments[scale.instrument, scale.form, WHOLE, scale.dimension] = _moments(group, place)
-    instruments = {name: load_instrument(name) for name, _, _ in people}
-    return Evidence(
-        sorted_table(KEYS, CELL_SUMS, cells), sorted_table(CROSS_KEYS, CROSS_SUMS, cross), moments, instruments, people, ("unit",)
-    )
+    instruments = {name: _instrument(name) for name, _, _ in people}
+    sums = sorted_table(KEYS, CELL_SUMS, cells), sorted_table(CROSS_KEYS, CROSS_SUMS, cross)
+    return Evidence(*sums, moments, instruments, people, ("unit",))
+
+
+@lru_cache(maxsize=32)
+def _instrument(name: str) -> Instrument:
+    return load_instrument(name)
 
 
 def judged(evidence: Evidence) -> pd.DataFrame:

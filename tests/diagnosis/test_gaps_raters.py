@@ -84,7 +84,8 @@ def test_pattern_has_a_name_and_one_finding(three_sides):
     (finding,) = found
     assert "nobody inside sees" in finding.text
     assert finding.rater == "customer"
-    assert any(a.startswith("SCALE_USE") for a in finding.abstentions)
+    # hundreds of answers a side that fit one model: nothing is left to warn of
+    assert not any(a.startswith("SCALE_USE") for a in finding.abstentions)
     assert whole(three_sides.patterns, dimension="rule").empty
 
 

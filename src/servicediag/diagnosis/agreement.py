@@ -142,7 +142,8 @@ def _items(study: GapStudy) -> pd.DataFrame:
     grouped = items.groupby(PLACE, sort=False)
     columns = ["average_deviation", "ratio_uniform", "ratio_skewed", "limit"]
     table = grouped[columns].mean().assign(n_items=grouped.size(), shown=grouped["shown"].min())
-    return table[table["shown"] > 0].drop(columns="shown").reset_index()
+    shown: pd.DataFrame = table[table["shown"] > 0].drop(columns="shown").reset_index()
+    return shown
 
 
 def _facts(study: GapStudy, instrument: str, form: str, code: str) -> tuple[float, float, float, float]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from servicediag.instrument.background import BackgroundField
     from servicediag.responses.model import Responses
 
-__all__ = ["MOST_CATEGORIES", "Background", "check_backgrounds", "read_backgrounds"]
+__all__ = ["MOST_CATEGORIES", "Background", "check_backgrounds", "read_backgrounds", "survey_languages"]
 
 MOST_CATEGORIES = 20
 """A further column with more values than this is no background field: people would be told apart by it."""
@@ -99,6 +99,22 @@ def _catalogue_fields(columns: Sequence[str]) -> Iterable[tuple[str, BackgroundF
         field_of = known.get(normal_text(name))
         if field_of is not None:
             yield name, field_of
+
+
+def survey_languages(responses: Responses) -> Background | None:
+    """The language of every respondent's questionnaire, where a column says so."""
+    from servicediag.instrument.background import load_background
+
+    columns = [str(c) for c in responses.respondents.columns if str(c) not in OWN_COLUMNS]
+    if not columns:
+        return None
+    field = next(one for one in load_background() if one.id == "survey_language")
+    known = {normal_text(text) for text in (field.id, *field.title.values())}
+    for name in columns:
+        if normal_text(name) in known:
+            languages = _own(field.id, responses.respondents[name])
+            return languages if len(languages.categories) <= MOST_CATEGORIES else None
+    return None
 
 
 def _choice(field: BackgroundField, column: pd.Series) -> tuple[Background, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from servicediag.diagnosis.evidence import Evidence
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, Judgement, NotMeasured, gap_draft, judge
 from servicediag.diagnosis.levels import level_verdict
 from servicediag.diagnosis.model import COMPARISON_COLUMNS, PATTERN_COLUMNS, FindingKind
+from servicediag.diagnosis.scale_use import REASONS, ScaleUse
 from servicediag.results import table_rows
 
 __all__ = ["comparison_gaps"]
@@ -32,10 +34,6 @@ CLOSENESS = (
     "auditor",
 )
 """From those who receive to those who lead; of two raters the later one is the inner side."""
-SCALE_USE = (
-    "SCALE_USE: two groups of raters may use the answer scale differently; measurement invariance between them is "
-    "untested here."
-)
 PLACE = ["by", "unit", "wave", "instrument", "dimension", "item"]
 FEWEST_ITEMS = 3
 
@@ -163,12 +161,13 @@ def _findings(study: GapStudy, scores: pd.DataFrame, patterns: pd.DataFrame) -> 
     """A finding a pair of raters that disagree; where a pattern has a name, one for all the raters it speaks of."""
     named = {tuple(row[:5]): row.pattern for row in table_rows(patterns)}
     told: dict[tuple[str, ...], Draft] = {}
+    use = ScaleUse(study.evidence)
     for row in table_rows(scores):
         if row.tier is None or (row.difference > 0 and row.tier == "watch"):
             continue
         place = (row.by, row.unit, row.wave, row.instrument, row.dimension)
         pattern = named.get(place)
-        draft = _draft(study, row, pattern)
+        draft = _draft(study, row, pattern, use)
         if pattern is None:
             yield draft
         elif place not in told or abs(row.difference) > abs(told[place].finding.estimate or 0.0):
@@ -176,10 +175,14 @@ def _findings(study: GapStudy, scores: pd.DataFrame, patterns: pd.DataFrame) -> 
     yield from told.values()
 
 
-def _draft(study: GapStudy, row: Any, pattern: str | None) -> Draft:
+def _draft(study: GapStudy, row: Any, pattern: str | None, use: ScaleUse) -> Draft:
     provision = f"{row.instrument}/{row.dimension}" in study.definitions.provision
     kind: FindingKind = "provision_gap" if provision else "perception_gap"
     judgement: Judgement = row.judgement
+    code = use.code(row.instrument, row.dimension, row.wave, row.outer_form, row.inner_form)
+    if code in REASONS and judgement.tier == "established":
+        # a difference that may come from how the scale is used is not established
+        judgement = replace(judgement, tier="likely")
     outer = study.titles.raters(row.instrument, row.outer_form)
     inner = study.titles.raters(row.instrument, row.inner_form)
     return gap_draft(
@@ -193,7 +196,7 @@ def _draft(study: GapStudy, row: Any, pattern: str | None) -> Draft:
         comparator=f"what {inner} say",
         settings=study.settings,
         about=(row.instrument, row.outer_form, row.inner_form, row.dimension),
-        abstentions=(SCALE_USE,),
+        abstentions=use.cautions(code),
         values=(
             ("outer_health", float(row.outer_health)),
             ("inner_health", float(row.inner_health)),

@@ -52,7 +52,7 @@ def _facet_rows(
     for position in np.intersect1d(sides["confidence"].known, sides["capability"].known):
         seen = (str(verdicts["confidence"][position]), str(verdicts["capability"][position]))
         for name, side in sides.items():
-            low_limit, high_limit = (float(limit[position]) for limit in side.interval())
+            low_limit, high_limit = (float(limit[position]) for limit in side.limits)
             value, n = float(side.value[position]), int(side.n[position])
             part = f"{facet}: {name}"
             yield (

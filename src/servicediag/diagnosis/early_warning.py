@@ -145,7 +145,7 @@ def negative_cycle(study: GapStudy) -> GapReport:
         reached = []
         for stage, level, sign in zip(stages, levels, signs, strict=True):
             if level is not None and not np.isnan(level.value[position]):
-                low, high = (float(limit[position]) for limit in level.interval())
+                low, high = (float(limit[position]) for limit in level.limits)
                 n = int(level.n[position])
                 rows.append((place, CYCLE, stage.id, float(level.value[position]), low, high, n, sign[position]))
                 reached.append((stage.id, sign[position], n))

@@ -26,8 +26,8 @@ from servicediag.diagnosis.gaps import (
     unit_wide_findings,
 )
 from servicediag.diagnosis.group_conditions import shown_groups
-from servicediag.diagnosis.ledger import Ledger, Members, guard_against, membership, open_ledger, save_release
 from servicediag.diagnosis.invitations import InvitedLike, resolve_invited
+from servicediag.diagnosis.ledger import Ledger, Members, guard_against, membership, open_ledger, save_release
 from servicediag.diagnosis.model import Diagnosis
 from servicediag.diagnosis.operations import read_indicators
 from servicediag.diagnosis.publish import publish

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from servicediag.diagnosis.backgrounds import check_backgrounds, read_backgrounds
+from servicediag.diagnosis.backgrounds import check_backgrounds, read_backgrounds, survey_languages
 from servicediag.diagnosis.breakdowns import (
     CHANGE_KEYS,
     CLUSTER_KEYS,
@@ -22,6 +22,7 @@ from servicediag.diagnosis.breakdowns import (
     real_ids,
     segment_table,
 )
+from servicediag.diagnosis.moments import Moments, add_moments, all_moments, language_moments
 from servicediag.diagnosis.sums import (
     SUMS,
     WHOLE,
@@ -51,30 +52,6 @@ KEYS = ["by", "unit", "instrument", "form", "rater", "wave", "kind", "dimension"
 CELL_SUMS = ["n", "total", "total_squares", "n_apart", *COUNTS]
 CROSS_KEYS = ["by", "unit", "wave", "source", "first", "second"]
 CROSS_SUMS = ["n", "first_total", "second_total", "first_squares", "second_squares", "product"]
-
-
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """Sums over the complete rows of a dimension's items, enough for its reliability."""
-
-    items: tuple[str, ...]
-    n: int
-    n_dropped: int
-    totals: np.ndarray
-    products: np.ndarray
-
-    def merge(self, other: Moments) -> Moments:
-        return Moments(
-            self.items,
-            self.n + other.n,
-            self.n_dropped + other.n_dropped,
-            self.totals + other.totals,
-            self.products + other.products,
-        )
-
-    def covariance(self) -> np.ndarray:
-        """Covariance matrix of the items, n - 1 in the denominator."""
-        return (self.products - np.outer(self.totals, self.totals) / self.n) / (self.n - 1)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -117,12 +94,14 @@ class Evidence:
         Groups that a release ledger withholds altogether.
     closed_cells : frozenset of (grouping, unit, instrument, form, wave, kind, dimension, name)
         Single items and indicators that it withholds.
+    language_moments : mapping of (instrument, form, wave, dimension, language) -> Moments
+        Where the respondents' column ``survey_language`` says which language they answered in.
     notes : tuple of str
     """
 
     cells: pd.DataFrame
     cross: pd.DataFrame
-    moments: Mapping[tuple[str, str, str, str], Moments]
+    moments: Mapping[tuple[str, ...], Moments]
     instruments: Mapping[str, Instrument]
     n_respondents: Mapping[tuple[str, str, str], int]
     groupings: tuple[str, ...]
@@ -136,6 +115,7 @@ class Evidence:
     cluster: str | None = None
     closed: frozenset[Place] = frozenset()
     closed_cells: frozenset[tuple[str, ...]] = frozenset()
+    language_moments: Mapping[tuple[str, ...], Moments] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         people = ", ".join(f"{i}:{f}={n}" for (i, f, _), n in self.n_respondents.items())
@@ -175,16 +155,10 @@ class Evidence:
         for name in self.instruments.keys() & other.instruments.keys():
             if self.instruments[name].content_hash != other.instruments[name].content_hash:
                 raise ValueError(f"other holds a different version of instrument {name!r}")
-        moments = dict(self.moments)
-        for key, value in other.moments.items():
-            mine = moments.get(key)
-            if mine is not None and mine.items != value.items:
-                raise ValueError(f"other holds different items for {'/'.join(filter(None, key))}")
-            moments[key] = value if mine is None else mine.merge(value)
         return Evidence(
             add_tables(KEYS, CELL_SUMS, [self.cells, other.cells]),
             add_tables(CROSS_KEYS, CROSS_SUMS, [self.cross, other.cross]),
-            moments,
+            add_moments(self.moments, other.moments),
             {**self.instruments, **other.instruments},
             _add_values(self.n_respondents, other.n_respondents),
             self.groupings,
@@ -198,6 +172,7 @@ class Evidence:
             self.cluster or other.cluster,
             self.closed | other.closed,
             self.closed_cells | other.closed_cells,
+            add_moments(self.language_moments, other.language_moments),
         )
 
 
@@ -309,7 +284,7 @@ def _evidence_of(responses: Responses, plan: _Plan, notes: tuple[str, ...], link
     return Evidence(
         _table(cells, KEYS, CELL_SUMS),
         _table(cross, CROSS_KEYS, CROSS_SUMS),
-        _all_moments(responses, scored, waves, wave_names),
+        all_moments(responses, scored, waves, wave_names),
         {part.instrument.id: part.instrument for part in responses.parts},
         _people(responses, waves, wave_names),
         plan.groupings,
@@ -320,6 +295,7 @@ def _evidence_of(responses: Responses, plan: _Plan, notes: tuple[str, ...], link
         clusters,
         distributions=_distributions(scored, waves, wave_names),
         cluster=plan.cluster,
+        language_moments=language_moments(responses, scored, waves, wave_names, survey_languages(responses)),
     )
 
 
@@ -342,17 +318,6 @@ def member_groups(responses: Responses, names: Sequence[str]) -> Iterable[tuple[
                     place = (grouping.by, str(unit_name), part.instrument.id, part.form.id, str(wave_name))
                     if len(rows):
                         yield place, rows
-
-
-def _all_moments(
-    responses: Responses, scored: Sequence[DimensionScore], waves: np.ndarray, wave_names: np.ndarray
-) -> dict[tuple[str, str, str, str], Moments]:
-    return {
-        (s.part.instrument.id, s.part.form.id, str(wave), s.dimension.id): _moments(responses, s, waves == code)
-        for s in scored
-        if s.dimension.measurement == "reflective"
-        for code, wave in enumerate(wave_names)
-    }
 
 
 def _people(responses: Responses, waves: np.ndarray, wave_names: np.ndarray) -> dict[tuple[str, str, str], int]:
@@ -589,15 +554,3 @@ def _table(blocks: Sequence[_Block], keys: list[str], sums: list[str]) -> pd.Dat
 
 def _reference(scored: DimensionScore) -> str:
     return f"{scored.part.instrument.id}:{scored.part.form.id}/{scored.dimension.id}"
-
-
-def _moments(responses: Responses, scored: DimensionScore, rows: np.ndarray) -> Moments:
-    codes = tuple(item.code for item in scored.dimension.scored_items if item.code in responses.codes)
-    columns = [responses.codes[code][rows].view(np.uint8) for code in codes]
-    points = [code_points(scored.part, code) for code in codes]
-    known = np.logical_and.reduce([np.take(~np.isnan(p), column) for p, column in zip(points, columns, strict=True)])
-    complete = np.empty((int(known.sum()), len(codes)))
-    for place, (code, column) in enumerate(zip(codes, columns, strict=True)):
-        minimum, maximum = scored.part.bounds(code)
-        complete[:, place] = np.take(points[place] * ((maximum - minimum) / 100.0), column[known])
-    return Moments(codes, len(complete), len(known) - len(complete), complete.sum(axis=0), complete.T @ complete)

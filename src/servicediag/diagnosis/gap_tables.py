@@ -41,7 +41,8 @@ def _answers(study: GapStudy) -> pd.DataFrame:
         label=[label for _, labels in options for label in labels],
         share=np.concatenate(shares) if shares else [],
     )
-    return repeated[list(ANSWER_COLUMNS)].reset_index(drop=True)
+    table: pd.DataFrame = repeated[list(ANSWER_COLUMNS)].reset_index(drop=True)
+    return table
 
 
 def _keys(items: pd.DataFrame) -> list[tuple[str, str, str]]:

@@ -24,6 +24,8 @@ INDEX = "target"
 def target_gaps(study: GapStudy) -> GapReport:
     """Distance of every level from its declared target, with the verdict of its 95 % interval."""
     scores = study.shown[(study.shown["kind"] == "score") & study.shown["error"].notna()]
+    if not study.targets.values:
+        scores = scores.iloc[:0]
     rows: list[tuple[Any, ...]] = []
     for row in table_rows(scores):
         target = study.targets.of(row.instrument, row.dimension, name_or_none(row.unit))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,17 @@ class Estimate:
     df: np.ndarray
     n: np.ndarray
 
-    def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    @cached_property
+    def limits(self) -> tuple[np.ndarray, np.ndarray]:
+        """95 % interval of every group."""
+        return self._interval(0.95)
+
+    @cached_property
+    def limits_90(self) -> tuple[np.ndarray, np.ndarray]:
+        """90 % interval of every group."""
+        return self._interval(0.90)
+
+    def _interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         half = stdtrit(self.df, 0.5 + level / 2) * self.error
         return self.value - half, self.value + half
 

@@ -13,6 +13,7 @@ from servicediag.diagnosis.draft import Draft, Titles
 from servicediag.diagnosis.evidence import WHOLE, Evidence
 from servicediag.diagnosis.model import Diagnosis
 from servicediag.diagnosis.ranking import ranked
+from servicediag.diagnosis.scale_use import language_notes
 from servicediag.diagnosis.sentences import method_statements
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import wilson
@@ -161,7 +162,7 @@ def _study(evidence: Evidence, cells: pd.DataFrame, settings: Settings) -> dict[
             }
         )
     units = cells[cells["by"] != WHOLE].groupby("by")["unit"].nunique()
-    notes = [*evidence.notes, *_wave_notes(evidence)]
+    notes = [*evidence.notes, *_wave_notes(evidence), *language_notes(evidence)]
     sources: Sequence[str] = [line for value in evidence.instruments.values() for line in value.sources]
     return {
         "parts": tuple(parts),

@@ -54,7 +54,7 @@ def readiness_gaps(study: GapStudy) -> GapReport:
 def _index_rows(study: GapStudy, panel: Panel) -> Iterable[tuple[Any, ...]]:
     normal = np.random.default_rng(study.settings.seed).standard_normal((N_DRAWS, len(STATES)))
     plain = panel.mean(np.full(len(STATES), 1 / len(STATES)))
-    limits = plain.interval()
+    limits = plain.limits
     for row in plain.known:
         place, n = panel.places[row], int(plain.n[row])
         targets = np.array([study.targets.of("readiness", state, name_or_none(place[1])) for state in STATES])

@@ -285,7 +285,7 @@ def _judged(study: GapStudy, gap: Estimate, known: np.ndarray) -> list[Judgement
 
 
 def _gap_verdict(gap: Estimate, position: int, margin: float) -> str:
-    low, high = (limit[position] for limit in gap.interval(0.90))
+    low, high = (limit[position] for limit in gap.limits_90)
     if -margin < low and high < margin:
         return "aligned"
     return "gap" if (low > 0 or high < 0) and abs(gap.value[position]) >= margin else "undetermined"
@@ -296,7 +296,7 @@ def _rows(
 ) -> list[tuple[Any, ...]]:
     rows = []
     for name, level in levels.items():
-        low, high = (float(limit[position]) for limit in level.interval())
+        low, high = (float(limit[position]) for limit in level.limits)
         value, n = float(level.value[position]), int(level.n[position])
         rows.append((panel.places[position], index, name, value, low, high, n, str(verdicts.get(name, ""))))
     return rows

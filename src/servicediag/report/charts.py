@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from servicediag.diagnosis.model import Diagnosis
+from servicediag.diagnosis.model import Diagnosis, Finding
 from servicediag.report import marks
 from servicediag.report.cells import Cells, Grouping, Panel, panels, units_of
 from servicediag.report.labels import Labels, number, probability, signed
 from servicediag.report.marks import BAND, INK, LABEL, LINE, MUTED, RULE, STRIPE, Records, constant, mark
 from servicediag.report.plain_text import display_width, distinct, shorten, wrap
+from servicediag.report.publication import blank_to_none
 from servicediag.report.theme import Theme, readable_on
 
 __all__ = [
-    "MAXIMUM_ROWS", "STATES", "TIER_SHAPES", "WITHHELD_FILL", "Frame", "bottleneck", "dumbbell", "gaps", "heatmap",
-    "packed", "panel_title", "readiness", "smallest_gap",
+    "MAXIMUM_ROWS", "STATES", "TIER_SHAPES", "WIDE", "WITHHELD_FILL", "Frame", "agreement", "bottleneck", "by_name",
+    "dumbbell", "gaps", "heatmap", "packed", "panel_title", "readiness", "smallest_gap", "spans",
 ]  # fmt: skip
 
 MAXIMUM_ROWS = 40
@@ -26,7 +27,7 @@ WITHHELD_FILL = "#fefdfc"
 UNIT_COLUMNS, HEAD_COLUMNS, COLUMNS_A_ROW = 30, 14, 11
 CELL_WIDTH, CELL_HEIGHT, ROW_HEIGHT, WIDE = 78, 36, 44, 500
 STATES = ("know", "want", "can")
-SHAPES = ("circle", "square", "triangle-up")
+SHAPES = ("circle", "square", "triangle-up", "diamond")
 DIRECTION_SHAPES = {"worse": "triangle-down", "better": "triangle-up"}
 TIER_SHAPES = {"established": "circle", "likely": "diamond", "watch": "square"}
 Spec = dict[str, Any]
@@ -58,7 +59,11 @@ def heatmap(frame: Frame, grouping: Grouping) -> Spec | None:
     silent = [panel for panel in columns if panel not in told]
     # where no unit may be shown, one row stands for all of them
     every: dict[str, str | None] = {names[0]: None, frame.labels.say("every_unit"): units[0]}
-    lines = [*_heat_lines(frame, cells, grouping, told, rows), *_heat_lines(frame, cells, grouping, silent, every)]
+    lines = [
+        line
+        for shown, names in ((told, rows), (silent, every))
+        for line in _heat_lines(frame, shown, list(names), _heat_records(frame, cells, grouping, names))
+    ]
     shades = [frame.theme.health_colour(health) for health in range(0, 101, 2)]
     ticks = {health // 2: str(health) for health in (0, 20, 40, 60, 80, 100)}
     keys = [
@@ -68,6 +73,44 @@ def heatmap(frame: Frame, grouping: Grouping) -> Spec | None:
         marks.gradient_key(frame.labels.say("chart.heat_legend"), shades, ticks),
     ]  # fmt: skip
     return marks.chart({"vconcat": [*lines, {"vconcat": keys, "spacing": 8}], "spacing": 28})
+
+
+def agreement(frame: Frame, grouping: Grouping) -> Spec | None:
+    """Standard deviation of every unit and dimension, shaded by its share of the largest possible; dark disagrees."""
+    table = frame.diagnosis.agreement
+    keys = ("by", "unit", "wave", "instrument", "form", "rater", "dimension")
+    known = {tuple(blank_to_none(row[key]) for key in keys): row for row in table.to_dict("records")
+             if blank_to_none(row["sd"]) is not None}  # fmt: skip
+    units = units_of(frame.diagnosis, grouping.by)[:MAXIMUM_ROWS]
+    measured = {key[3:] for key in known if key[2] == grouping.wave and (key[1] is None or key[0] == grouping.by)}
+    columns = [
+        replace(panel, dimensions=tuple(d for d in panel.dimensions
+                                        if (panel.instrument, panel.form, panel.rater, d) in measured))
+        for panel in panels(frame.diagnosis, grouping.wave)
+    ]  # fmt: skip
+    columns = [panel for panel in columns if panel.dimensions]
+    if not columns:
+        return None
+    cells = Cells(frame.diagnosis)
+
+    def record(unit: str | None, panel: Panel, dimension: str) -> Spec:
+        by = None if unit is None else grouping.by
+        row = known.get((by, unit, grouping.wave, panel.instrument, panel.form, panel.rater, dimension))
+        if row is None:
+            return _without_value(frame, cells, grouping, unit, panel, dimension)
+        # where the largest possible spread is not given, half the range of the scale stands for it
+        share = blank_to_none(row["sd_share_of_maximum"])
+        shade = frame.theme.health_colour(100 - 100 * (row["sd"] / 50 if share is None else share))
+        return {"state": "shown", "sd": row["sd"], "text": number(row["sd"], 0), "shade": shade,
+                "ink": readable_on(shade), "mark": ""}  # fmt: skip
+
+    names = distinct(wrap(frame.labels.unit(unit), UNIT_COLUMNS) for unit in (None, *units))
+    rows: dict[str, str | None] = dict(zip(names, (None, *units), strict=True))
+    lines = _heat_lines(frame, columns, names, lambda panel: _grid(frame, rows, panel, record))
+    shades = [frame.theme.health_colour(100 - share) for share in range(0, 101, 2)]
+    ticks = {share // 2: f"{share}%" for share in (0, 20, 40, 60, 80, 100)}
+    key = marks.gradient_key(frame.labels.say("chart.agreement_legend"), shades, ticks)
+    return marks.chart({"vconcat": [*lines, key], "spacing": 28})
 
 
 def gaps(frame: Frame) -> Spec | None:
@@ -103,18 +146,25 @@ def dumbbell(frame: Frame, kind: str = "provision_gap") -> Spec | None:
     rows, sides = _sides(frame, kind)
     if not rows:
         return None
+    return spans(frame, rows, sides, "rater")
+
+
+def spans(frame: Frame, rows: Records, ends: Records, kind: str) -> Spec:
+    """Levels of health of several kinds joined by a line: rows have ``row, low, high`` and their texts.
+
+    ``kind`` is the field of the ends that decides shape and colour.
+    """
     names = [row["row"] for row in rows]
-    raters = list(dict.fromkeys(side["rater"] for side in sides))
     y = marks.band_scale("row", names)
     low, high = {"field": "low", "type": "quantitative"}, {"field": "high", "type": "quantitative"}
     points = {
-        "y": y, "x": _health_axis(frame), "shape": _by_rater(raters, SHAPES),
-        "color": _by_rater(raters, (frame.theme.accent, frame.theme.primary, MUTED)),
+        "y": y, "x": _health_axis(frame), "shape": by_name(ends, kind, SHAPES),
+        "color": by_name(ends, kind, (frame.theme.accent, frame.theme.primary, MUTED, INK)),
     }  # fmt: skip
     text = {"fontSize": LABEL, "color": INK}
     layers = [
         mark("rule", rows, {"y": y, "x": low, "x2": {"field": "high"}}, color=RULE, strokeWidth=2),
-        mark("point", sides, points, filled=True, size=120, opacity=1),
+        mark("point", ends, points, filled=True, size=120, opacity=1),
         mark("text", rows, {"y": y, "x": low, "text": {"field": "low_text"}}, align="right", dx=-11, **text),
         mark("text", rows, {"y": y, "x": high, "text": {"field": "high_text"}}, align="left", dx=11, **text),
         marks.beside(rows, y, WIDE + 12, "difference"),
@@ -141,9 +191,11 @@ def _health_axis(frame: Frame) -> Spec:
     return {"field": "health", "type": "quantitative", "scale": {"domain": [0, 100]}, "axis": axis}
 
 
-def _by_rater(raters: Sequence[str], values: Sequence[str]) -> Spec:
-    cycled = [values[position % len(values)] for position in range(len(raters))]
-    return {"field": "rater", "type": "nominal", "scale": {"domain": list(raters), "range": cycled},
+def by_name(ends: Records, field: str, values: Sequence[str]) -> Spec:
+    """A shape or colour for each name in a field, with a legend."""
+    names = list(dict.fromkeys(end[field] for end in ends))
+    cycled = [values[position % len(values)] for position in range(len(names))]
+    return {"field": field, "type": "nominal", "scale": {"domain": names, "range": cycled},
             "legend": marks.legend()}  # fmt: skip
 
 
@@ -166,15 +218,15 @@ def packed(columns: Sequence[Panel]) -> list[list[Panel]]:
 
 
 def _heat_lines(
-    frame: Frame, cells: Cells, grouping: Grouping, columns: Sequence[Panel], rows: Mapping[str, str | None]
+    frame: Frame, columns: Sequence[Panel], names: list[str], records_of: Callable[[Panel], list[Spec]]
 ) -> list[Spec]:
     lines: list[Spec] = []
     for line in packed(columns):
         lift = max(head.count("\n") for panel in line for head in _heads(frame, panel)) * LINE
-        drawn = []
-        for position, panel in enumerate(line):
-            records = _heat_records(frame, cells, grouping, rows, panel)
-            drawn.append(_heat_panel(frame, panel, records, tuple(rows) if position == 0 else (), list(rows), lift))
+        drawn = [
+            _heat_panel(frame, panel, records_of(panel), names if position == 0 else (), names, lift)
+            for position, panel in enumerate(line)
+        ]
         lines.append({"hconcat": drawn, "spacing": 12})
     return lines
 
@@ -185,30 +237,37 @@ def _heads(frame: Frame, panel: Panel) -> list[str]:
 
 
 def _heat_records(
-    frame: Frame, cells: Cells, grouping: Grouping, rows: Mapping[str, str | None], panel: Panel
+    frame: Frame, cells: Cells, grouping: Grouping, rows: Mapping[str, str | None]
+) -> Callable[[Panel], list[Spec]]:
+    """What gives the records of a questionnaire: health, or why there is none."""
+
+    def record(unit: str | None, panel: Panel, dimension: str) -> Spec:
+        cell = cells.get(grouping, unit, panel, dimension)
+        if cell is None or cell["health"] is None:
+            return _without_value(frame, cells, grouping, unit, panel, dimension)
+        shade = frame.theme.health_colour(cell["health"])
+        return {"state": "shown", "health": cell["health"], "text": number(cell["health"], 0), "shade": shade,
+                "ink": readable_on(shade), "mark": f"{cell['tier']}_{cell['direction']}"}  # fmt: skip
+
+    return lambda panel: _grid(frame, rows, panel, record)
+
+
+def _grid(
+    frame: Frame, rows: Mapping[str, str | None], panel: Panel, record: Callable[[str | None, Panel, str], Spec]
 ) -> list[Spec]:
-    heads = _heads(frame, panel)
-    records = []
-    for name, unit in rows.items():
-        for dimension, head in zip(panel.dimensions, heads, strict=True):
-            record: Spec = {"row": name, "column": head}
-            cell = cells.get(grouping, unit, panel, dimension)
-            if cell is not None and cell["health"] is not None:
-                shade = frame.theme.health_colour(cell["health"])
-                record |= {
-                    "state": "shown",
-                    "health": cell["health"],
-                    "text": number(cell["health"], 0),
-                    "shade": shade,
-                    "ink": readable_on(shade),
-                    "mark": f"{cell['tier']}_{cell['direction']}",
-                }
-            elif cells.is_withheld(grouping, unit, panel, dimension):
-                record |= {"state": "withheld", "text": frame.labels.say("withheld")}
-            else:
-                record |= {"state": "absent", "text": "–"}
-            records.append(record)
-    return records
+    heads = list(zip(panel.dimensions, _heads(frame, panel), strict=True))
+    return [
+        {"row": name, "column": head, **record(unit, panel, dimension)}
+        for name, unit in rows.items() for dimension, head in heads
+    ]  # fmt: skip
+
+
+def _without_value(
+    frame: Frame, cells: Cells, grouping: Grouping, unit: str | None, panel: Panel, dimension: str
+) -> Spec:
+    if cells.is_withheld(grouping, unit, panel, dimension):
+        return {"state": "withheld", "text": frame.labels.say("withheld")}
+    return {"state": "absent", "text": "–"}
 
 
 def _heat_panel(
@@ -229,7 +288,7 @@ def _heat_panel(
         *_triangles(shown, place),
         *marks.heads_above(heads, x),
         marks.heading(shorten(panel_title(frame, panel), max(20, 12 * len(heads))), frame.theme.primary, lift),
-        *marks.row_labels(labelled, strong=frame.labels.unit(None)),
+        *marks.row_labels(labelled, strong=(frame.labels.unit(None),)),
     ]
     return {"layer": layers, "width": {"step": CELL_WIDTH}, "height": {"step": CELL_HEIGHT}}
 
@@ -342,7 +401,7 @@ def _level_strip(frame: Frame, rows: Sequence[Spec]) -> Spec:
              strokeWidth=1.8),
         mark("point", points, {**place, "x": _health_axis(frame), "shape": shape}, filled=True, size=66, opacity=1),
         marks.heading(frame.labels.say("chart.levels"), frame.theme.primary),
-        *marks.row_labels(names, strong=frame.labels.unit(None)),
+        *marks.row_labels(names, strong=(frame.labels.unit(None),)),
     ]  # fmt: skip
     return {"layer": layers, "width": 440, "height": {"step": ROW_HEIGHT, "for": "position"}}
 
@@ -380,7 +439,7 @@ def _lowest_matrix(frame: Frame, rows: Sequence[Spec], *, with_units: bool) -> S
         mark("text", records, {**place, **text}, fontSize=13),
         *marks.heads_above(titles, x),
         marks.heading(frame.labels.say("chart.lowest"), frame.theme.primary),
-        *(marks.row_labels(names, strong=frame.labels.unit(None)) if with_units else []),
+        *(marks.row_labels(names, strong=(frame.labels.unit(None),)) if with_units else []),
     ]
     return {"layer": layers, "width": {"step": 78}, "height": {"step": ROW_HEIGHT}}
 
@@ -393,21 +452,46 @@ def _known(value: Any) -> bool:
 
 
 def _sides(frame: Frame, kind: str) -> tuple[list[Spec], list[Spec]]:
-    """A row a finding and a record a side, where the evidence publishes at least two raters of the same cell."""
-    labels, evidence = frame.labels, frame.diagnosis.evidence.to_dict("records")
+    """A row a place of a finding and a record a side, where at least two raters of the same cell are published."""
+    labels = frame.labels
+    sides = _cells_by_place(frame.diagnosis.evidence)
+    patterns = {_place_of(row): row["pattern"] for row in frame.diagnosis.patterns.to_dict("records")}
     rows: list[Spec] = []
     ends: list[Spec] = []
-    chosen = [finding for finding in frame.diagnosis.findings if finding.kind == kind and finding.dimension is not None]
-    for finding in chosen[:MAXIMUM_ROWS]:
-        place = (finding.by, finding.unit, finding.instrument, finding.dimension)
-        sides = [row for row in evidence if (row["by"], row["unit"], row["instrument"], row["dimension"]) == place
-                 and finding.wave in (None, row["wave"]) and _known(row["health"])]  # fmt: skip
-        if len({row["rater"] for row in sides}) < 2:
+    for place, finding in _first_of_each_place(frame.diagnosis.findings, kind).items():
+        levels = [row for row in sides.get(place, ()) if finding.wave in (None, row["wave"])]
+        if len({row["rater"] for row in levels}) < 2 or len(rows) == MAXIMUM_ROWS:
             continue
         title = shorten(labels.dimension(finding.instrument, finding.dimension), 44)
         name = distinct([*(row["row"] for row in rows), f"{shorten(labels.unit(finding.unit), 42)}\n{title}"])[-1]
-        low, high = (limit(row["health"] for row in sides) for limit in (min, max))
+        low, high = (limit(row["health"] for row in levels) for limit in (min, max))
+        named = patterns.get((*place, levels[0]["wave"]))
+        difference = labels.estimate(finding)
+        if named is not None:
+            difference += f"\n{labels.value('pattern', named)}"
         rows.append({"row": name, "low": low, "high": high, "low_text": number(low, 0), "high_text": number(high, 0),
-                     "difference": labels.estimate(finding)})  # fmt: skip
-        ends += [{"row": name, "health": row["health"], "rater": labels.value("rater", row["rater"])} for row in sides]
+                     "difference": difference})  # fmt: skip
+        ends += [{"row": name, "health": row["health"], "rater": labels.value("rater", row["rater"])} for row in levels]
     return rows, ends
+
+
+def _cells_by_place(evidence: Any) -> dict[tuple[Any, ...], list[dict[Any, Any]]]:
+    found: dict[tuple[Any, ...], list[dict[Any, Any]]] = {}
+    for row in evidence.to_dict("records"):
+        if _known(row["health"]):
+            found.setdefault(_place_of(row)[:4], []).append(row)
+    return found
+
+
+def _place_of(row: Mapping[Any, Any]) -> tuple[Any, ...]:
+    return tuple(blank_to_none(row[name]) for name in ("by", "unit", "instrument", "dimension", "wave"))
+
+
+def _first_of_each_place(findings: Sequence[Finding], kind: str) -> dict[tuple[Any, ...], Finding]:
+    """Findings of that kind about a dimension; several about one cell share a row."""
+    found: dict[tuple[Any, ...], Finding] = {}
+    for finding in findings:
+        if finding.kind == kind and finding.dimension is not None:
+            by = None if finding.unit is None else finding.by
+            found.setdefault((by, finding.unit, finding.instrument, finding.dimension), finding)
+    return found

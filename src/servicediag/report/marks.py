@@ -62,10 +62,10 @@ def legend() -> dict[str, Any]:
     return {"title": None, "orient": "bottom", "direction": "horizontal", "labelLimit": 420, "symbolSize": 110}
 
 
-def row_labels(names: Sequence[str], *, bold: bool = False, strong: str | None = None) -> list[dict[str, Any]]:
+def row_labels(names: Sequence[str], *, bold: bool = False, strong: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Names left of the rows, of one or two lines, centred on the row, which axis labels cannot be.
 
-    ``bold`` sets the first of two lines bold; ``strong`` is a name that is bold as a whole.
+    ``bold`` sets the first of two lines bold; ``strong`` are names that are bold as a whole.
     """
     style = {"align": "right", "fontSize": LABEL, "color": INK, "limit": 0}
     placed = {"y": band_scale("row", names), "x": constant(-10), "text": _text("line")}
@@ -74,7 +74,7 @@ def row_labels(names: Sequence[str], *, bold: bool = False, strong: str | None =
         for heavy in (False, True):
             chosen = [
                 {"row": name, "line": name.split("\n")[part]} for name in names
-                if name.count("\n") == lines - 1 and heavy == (name == strong or (bold and lines == 2 and part == 0))
+                if name.count("\n") == lines - 1 and heavy == (name in strong or (bold and lines == 2 and part == 0))
             ]  # fmt: skip
             if chosen:
                 layers.append(mark("text", chosen, placed, dy=shift, fontWeight=700 if heavy else 400, **style))

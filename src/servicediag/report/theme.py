@@ -1,21 +1,30 @@
-"""The look of a report: two colours whose contrast is checked, and the colours made from them."""
+"""The look of a report: names, a logo, two colours whose contrast is checked, and the colours made from them."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-__all__ = ["FONT_STACK", "MINIMUM_CONTRAST", "Theme", "contrast", "mix", "readable_on"]
+from servicediag.report.logo import Logo
+
+__all__ = [
+    "DARKEST_GROUND", "FONT_STACK", "GRAPHIC_CONTRAST", "MINIMUM_CONTRAST", "Theme", "contrast", "mix", "readable_on",
+]  # fmt: skip
 
 MINIMUM_CONTRAST = 4.5
 """WCAG 2.2, success criterion 1.4.3: contrast of text against its background."""
+GRAPHIC_CONTRAST = 3.0
+"""WCAG 2.2, success criterion 1.4.11: contrast of lines and marks against what lies beside them."""
+DARKEST_GROUND = "#e4e4e4"
+"""The darkest grey that marks are drawn on: the band of differences too small to matter."""
 FONT_STACK = "Arial, 'Liberation Sans', 'Noto Sans', 'Noto Sans CJK SC', 'Microsoft YaHei', 'PingFang SC', sans-serif"
+_LONGEST_NAME = 120
 _HEX = re.compile(r"#[0-9a-fA-F]{6}\Z")
 
 
 @dataclass(frozen=True)
 class Theme:
-    """Two colours of a report. Both are used for text and marks on white, so both must stand out from it.
+    """Names, logo and two colours of a report. Both colours are used for text and marks, so both must stand out.
 
     Attributes
     ----------
@@ -24,11 +33,16 @@ class Theme:
         Headings, table heads and the dark (low) end of the heatmap, as ``"#rrggbb"``.
     accent : str
         Findings that are worse than their comparator.
+    organisation, prepared_by : str
+        Names that slides and documents print: whose report it is, and who made it.
+    logo : Logo, optional
+        See :class:`~servicediag.report.logo.Logo`.
 
     Raises
     ------
     ValueError
-        A colour is not ``"#rrggbb"`` or its contrast to white is below 4.5 to 1.
+        A colour is not ``"#rrggbb"``, its contrast to white is below 4.5 to 1, or to the grey ground of charts below
+        3 to 1; or a name is longer than 120 characters.
 
     Examples
     --------
@@ -43,18 +57,28 @@ class Theme:
     name: str = "servicediag"
     primary: str = "#0b3d6e"
     accent: str = "#a63d00"
+    organisation: str = ""
+    prepared_by: str = ""
+    logo: Logo | None = None
 
     def __post_init__(self) -> None:
+        for name in ("name", "organisation", "prepared_by"):
+            if len(getattr(self, name)) > _LONGEST_NAME:
+                raise ValueError(f"{name} has {len(getattr(self, name))} characters; at most {_LONGEST_NAME} fit")
         for role in ("primary", "accent"):
             colour = getattr(self, role)
             if not isinstance(colour, str) or not _HEX.match(colour):
                 raise ValueError(f"{role}={colour!r} must be a colour written as '#rrggbb'")
-            found = contrast(colour, "#ffffff")
-            if found < MINIMUM_CONTRAST:
-                raise ValueError(
-                    f"{role}={colour!r} has a contrast of {found:.1f} to 1 against white; "
-                    f"text needs at least {MINIMUM_CONTRAST} to 1"
-                )
+            for ground, what, needed in (
+                ("#ffffff", "white; text", MINIMUM_CONTRAST),
+                (DARKEST_GROUND, "the grey of charts; marks", GRAPHIC_CONTRAST),
+            ):
+                found = contrast(colour, ground)
+                if found < needed:
+                    raise ValueError(
+                        f"{role}={colour!r} has a contrast of {found:.1f} to 1 against {what} needs at least "
+                        f"{needed} to 1"
+                    )
 
     @property
     def pale(self) -> str:

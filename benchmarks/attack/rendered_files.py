@@ -1,0 +1,218 @@
+"""What a reader finds in the files of a report: numbers of named groups, and whatever names a group too small to show.
+
+Reads .json, .xlsx (hidden sheets and the caches of charts included), .html (attributes and texts of figures included)
+and the text of a terminal. Knows nothing of the library.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+
+UNREPORTED = ("withheld", "not shown", "dictionary", "method", "heatmap")
+"""Parts of a report that may name a group without telling anything of it; only a number beside the name tells."""
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A mean of a group as a file shows it; the true one is within ``half`` of it.
+
+    ``rest`` says that the people are all those of the grouping's units except this one.
+    """
+
+    by: str
+    unit: str
+    background: str
+    category: str
+    wave: str
+    variable: tuple[str, ...]
+    n: int | None
+    mean: float
+    half: float
+    sd: float | None = None
+    rest: bool = False
+
+
+def reported(folder: Path) -> list[Reported]:
+    """Every mean of a group that the files of a folder show."""
+    document = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    found = [*_scores(document), *_items(document), *_others(document)]
+    workbook = folder / "report.xlsx"
+    if workbook.exists():
+        found += _of_workbook(workbook, document)
+    return found
+
+
+def _place(row: dict[str, Any]) -> tuple[str, str]:
+    return row.get("by") or "", row.get("unit") or ""
+
+
+def _half(n: int | None, points: bool = True) -> float:
+    if n is not None and n >= 30:
+        return 5e-7 if points else 5e-5
+    return 0.05
+
+
+def _scores(document: dict[str, Any]) -> Iterator[Reported]:
+    for row in document["evidence"]:
+        variable = (row["instrument"], row["form"], "score", row["dimension"], "")
+        n, mean, sd = row["n"], row["mean"], row["sd"]
+        yield Reported(*_place(row), "", "", row["wave"] or "", variable, n, mean, _half(n), sd)
+        if row["gap"] is not None:
+            sign = -1.0 if row["direction_of_scale"] == "weakness" else 1.0
+            half = 2 * _half(n)
+            rest = mean - sign * row["gap"]
+            yield Reported(*_place(row), "", "", row["wave"] or "", variable, None, rest, half, rest=True)
+
+
+def _items(document: dict[str, Any]) -> Iterator[Reported]:
+    for row in document["items"]:
+        variable = (row["instrument"], row["form"], "item", row["dimension"], row["item"])
+        from scipy.stats import t
+
+        low, high, n = row["ci_low"], row["ci_high"], row["n"]
+        sd = None if low is None or not n or n < 2 else (high - low) / 2 / t.ppf(0.975, n - 1) * n**0.5
+        yield Reported(*_place(row), "", "", row["wave"] or "", variable, n, row["mean"], _half(n), sd)
+    for row in document["indicators"]:
+        variable = (row["instrument"], row["form"], "indicator", row["dimension"] or "", row["indicator"])
+        mean = 100.0 * row["count"] / row["n"]
+        yield Reported(*_place(row), "", "", row["wave"] or "", variable, row["n"], mean, 1e-6)
+
+
+def _others(document: dict[str, Any]) -> Iterator[Reported]:
+    for row in document["segments"]:
+        variable = (row["instrument"], row["form"], "score", row["dimension"], "")
+        place = (*_place(row), row["background"], str(row["category"]), row["wave"] or "")
+        yield Reported(*place, variable, row["n"], row["mean"], _half(row["n"]))
+    for row in document["agreement"]:
+        variable = (row["instrument"], row["form"], "score", row["dimension"], "")
+        place = (*_place(row), "", "", row["wave"] or "")
+        weak = {(r["instrument"], r["dimension"]) for r in document["evidence"] if r["direction_of_scale"] == "weakness"}
+        mean = 100 - row["health"] if (row["instrument"], row["dimension"]) in weak else row["health"]
+        yield Reported(*place, variable, row["n"], mean, _half(row["n"]), row["sd"])
+    for row in document["readiness"]:
+        for state in ("know", "want", "can"):
+            variable = ("readiness", row["form"], "score", state, "")
+            yield Reported(*_place(row), "", "", row["wave"] or "", variable, row["n"], row[state], _half(row["n"]))
+
+
+def _of_workbook(path: Path, document: dict[str, Any]) -> Iterator[Reported]:
+    """Means of the scales as the cells hold them, to their last digit."""
+    known = {(r["title"], r["unit"] or "", r["by"] or "", r["form"], r["wave"] or ""): r for r in document["evidence"]}
+    for row in _rows(path):
+        key = (row.get("Title"), row.get("Unit"), row.get("Grouping") or "", row.get("Form"), str(row.get("Wave") or ""))
+        key = (key[0], "" if key[2] == "" else key[1], *key[2:])
+        match, mean = known.get(key), row.get("Mean score")
+        if match is None or not isinstance(mean, (int, float)):
+            continue
+        variable = (match["instrument"], match["form"], "score", match["dimension"], "")
+        digits = len(repr(float(mean)).partition(".")[2])
+        half = _half(row.get("n")) if digits <= 1 else 0.5 * 10.0**-digits
+        yield Reported(key[2], str(key[1]), "", "", str(key[4]), variable, row.get("n"), float(mean), half)
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of every sheet, hidden or not, by their headings."""
+    for sheet in openpyxl.load_workbook(path):
+        headings: list[str] | None = None
+        for row in sheet.iter_rows(values_only=True):
+            if headings is None or "Unit" in row:
+                if "Unit" in row:
+                    headings = [str(value) for value in row]
+                continue
+            yield {"": sheet.title, **dict(zip(headings, row, strict=False))}
+
+
+class _Html(HTMLParser):
+    """Texts and attribute values of a page, and the rows of its tables."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.texts: list[str] = []
+        self.rows: list[list[str]] = []
+        self._silent = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._silent = tag == "style"
+        self.texts += [value for name, value in attrs if value and name in ("aria-label", "title", "alt", "content")]
+        self.texts += [value for name, value in attrs if value and name.startswith("data-")]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th") and self.rows:
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent and data.strip():
+            self.texts.append(data)
+            if self.rows and self.rows[-1]:
+                self.rows[-1][-1] += data
+
+
+def small_groups_named(folder: Path, small: set[str], minimum: int) -> list[str]:
+    """Places in which a file tells a number of a group that is too small, or any number of too few respondents."""
+    found = list(_in_json(json.loads((folder / "report.json").read_text(encoding="utf-8")), small, minimum))
+    texts: list[str] = []
+    if (folder / "report.html").exists():
+        page = _Html()
+        page.feed((folder / "report.html").read_text(encoding="utf-8"))
+        texts += page.texts
+        found += [f"html: {row}" for row in page.rows if row and row[0] in small and any(map(_is_number, row[1:]))]
+    if (folder / "report.txt").exists():
+        texts += (folder / "report.txt").read_text(encoding="utf-8").splitlines()
+    if (folder / "report.xlsx").exists():
+        found += _in_workbook(folder / "report.xlsx", small, minimum)
+    for text in texts:
+        counts = [int(n) for n in re.findall(r"\bn = (\d+)|\b(\d+) respondents", text) for n in n if n]
+        found += [f"text: {text}" for n in counts if 0 < n < minimum]
+    return found
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[-−+]?\d+(\.\d+)?\s*%?", text.strip()) is not None
+
+
+def _in_json(value: Any, small: set[str], minimum: int, path: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        n = value.get("n")
+        if path.split("/")[-1] not in ("withheld", "operations"):
+            if isinstance(n, int) and n < minimum:
+                yield f"json {path}: n={n}"
+            if value.get("unit") in small and any(isinstance(x, (int, float)) for x in value.values()):
+                yield f"json {path}: {value['unit']}"
+        for key, entry in value.items():
+            yield from _in_json(entry, small, minimum, f"{path}/{key}")
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _in_json(entry, small, minimum, path)
+
+
+def _in_workbook(path: Path, small: set[str], minimum: int) -> Iterator[str]:
+    cells: set[float] = set()
+    for sheet in openpyxl.load_workbook(path):
+        for row in sheet.iter_rows(values_only=True):
+            numbers = [float(value) for value in row if isinstance(value, (int, float))]
+            cells.update(round(number, 6) for number in numbers)
+            if row and row[0] in small and numbers:
+                yield f"xlsx {sheet.title}: {row[0]}"
+    for row in _rows(path):
+        if isinstance(row.get("n"), int) and row["n"] < minimum:
+            yield f"xlsx {row['']}: n={row['n']}"
+    with zipfile.ZipFile(path) as parts:
+        for name in parts.namelist():
+            if "/charts/" not in name or not name.endswith(".xml"):
+                continue
+            text = parts.read(name).decode()
+            caches = re.findall(r"<c:(?:num|str)Cache>.*?</c:(?:num|str)Cache>", text, re.DOTALL)
+            for entry in (v for cache in caches for v in re.findall(r"<c:v>([^<]*)</c:v>", cache)):
+                if entry in small:
+                    yield f"chart cache {name}: {entry}"
+                elif _is_number(entry) and round(float(entry), 6) not in cells:
+                    yield f"chart cache {name}: {entry} is in no cell"
