@@ -17,6 +17,7 @@ LAYERS = (
     "target_file",
     "terminal",
     "report",
+    "planning",
     "diagnosis",
     "questionnaire",
     "simulation",

@@ -23,6 +23,10 @@ SIGNATURES = {
         "responses_or_evidence", "by", "targets", "population", "population_size", "rules", "minimum_group",
         "smallest_gap", "seed",
     ],
+    "plan": [
+        "gap", "n_units", "power", "tier", "n_scales", "icc", "reliability", "n_items", "response_rate", "minimum_group",
+        "n_simulations", "seed", "progress",
+    ],
     "write_answer_sheet": ["instrument", "path", "form", "language", "overwrite"],
 }  # fmt: skip
 
@@ -36,6 +40,7 @@ ATTRIBUTES = {
     "Scores": ["by", "to_frame"],
     "Reliability": ["to_frame", "items"],
     "Evidence": ["merge", "to_frame"],
+    "StudyPlan": ["to_frame", "describe", "plot"],
     "Diagnosis": ["top", "to_frame", "to_excel", "to_html", "to_json", "plot"],
 }  # fmt: skip
 

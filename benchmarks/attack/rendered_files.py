@@ -101,7 +101,7 @@ def _others(document: dict[str, Any]) -> Iterator[Reported]:
     for row in document["readiness"]:
         for state in ("know", "want", "can"):
             variable = ("readiness", row["form"], "score", state, "")
-            yield Reported(*_place(row), "", "", row["wave"] or "", variable, row["n"], row[state], _half(row["n"]))
+            yield Reported(*_place(row), "", "", row["wave"] or "", variable, None, row[state], _half(row["n"]))
 
 
 def _of_workbook(path: Path, document: dict[str, Any]) -> Iterator[Reported]:

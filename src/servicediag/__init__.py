@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ServicediagWarning,
     )
     from servicediag.instrument import Instrument, lint_instrument, list_instruments, load_instrument
+    from servicediag.planning import StudyPlan, plan
     from servicediag.questionnaire import write_answer_sheet
     from servicediag.reliability_table import Reliability, reliability
     from servicediag.responses import Intake, Responses, Screening, read_responses, screen
@@ -52,12 +53,14 @@ _HOMES = {
     "ServicediagWarning": "errors",
     "SimulatedStudy": "simulation",
     "StructureCheck": "structure",
+    "StudyPlan": "planning",
     "build_evidence": "diagnosis.evidence",
     "check_structure": "structure",
     "diagnose": "diagnosis.engine",
     "lint_instrument": "instrument",
     "list_instruments": "instrument",
     "load_instrument": "instrument",
+    "plan": "planning",
     "read_responses": "responses",
     "reliability": "reliability_table",
     "score": "scoring",
@@ -87,6 +90,7 @@ __all__ = [
     "ServicediagWarning",
     "SimulatedStudy",
     "StructureCheck",
+    "StudyPlan",
     "__version__",
     "build_evidence",
     "check_structure",
@@ -94,6 +98,7 @@ __all__ = [
     "lint_instrument",
     "list_instruments",
     "load_instrument",
+    "plan",
     "psychometrics",
     "read_responses",
     "reliability",

@@ -106,6 +106,14 @@ _ALL: dict[str, Any] = {
             help="Share of items below which a respondent is set aside; default 0.5.",
         ),
     ),
+    "limit": (
+        list[str] | None,
+        typer.Option(
+            "--limit",
+            metavar="NAME=VALUE",
+            help="Another limit for files that are trusted, as the error that names it says; may be repeated.",
+        ),
+    ),
 }
 
 
@@ -172,8 +180,10 @@ def read_exports(
 
     sources = [_sources(specification) for specification in specifications]
     chosen = {name: one_for_each(reading[name], exports, f"--{name}") for name in _EACH}
-    renamed = {"export_language": "language"}
+    renamed = {"export_language": "language", "limit": "limits"}
     common = {renamed.get(name, name): reading[name] for name in _ALL if reading[name] is not None}
+    if "limits" in common:
+        common["limits"] = _limits(common["limits"])
     if "platform" in common:
         common["platform"] = common["platform"].value
     report = None if steps is None else steps.within
@@ -197,6 +207,19 @@ def read_exports(
         raise ResponsesError(
             "\n".join(error.headline for error in failed), [issue for error in failed for issue in error.issues]
         )
+    return found
+
+
+def _limits(given: Sequence[str]) -> dict[str, int]:
+    """Limits from ``NAME=VALUE``; which names there are, the reader knows."""
+    found: dict[str, int] = {}
+    for entry in given:
+        name, _, value = entry.partition("=")
+        if not re.fullmatch("[0-9]{1,18}", value):
+            raise typer.BadParameter(f"--limit {entry}: write NAME=VALUE with a whole number, as in columns=5000")
+        if name in found:
+            raise typer.BadParameter(f"--limit {name} is given twice")
+        found[name] = int(value)
     return found
 
 

@@ -48,9 +48,9 @@ _COEFFICIENTS = (
 )  # fmt: skip
 _ARGUMENT = re.compile(
     r"\b(?P<name>unit|wave|respondent|sheet|columns|header_row|encoding|missing_codes|minimum_completed|form|instrument"
-    r"|language|platform)=(?P<value>'[^']*'|[\w-]*)"
+    r"|language|platform|limits)=(?P<value>'[^']*'|[\w-]*)"
 )
-_OPTIONS = {"instrument": "-i", "language": "--export-language", "missing_codes": "--missing-code"}
+_OPTIONS = {"instrument": "-i", "language": "--export-language", "missing_codes": "--missing-code", "limits": "--limit"}
 _MOST_OF_A_KIND = 40
 _HEADS = {"Errors:": "bold red", "Warnings:": "yellow", "Notes:": "cyan"}
 """What stands above the parts of the report of an intake, and how they are shown."""
@@ -116,6 +116,7 @@ def as_options(advice: str) -> str:
     """
     advice = re.sub(r"\bcolumns=\{([^{}]*)\}", r"--columns FILE with \1", advice)
     advice = advice.replace("accept_suggestions=True", "--accept-suggestions")
+    advice = re.sub(r"\blimits=\{'(\w+)': (-?\d+)\}", r"--limit \1=\2", advice)
     advice = re.sub(r"\bmissing_codes=\([^()]*\)", "--missing-code", advice)
     return _ARGUMENT.sub(_as_option, advice)
 

@@ -21,6 +21,10 @@ _DATA = 3_000_000_000
 """Above this a job is stopped at once, whatever it was allowed, so that it cannot harm the machine."""
 _PATIENCE = 30
 """Seconds after which a job that waits for something is stopped."""
+_WATCHED = (
+    "socket.", "urllib.", "http.", "ftplib.", "smtplib.", "webbrowser.", "subprocess.", "pickle.", "os.system", "os.exec",
+    "os.posix_spawn", "os.fork",
+)  # fmt: skip
 _TYPED = ("ServicediagError", "ValueError", "TypeError", "OSError")
 
 
@@ -44,6 +48,8 @@ class Outcome:
         Processor time, that of its own child processes included.
     megabytes : float
         Peak of the memory held, everything that is imported included.
+    events : tuple of str
+        Connections, processes and pickles that were begun, as Python's audit events name them.
     """
 
     kind: str
@@ -53,6 +59,7 @@ class Outcome:
     value: Any
     seconds: float
     megabytes: float
+    events: tuple[str, ...]
 
 
 class Confinement:
@@ -84,7 +91,7 @@ class Confinement:
         self._server.stdin.write(json.dumps(request, default=str) + "\n")
         self._server.stdin.flush()
         reply = json.loads(self._server.stdout.readline())
-        return Outcome(**{**reply, "codes": tuple(reply["codes"])})
+        return Outcome(**{**reply, "codes": tuple(reply["codes"]), "events": tuple(reply["events"])})
 
     def close(self) -> None:
         """End the process."""
@@ -182,8 +189,32 @@ def _import_everything() -> None:
     import servicediag.terminal  # noqa: F401
 
 
+def _warm_up() -> None:
+    """Do the main job once, so that what is loaded on first use is loaded in every job.
+
+    Nothing is drawn: the drawing library starts threads, of which a fork would have none.
+    """
+    import pandas as pd
+
+    from servicediag.diagnosis.engine import diagnose
+    from servicediag.instrument import load_instrument
+    from servicediag.report import print_diagnosis
+    from servicediag.responses import read_responses, screen
+    from servicediag.terminal import console
+
+    form = "customer-short"
+    items = [item.code for item in load_instrument("seven-sins").form_items(form)]
+    frame = pd.DataFrame({item: [f"{row % 3 + 1}" for row in range(24)] for item in items})
+    frame["unit"] = ["North", "South"] * 12
+    responses = read_responses(frame, "seven-sins", form=form, unit="unit", columns={item: item for item in items})
+    screen(responses)
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        print_diagnosis(diagnose(responses, by="unit"), console())
+
+
 def _serve() -> None:
     _import_everything()
+    _warm_up()
     for line in sys.stdin:
         request = json.loads(line)
         with tempfile.TemporaryFile("w+b") as reply, tempfile.TemporaryFile("w+b") as printed:
@@ -204,7 +235,8 @@ def _fork(request: dict[str, Any], reply: Any, printed: Any) -> dict[str, Any]:
     said = reply.read()
     if os.WIFSIGNALED(status) or not said:
         signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        said = json.dumps({"kind": "killed", "codes": [], "error": f"signal {signal}", "text": "", "value": None})
+        killed = {"kind": "killed", "codes": [], "error": f"signal {signal}", "text": "", "value": None, "events": []}
+        said = json.dumps(killed)
     return {**json.loads(said), **measured}
 
 
@@ -227,7 +259,8 @@ def _do(request: dict[str, Any], reply: Any, printed: Any) -> None:
         _sabotage(*request["break_at"].split(": "))
     if request["largest_file"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["largest_file"], resource.RLIM_INFINITY))
-    result: dict[str, Any] = {"kind": "done", "codes": [], "error": "", "text": "", "value": None}
+    result: dict[str, Any] = {"kind": "done", "codes": [], "error": "", "text": "", "value": None, "events": []}
+    sys.addaudithook(lambda event, _: result["events"].append(event) if event.startswith(_WATCHED) else None)
     try:
         value = _JOBS[request["job"]](**request["arguments"])
         result["value"] = value

@@ -160,10 +160,14 @@ def text_file(tmp_path: Path) -> Callable[..., Path]:
 def pack(tmp_path: Path) -> Callable[..., Path]:
     """Write an .xlsx file from the XML of its sheet and further parts; None leaves a part out."""
 
-    def write(sheet: str | bytes, parts: Mapping[str, str | bytes | None] | None = None, name: str = "x.xlsx") -> Path:
-        path = tmp_path / name
+    def write(
+        sheet: str | bytes,
+        parts: Mapping[str, str | bytes | None] | None = None,
+        method: int = zipfile.ZIP_DEFLATED,
+    ) -> Path:
+        path = tmp_path / "x.xlsx"
         contents = {**PARTS, "xl/worksheets/sheet1.xml": sheet, **(parts or {})}
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(path, "w", method) as archive:
             for part, content in contents.items():
                 if content is not None:
                     archive.writestr(part, content)

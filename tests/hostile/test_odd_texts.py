@@ -7,7 +7,6 @@ two names of units that only look alike are never merged unasked, since a merge 
 from __future__ import annotations
 
 import json
-import zipfile
 
 import openpyxl
 import pandas as pd
@@ -30,15 +29,17 @@ def read(frame, **keywords):
     return sd.read_responses(frame, "seven-sins", form="customer-short", unit="Branch", **keywords)
 
 
-@pytest.mark.parametrize("unit", ODD, ids=ascii)
-def test_every_file_is_written_and_read_back_whatever_a_unit_is_called(unit, rows, tmp_path):
-    responses = read(frame_of(rows, [unit, "North", "South"]))
+def test_every_file_is_written_and_tells_units_apart_whatever_they_are_called(rows, tmp_path):
+    responses = read(frame_of(rows, ["Sales", *ODD]))
+    assert responses.respondents["unit"].nunique() == 7
     diagnosis = sd.diagnose(responses, by="unit")
     for suffix, write in ((".xlsx", diagnosis.to_excel), (".html", diagnosis.to_html), (".json", diagnosis.to_json)):
         write(tmp_path / f"report{suffix}")
     json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert (tmp_path / "report.html").read_bytes().decode("utf-8")
-    openpyxl.load_workbook(tmp_path / "report.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "report.xlsx", read_only=True)
+    texts = {value for sheet in book for row in sheet.iter_rows(values_only=True) for value in row}
+    assert {"Sales", "Sales (2)"} <= texts
 
 
 @pytest.mark.parametrize("text", [*ODD, "x" * 40_000, "_x000D_", "\r\nline"], ids=lambda text: ascii(text)[:20])
@@ -53,9 +54,8 @@ def test_tables_hold_any_text_as_cell_and_as_heading(text, tmp_path):
     assert len(pd.read_csv(tmp_path / "t.csv", encoding="utf-8-sig")) == 2
 
 
-@pytest.mark.parametrize("unit", ["Sa\u202eles", "Sa\u200dles", "Sal\x0bes"], ids=ascii)
-def test_command_reads_and_prints_odd_names(unit, rows, workbook, command, tmp_path):
-    path = workbook(rows([unit, "North"], 12))
+def test_command_reads_and_prints_odd_names(rows, workbook, command):
+    path = workbook(rows(["Sa\u202eles", "Ma\u200dil", "Por\x0bt", "North"], 12))
     outcome = command("reliability", path, "-i", "seven-sins:customer-short", "--by", "Branch")
     assert outcome.kind == "done"
     assert not set("\u202e\x0b\x1b") & set(outcome.text)
@@ -96,16 +96,6 @@ def test_names_that_look_alike_are_not_merged_unasked_but_pointed_out(twin, rows
     units = responses.respondents["unit"]
     assert units.nunique() == 2 or "similar_units" in {issue.code for issue in responses.intake.issues}
     assert "similar_units" in {issue.code for issue in responses.intake.issues}
-
-
-def test_units_that_look_alike_are_told_apart_in_the_report(rows, tmp_path):
-    responses = read(frame_of(rows, ["Sales", "Sa\u202eles", "North"], 12))
-    diagnosis = sd.diagnose(responses, by="unit")
-    diagnosis.to_html(tmp_path / "r.html")
-    with zipfile.ZipFile(diagnosis.to_excel(tmp_path / "r.xlsx")) as archive:
-        texts = archive.read("xl/sharedStrings.xml").decode()
-    assert ">Sales<" in texts
-    assert ">Sales (2)<" in texts
 
 
 def test_columns_that_look_alike_must_be_named_by_their_place(rows):

@@ -55,6 +55,10 @@ def written(export, command):
     return command("diagnose", export, "-i", "seven-sins:customer-short", "--unit", "Branch", *outs), paths
 
 
+def test_main_job_opens_no_connection_and_starts_no_process(written):
+    assert written[0].events == ()
+
+
 class _Page(HTMLParser):
     """What a browser would find in a page."""
 

@@ -178,6 +178,13 @@ def test_people_are_matched_by_index_and_those_with_one_score_counted():
     assert_allclose(result.difference, (1 + 0 + 2) / 3)
 
 
+def test_limits_of_an_enormous_change_are_still_found():
+    result = compare_paired([0.0, 0.0], [5.534487e16, 5.540982e16])
+    for statistic in ("standardized_response_mean", "hedges_g"):
+        low, high = result.to_frame().loc[statistic, ["ci_low", "ci_high"]]
+        assert np.isnan(low) or low <= getattr(result, statistic) <= high
+
+
 def test_exchanging_before_and_after_turns_every_sign():
     one, other = compare_paired([1, 2, 3, 3, 5], [2, 2, 5, 4, 4]), compare_paired([2, 2, 5, 4, 4], [1, 2, 3, 3, 5])
     first, second = one.to_frame(), other.to_frame()

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from servicediag.diagnosis.model import Cause, Diagnosis, Finding
+from servicediag.diagnosis.model import Cause, Diagnosis, Finding, PublishedDiagnosis
 
 UNITS = {
     "Customer contact centre": 46,
@@ -545,7 +545,7 @@ METHOD: dict[str, Any] = {
 
 def make_diagnosis() -> Diagnosis:
     evidence = make_evidence()
-    return Diagnosis(
+    return PublishedDiagnosis(
         findings=make_findings(evidence), evidence=evidence, items=make_items(), indicators=make_indicators(),
         readiness=make_readiness(evidence), withheld=make_withheld(), reliability=make_reliability(), study=STUDY,
         method=METHOD)  # fmt: skip

@@ -29,7 +29,13 @@ class AuditResult:
 
 
 def audit(
-    membership: np.ndarray, sizes: np.ndarray, hidden: np.ndarray, minimum: int, *, largest: int = 2_000
+    membership: np.ndarray,
+    sizes: np.ndarray,
+    hidden: np.ndarray,
+    minimum: int,
+    *,
+    largest: int = 2_000,
+    settled: int = 1,
 ) -> AuditResult:
     """Hide groups until no smaller set of people than the minimum follows from the groups that are shown.
 
@@ -48,7 +54,9 @@ def audit(
     minimum : int
         Fewest people that may be told apart.
     largest : int
-        Atoms or groups above this are not audited, and everything but the whole is hidden.
+        Atoms or groups above this are not audited, and everything but the settled groups is hidden.
+    settled : int
+        How many of the first groups are shown or hidden for good; of others rather than of them is hidden.
 
     Returns
     -------
@@ -77,13 +85,16 @@ def audit(
             return AuditResult(hidden, True)
         classes, class_sizes = _classes(membership[shown], sizes)
         if max(classes.shape) > largest:
-            return AuditResult(np.arange(len(hidden)) > 0, False)
+            return AuditResult(hidden | (np.arange(len(hidden)) >= settled), False)
         target = _exposed(classes, class_sizes, minimum)
         if target is None:
             return AuditResult(hidden, True)
         weights = np.linalg.lstsq(classes.T.astype(float), target, rcond=None)[0]
         parts = shown[np.abs(weights) > TOLERANCE]
-        candidates = parts[parts > 0] if (parts > 0).any() else parts
+        candidates = parts[parts >= settled]
+        if not len(candidates) and settled > 1:
+            return AuditResult(hidden | (np.arange(len(hidden)) >= settled), True)
+        candidates = candidates if len(candidates) else parts
         hidden[candidates[np.lexsort((candidates, group_sizes[candidates]))[0]]] = True
 
 

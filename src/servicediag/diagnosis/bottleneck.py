@@ -17,7 +17,9 @@ from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.targets import Targets
 from servicediag.results import table_rows
 
-__all__ = ["READINESS_COLUMNS", "bottleneck_findings", "readiness_profile"]
+__all__ = [
+    "READINESS_COLUMNS", "JudgedStates", "StateProfile", "bottleneck_findings", "judge_states", "readiness_profile",
+]  # fmt: skip
 
 STATES = ("know", "want", "can")
 N_DRAWS = 20_000
@@ -31,8 +33,8 @@ READINESS_COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Profile:
+@dataclass(frozen=True, eq=False)
+class StateProfile:
     """Means of the three states in one group, their reference, and the covariance of a person's scores."""
 
     n: np.ndarray
@@ -40,6 +42,16 @@ class _Profile:
     reference: np.ndarray
     reference_n: np.ndarray
     covariance: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedStates:
+    """Probability that each state is the lowest, the one that is named, and how far below its reference it lies."""
+
+    probability: np.ndarray
+    bottleneck: str | None
+    verdict: str
+    shortfall: float
 
 
 def readiness_profile(evidence: Evidence, cells: pd.DataFrame, settings: Settings, targets: Targets) -> pd.DataFrame:
@@ -61,7 +73,8 @@ def readiness_profile(evidence: Evidence, cells: pd.DataFrame, settings: Setting
             if covariance is None:
                 continue
             draws = (normal / _chi_square(uniform, df)[:, None])[:n_draws]
-            for unit, profile in _profiles(group, str(by), targets, covariance):
+            nowhere = _people_of_no_unit(scores, group, settings) if by != WHOLE else np.zeros((2, len(STATES)))
+            for unit, profile in _profiles(group, str(by), targets, covariance, nowhere):
                 rows.append(_row(str(by), unit, wave, form, profile, draws, settings))
     return pd.DataFrame(rows, columns=list(READINESS_COLUMNS))
 
@@ -114,7 +127,17 @@ def _chi_square(uniform: np.ndarray, df: float) -> np.ndarray:
     return np.sqrt(np.asarray(chdtri(df, uniform)) / df)
 
 
-def _profiles(group: pd.DataFrame, by: str, targets: Targets, covariance: np.ndarray) -> Iterable[tuple[str, _Profile]]:
+def _people_of_no_unit(scores: pd.DataFrame, group: pd.DataFrame, settings: Settings) -> np.ndarray:
+    """n and total of the people of no unit, where a reference without them would tell about these few; else 0."""
+    sums = [table.groupby("dimension")[["n", "total"]].sum() for table in (scores[scores["by"] == WHOLE], group)]
+    rest = (sums[0] - sums[1]).loc[list(STATES)].to_numpy(float).T
+    few = (rest[0] > 0) & (rest[0] < settings.minimum_group)
+    return np.where(few, rest, 0.0)
+
+
+def _profiles(
+    group: pd.DataFrame, by: str, targets: Targets, covariance: np.ndarray, nowhere: np.ndarray
+) -> Iterable[tuple[str, StateProfile]]:
     """Every group of a grouping whose three states may be shown."""
     tables = {name: group.pivot(index="unit", columns="dimension", values=name) for name in ("n", "total", "hidden")}
     n, total = (tables[name][list(STATES)].to_numpy(float) for name in ("n", "total"))
@@ -122,19 +145,39 @@ def _profiles(group: pd.DataFrame, by: str, targets: Targets, covariance: np.nda
     rest = np.full(n.shape, np.nan)
     if by != WHOLE and len(n) > 1:
         with np.errstate(invalid="ignore", divide="ignore"):
-            rest = (np.nansum(total, axis=0) - total) / (np.nansum(n, axis=0) - n)
+            others = np.nansum(n, axis=0) + nowhere[0] - n
+            rest = (np.nansum(total, axis=0) + nowhere[1] - total) / others
     for position in np.flatnonzero(shown):
         unit = str(tables["n"].index[int(position)])
         reference = np.array([targets.of("readiness", state, name_or_none(unit)) for state in STATES])
         reference_n = np.full(3, math.inf)
         if np.isnan(reference).any():
-            reference, reference_n = rest[position], np.nansum(n, axis=0) - n[position]
-        yield unit, _Profile(n[position], total[position] / n[position], reference, reference_n, covariance)
+            reference, reference_n = rest[position], np.nansum(n, axis=0) + nowhere[0] - n[position]
+        yield unit, StateProfile(n[position], total[position] / n[position], reference, reference_n, covariance)
 
 
 def _row(
-    by: str, unit: str, wave: str, form: str, profile: _Profile, normal: np.ndarray, settings: Settings
+    by: str, unit: str, wave: str, form: str, profile: StateProfile, normal: np.ndarray, settings: Settings
 ) -> dict[str, object]:
+    judged = judge_states(profile, normal, settings)
+    return {
+        "by": by, "unit": unit, "wave": wave, "form": form, "n": int(profile.n.min()),
+        **dict(zip(STATES, profile.means.tolist(), strict=True)),
+        **{f"p_lowest_{s}": float(p) for s, p in zip(STATES, judged.probability, strict=True)},
+        "bottleneck": judged.bottleneck, "verdict": judged.verdict, "shortfall": judged.shortfall,
+    }  # fmt: skip
+
+
+def judge_states(profile: StateProfile, normal: np.ndarray, settings: Settings) -> JudgedStates:
+    """Whether one state of a group is the lowest beyond reasonable doubt.
+
+    Parameters
+    ----------
+    profile : StateProfile
+    normal : array, shape (n_draws, 3)
+        Independent draws of the posterior's shape, standard normal or Student's t.
+    settings : Settings
+    """
     spread_raw = _spread(profile.covariance, 1 / profile.n) @ normal.T
     raw = _lowest(profile.means[:, None] + spread_raw, settings.minimum_effect)
     draws = _spread(profile.covariance, 1 / profile.n + 1 / np.maximum(profile.reference_n, 1)) @ normal.T
@@ -144,19 +187,14 @@ def _row(
     probability = np.minimum(raw, own)
     best = int(np.argmax(probability))
     below = float((distance[best] + draws[best] < 0).mean()) if comparable else math.nan
-    named = comparable and probability[best] >= settings.bottleneck_probability
+    named = comparable and bool(probability[best] >= settings.bottleneck_probability)
     named = named and below >= settings.bottleneck_probability
     joint = (
         comparable and not named and _joint(profile.means[:, None] + spread_raw, distance[:, None] + draws, settings)
     )
-    return {
-        "by": by, "unit": unit, "wave": wave, "form": form, "n": int(profile.n.min()),
-        **dict(zip(STATES, profile.means.tolist(), strict=True)),
-        **{f"p_lowest_{s}": float(p) for s, p in zip(STATES, probability, strict=True)},
-        "bottleneck": STATES[best] if named else None,
-        "verdict": "bottleneck" if named else "joint" if joint else "tied" if comparable else "no target declared",
-        "shortfall": float(distance[best]) if comparable else math.nan,
-    }  # fmt: skip
+    verdict = "bottleneck" if named else "joint" if joint else "tied" if comparable else "no target declared"
+    shortfall = float(distance[best]) if comparable else math.nan
+    return JudgedStates(probability, STATES[best] if named else None, verdict, shortfall)
 
 
 def _spread(covariance: np.ndarray, weight: np.ndarray) -> np.ndarray:

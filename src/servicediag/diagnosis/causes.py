@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from servicediag.diagnosis.conditions import ConditionReader, Place, Reading
 from servicediag.diagnosis.draft import Draft
-from servicediag.diagnosis.model import Cause, CauseStatus
+from servicediag.diagnosis.model import Cause, CauseStatus, Finding
 from servicediag.diagnosis.rules import INQUIRY_STEPS, SCALE_KINDS, Condition, Piece, Rule, RuleSet
 from servicediag.diagnosis.sums import WHOLE
 from servicediag.wording import text
@@ -84,22 +84,24 @@ def _broken(reader: ConditionReader, place: Place) -> bool:
 
 def connect(drafts: Sequence[Draft]) -> list[Draft]:
     """Findings that carry a supported cause of another one say so, and take over its actions."""
-    behind: dict[tuple[str | None, str | None, str], list[tuple[str, Cause]]] = {}
+    behind: dict[tuple[str | None, str | None, str], list[tuple[Finding, Cause]]] = {}
     for draft in drafts:
         for cause in draft.finding.causes:
             if cause.status == "supported":
                 for target in cause.confirming_targets:
                     place = (draft.finding.by, draft.finding.unit, target)
-                    behind.setdefault(place, []).append((draft.finding.title, cause))
+                    behind.setdefault(place, []).append((draft.finding, cause))
     return [_connected(draft, behind) for draft in drafts]
 
 
-def _connected(draft: Draft, behind: dict[tuple[str | None, str | None, str], list[tuple[str, Cause]]]) -> Draft:
+def _connected(draft: Draft, behind: dict[tuple[str | None, str | None, str], list[tuple[Finding, Cause]]]) -> Draft:
     finding = draft.finding
-    links = behind.get((finding.by, finding.unit, f"{finding.instrument}/{finding.dimension}"), [])
+    found = behind.get((finding.by, finding.unit, f"{finding.instrument}/{finding.dimension}"), [])
+    # two findings on the same scale may rest on it: none is behind itself
+    links = [(other, cause) for other, cause in found if other.id != finding.id and other.title != finding.title]
     if not links or finding.direction != "worse" or finding.kind == "bottleneck":
         return draft
-    titles = "; ".join(dict.fromkeys(title for title, _ in links))
+    titles = "; ".join(dict.fromkeys(other.title for other, _ in links))
     actions = tuple(dict.fromkeys((*finding.actions, *(action for _, cause in links for action in cause.actions))))
     sentence = text("finding.behind", findings=titles)
     return draft.with_finding(text=f"{finding.text} {sentence}", actions=actions)

@@ -13,6 +13,7 @@ from servicediag.diagnosis.clusters import CLUSTER_COLUMNS, ClusterIndex, Nested
 from servicediag.diagnosis.evidence import COUNTS, WHOLE, Evidence
 from servicediag.diagnosis.nonresponse import add_response
 from servicediag.diagnosis.privacy import hidden_cells
+from servicediag.diagnosis.sensitive import sensitive_cells
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import (
     benjamini_hochberg,
@@ -56,7 +57,8 @@ def judge_cells(
     wave of its form).
     """
     closed = _closed(evidence)
-    hidden = hidden_cells(evidence.cells, evidence.atoms, settings.minimum_group, settings.privacy, closed)
+    delicate = sensitive_cells(evidence.cells)
+    hidden = hidden_cells(evidence.cells, evidence.atoms, settings.minimum_group, settings.privacy, closed, delicate)
     cells = evidence.cells.drop(columns=COUNTS)
     cells["sign"] = _signs(evidence, cells)
     cells["hidden"] = pd.Series(hidden, index=cells.index, dtype=object)
@@ -171,16 +173,28 @@ def _add_contrasts(cells: pd.DataFrame, settings: Settings, clusters: ClusterInd
     units = cells["unit"].to_numpy(dtype=object)
     sums = cells[["n", "total", "total_squares"]].to_numpy(float)
     sign, shown = cells["sign"].to_numpy(), cells["hidden"].to_numpy() == ""
+    wholes = _rows_of_wholes(cells)
     for key, rows in cells.iloc[places].groupby(SCORE_KEYS, sort=False, observed=True).indices.items():
         group = places[rows]
         first, withheld = group[shown[group]], group[~shown[group]]
-        together = np.vstack([sums[first], sums[withheld].sum(axis=0)]) if len(withheld) else sums[first]
+        pool = sums[withheld].sum(axis=0)
+        if 0 < (rest := sums[wholes[key[1:]]] - sums[group].sum(axis=0))[0] < settings.minimum_group:
+            # a reference without the few people of no unit would tell about them
+            pool = pool + rest
+        together = np.vstack([sums[first], pool]) if pool[0] > 0 else sums[first]
         nested = clusters.contrast(key, units[first], together) if settings.population == "process" else None
         values = _contrast_of(together, sign[first], units[first], settings, nested)
         for name, value in values.items():
             columns[name][first] = value
     for name, column in columns.items():
         cells[name] = column
+
+
+def _rows_of_wholes(cells: pd.DataFrame) -> dict[tuple[str, ...], int]:
+    """Row of the whole organisation for each score, item or indicator."""
+    rows = np.flatnonzero((cells["by"] == WHOLE).to_numpy())
+    keys = cells.iloc[rows][SCORE_KEYS[1:]].itertuples(index=False, name=None)
+    return dict(zip(keys, rows.tolist(), strict=True))
 
 
 def _contrast_of(

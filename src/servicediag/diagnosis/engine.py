@@ -28,7 +28,7 @@ from servicediag.diagnosis.gaps import (
 from servicediag.diagnosis.group_conditions import shown_groups
 from servicediag.diagnosis.invitations import InvitedLike, resolve_invited
 from servicediag.diagnosis.ledger import Ledger, Members, guard_against, membership, open_ledger, save_release
-from servicediag.diagnosis.model import Diagnosis
+from servicediag.diagnosis.model import PublishedDiagnosis
 from servicediag.diagnosis.operations import read_indicators
 from servicediag.diagnosis.publish import publish
 from servicediag.diagnosis.rules import RuleSet, load_rules
@@ -39,7 +39,8 @@ from servicediag.responses.model import Responses
 
 __all__ = ["diagnose"]
 
-SMALLEST_MINIMUM_GROUP = 3
+SMALLEST_MINIMUM_GROUP, USUAL_MINIMUM_GROUP = 3, 5
+"""Below the usual minimum a reason has to be recorded; below the smallest nothing is shown at all."""
 
 
 def diagnose(
@@ -54,10 +55,11 @@ def diagnose(
     background: Sequence[str] | None = None,
     rules: RuleSet | str | Path | None = None,
     minimum_group: int = 5,
+    privacy_override: str | None = None,
     smallest_gap: float = 5.0,
     ledger: str | Path | None = None,
     seed: int = 0,
-) -> Diagnosis:
+) -> PublishedDiagnosis:
     """Diagnose a study: what is wrong, where, how sure, consistent with which cause, what first.
 
     Parameters
@@ -90,7 +92,10 @@ def diagnose(
     rules : RuleSet or path, optional
         Root-cause rules; default the library's own. A file with ``extends: default`` adds to them.
     minimum_group : int
-        Groups with fewer answers are withheld, at least 3.
+        Groups with fewer answers are withheld; sensitive scales need 10 all the same. 3 and 4 need a
+        ``privacy_override``.
+    privacy_override : str, optional
+        Why groups of 3 or 4 may be shown; the report prints it.
     smallest_gap : float
         Smallest gap of interest in points of health: practical size, equivalence bound and border of *minor*.
     ledger : path, optional
@@ -101,7 +106,7 @@ def diagnose(
 
     Returns
     -------
-    Diagnosis
+    PublishedDiagnosis
         Already through the privacy gate: it may be shown to the organisation.
 
     Raises
@@ -127,6 +132,7 @@ def diagnose(
     ['can', 'can_requirements']
     """
     settings = _settings(minimum_group, smallest_gap, population, population_size, seed)
+    settings = replace(settings, privacy_override=_override(minimum_group, privacy_override))
     evidence = _gather(responses_or_evidence, by, cluster, background)
     book, members = _open(ledger, responses_or_evidence, evidence)
     if book is not None:
@@ -207,6 +213,17 @@ def _settings(
         population_size=dict(population_size or {}),
         seed=seed,
     )
+
+
+def _override(minimum_group: int, reason: str | None) -> str:
+    """The reason for a minimum below the usual one, which has to be given."""
+    reason = (reason or "").strip()
+    if minimum_group < USUAL_MINIMUM_GROUP and not reason:
+        raise ValueError(
+            f"minimum_group={minimum_group!r} is below {USUAL_MINIMUM_GROUP}: say why with privacy_override='...', "
+            f"which the report prints, or leave it at {USUAL_MINIMUM_GROUP}"
+        )
+    return reason
 
 
 def _gather(

@@ -227,7 +227,6 @@ class _Coarse:
             changes=self._without(self.source.changes),
             clusters=self._without(self.source.clusters),
             cross=self._without_cross(),
-            distributions={k: v for k, v in self.source.distributions.items() if k[:3] != self.whole[2:]},
             notes=tuple(dict.fromkeys((*self.source.notes, NOTE))),
         )
 

@@ -20,6 +20,7 @@ __all__ = [
     "FindingKind",
     "Metric",
     "OpenQuestion",
+    "PublishedDiagnosis",
     "Severity",
     "Summary",
     "Tier",
@@ -245,7 +246,7 @@ class Summary:
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """A diagnosis that has passed the privacy gate: all that a report may show, and nothing else.
+    """What a diagnosis holds. As ``PublishedDiagnosis`` it is all that a report may show, and nothing else.
 
     Attributes
     ----------
@@ -383,3 +384,8 @@ class Diagnosis:
         from servicediag.report import notebook_html
 
         return notebook_html(self)
+
+
+@dataclass(frozen=True, repr=False)
+class PublishedDiagnosis(Diagnosis):
+    """A diagnosis that has passed the privacy gate. Only this type is rendered; only the gate makes it."""

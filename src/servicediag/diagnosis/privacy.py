@@ -16,6 +16,8 @@ UNANIMITY_BELOW = 10
 """Groups smaller than this do not show a number that tells what (nearly) everybody answered."""
 FEASIBLE_SHARE = 0.20
 """What is withheld is protected where its sum could lie anywhere in at least this share of its range."""
+SENSITIVE_MINIMUM = 10
+"""Fewest answers to a sensitive scale that may be shown; ``instruments/_rules/privacy.yaml`` names these scales."""
 SOURCE = ["instrument", "form", "wave"]
 SCORE = ["kind", "dimension", "name"]
 
@@ -38,6 +40,7 @@ def hidden_cells(
     minimum: int,
     rules: PrivacyRules | None = None,
     closed: np.ndarray | None = None,
+    sensitive: np.ndarray | None = None,
 ) -> np.ndarray:
     """The rule that withholds each cell of the evidence, or empty text where it may be shown.
 
@@ -57,7 +60,15 @@ def hidden_cells(
     rules : PrivacyRules, optional
     closed : ndarray of bool, optional
         Cells that the release ledger withholds (rule ``ledger``).
+    sensitive : ndarray of bool, optional
+        Cells of sensitive scales, for which the minimum is at least 10.
     """
+    if sensitive is not None and sensitive.any() and minimum < SENSITIVE_MINIMUM:
+        hidden = np.full(len(cells), "", dtype=object)
+        for mine, least in ((~sensitive, minimum), (sensitive, SENSITIVE_MINIMUM)):
+            some = None if closed is None else closed[mine]
+            hidden[mine] = hidden_cells(cells[mine], atoms, least, rules, some)
+        return hidden
     rules = rules or PrivacyRules()
     table = cells.reset_index(drop=True)
     hidden = np.full(len(table), "", dtype=object)
@@ -84,6 +95,7 @@ def _complement(hidden: np.ndarray, table: pd.DataFrame, minimum: int, rules: Pr
     places = table.loc[whole, SOURCE + SCORE].itertuples(index=False, name=None)
     wholes = dict(zip(places, np.flatnonzero(whole), strict=True))
     n, total = table["n"].to_numpy(float), table["total"].to_numpy(float)
+    squares = table["total_squares"].to_numpy(float)
     ranges = np.where((table["kind"] == "indicator").to_numpy(), 1.0, 100.0)
     open_wholes: set[int] = set()
     for key, source in table[~whole].groupby(["by", *SOURCE], sort=False):
@@ -93,11 +105,14 @@ def _complement(hidden: np.ndarray, table: pd.DataFrame, minimum: int, rules: Pr
             if at is None or hidden[at] != "":
                 continue
             rows = group.index.to_numpy()
-            rest = (n[at] - n[rows].sum(), total[at] - total[rows].sum())
+            rest = tuple(float(sums[at] - sums[rows].sum()) for sums in (n, total, squares))
             order = np.lexsort((group["unit"].to_numpy().astype(str), sizes.loc[group["unit"]].to_numpy()))
             rows = rows[order]
             guarded = (hidden[rows] != "") & rules.interval
-            pool = _Pool(n[rows], total[rows] / ranges[rows], guarded, rest[0], rest[1] / ranges[at], minimum)
+            scale = ranges[at]
+            sums = np.array([n[rows], total[rows] / scale, squares[rows] / scale**2])
+            of_rest = np.array([rest[0], rest[1] / scale, rest[2] / scale**2])
+            pool = _Pool(sums, guarded, of_rest, minimum, rules.interval)
             if not _hide_units(hidden, rows, pool):
                 open_wholes.add(int(at))
     if open_wholes:
@@ -109,29 +124,42 @@ def _complement(hidden: np.ndarray, table: pd.DataFrame, minimum: int, rules: Pr
 
 @dataclass(frozen=True)
 class _Pool:
-    """Units of a grouping, and the people of no unit (``rest``), who are in the whole only. Totals are from 0 to n.
+    """Units of a grouping, and the people of no unit (``rest``), who are in the whole only.
 
-    ``guarded`` are the units that are hidden for their own sake, not to protect another one.
+    ``sums`` and ``rest`` hold n, total and squares, of answers from 0 to 1. ``guarded`` are the units that are hidden
+    for their own sake, not to protect another one.
     """
 
-    n: np.ndarray
-    total: np.ndarray
+    sums: np.ndarray
     guarded: np.ndarray
-    rest_n: float
-    rest_total: float
+    rest: np.ndarray
     minimum: int
+    interval: bool
 
     def is_safe(self, concealed: np.ndarray) -> bool:
         """Nothing is concealed, or what is concealed cannot be worked out from the whole and the units shown."""
-        if not concealed.any() and not 0 < self.rest_n < self.minimum:
+        few_in_none = bool(0 < self.rest[0] < self.minimum)
+        if not concealed.any() and not few_in_none:
             return True
-        together = self.n[concealed].sum() + self.rest_n
-        if concealed.sum() + (self.rest_n > 0) < 2 or together < self.minimum:
+        together = self.sums[:, concealed].sum(axis=1) + self.rest
+        if concealed.sum() + (self.rest[0] > 0) < 2 or together[0] < self.minimum:
             return False
-        total = self.total[concealed].sum() + self.rest_total
-        sizes = self.n[self.guarded]
-        width = np.minimum(total, sizes) - np.maximum(0.0, total - (together - sizes))
-        return bool((width >= FEASIBLE_SHARE * sizes - 1e-9).all())
+        sizes = self.sums[0][self.guarded]
+        if few_in_none and self.interval:
+            sizes = np.append(sizes, self.rest[0])
+        return bool((feasible_width(sizes, *together) >= FEASIBLE_SHARE * sizes - 1e-9).all())
+
+
+def feasible_width(m: np.ndarray | float, n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """Width of what the sum of m of n answers from 0 to 1 may be, when total and sum of squares of all n are known.
+
+    A sum of m answers lies within a multiple of the spread of m/n of the total (Samuelson, 1968).
+    """
+    share = m * total / n
+    reach = np.sqrt(np.maximum(m * (n - m) / n * np.maximum(squares - total**2 / n, 0.0), 0.0))
+    high = np.minimum(np.minimum(total, m), share + reach)
+    low = np.maximum(np.maximum(0.0, total - (n - m)), share - reach)
+    return np.asarray(high - low)
 
 
 def _hide_units(hidden: np.ndarray, rows: np.ndarray, pool: _Pool) -> bool:
@@ -157,9 +185,9 @@ def _unanimous(table: pd.DataFrame) -> np.ndarray:
     kind = table["kind"].to_numpy()
     of_indicator = (kind == "indicator") & ((total < 2) | (n - total < 2))
     of_item = (kind == "item") & (counts.max(axis=1, initial=0) >= n - 1)
-    # where all are this near to an end of the scale, each one's score is known to a fifth of its range
-    near_end = np.minimum(total, 100.0 * n - total) < 100.0 * FEASIBLE_SHARE
-    of_score = (kind == "score") & ((squares - total**2 / np.maximum(n, 1) < 1e-9) | near_end)
+    # where all are near to an end of the scale, or to one another, each one's answer is known to a fifth of its range
+    near = feasible_width(1.0, np.maximum(n, 1), total / 100.0, squares / 100.0**2) < FEASIBLE_SHARE
+    of_score = (kind != "indicator") & near
     masked = (n < UNANIMITY_BELOW) & (of_indicator | of_item | of_score)
     # quadrants add up to everybody: one masked quadrant would follow from the four others
     quadrant = np.flatnonzero((kind == "indicator") & table["name"].str.startswith("quadrant_").to_numpy())

@@ -11,7 +11,7 @@ import pandas as pd
 from servicediag.diagnosis.cells import current_waves
 from servicediag.diagnosis.draft import Draft, Titles
 from servicediag.diagnosis.evidence import WHOLE, Evidence
-from servicediag.diagnosis.model import Diagnosis
+from servicediag.diagnosis.model import PublishedDiagnosis
 from servicediag.diagnosis.ranking import ranked
 from servicediag.diagnosis.scale_use import language_notes
 from servicediag.diagnosis.sentences import method_statements
@@ -49,13 +49,13 @@ def publish(
     settings: Settings,
     targets: Targets,
     tables: Mapping[str, pd.DataFrame],
-) -> Diagnosis:
+) -> PublishedDiagnosis:
     """Let through what the privacy rules permit, ranked; everything else is named in ``withheld`` without its size."""
     shown = cells[cells["hidden"] == ""]
     permitted = [draft for draft in drafts if draft.finding.n >= settings.minimum_group]
     findings = tuple(ranked(permitted, settings))
     not_measured = tables.get("not_measured", pd.DataFrame())
-    return Diagnosis(
+    return PublishedDiagnosis(
         findings=findings,
         evidence=_evidence_frame(shown, evidence),
         items=_item_frame(shown, evidence),
@@ -186,6 +186,7 @@ def _method(settings: Settings, targets: Targets) -> dict[str, Any]:
         "smallest_gap": settings.smallest_gap,
         "minimum_effect": settings.minimum_effect,
         "minimum_group": settings.minimum_group,
+        **({"privacy_override": settings.privacy_override} if settings.privacy_override else {}),
         "population": settings.population,
         "targets": targets.origin,
         "low_level": settings.low_level,

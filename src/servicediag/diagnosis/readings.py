@@ -86,7 +86,7 @@ def turned(reading: Reading, condition: Condition) -> Reading:
 
 def unmeasured(condition: Condition, about: str) -> Reading:
     """The study has no such data: say which would settle it."""
-    needs = condition.needs or text(f"finding.needs.{condition.kind}", about=about)
+    needs = condition.needs or text(f"finding.needs.{condition.kind}", about=about or text("finding.needs.ratings"))
     return Reading(
         "unmeasured", text("finding.condition.unmeasured", needs=needs), target=condition.target, needs=needs
     )

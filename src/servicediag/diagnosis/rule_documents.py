@@ -17,6 +17,7 @@ __all__ = [
     "IndicatorDocument",
     "IndicatorsFile",
     "PieceDocument",
+    "PrivacyFile",
     "QUALIFIERS",
     "RefuterDocument",
     "RuleDocument",
@@ -196,3 +197,9 @@ class RulesFile(Document):
     actions: Many[ActionDocument] = ()
     indicators: Many[IndicatorDocument] = ()
     rules: AtLeastOne[RuleDocument]
+
+
+class PrivacyFile(Document):
+    """``privacy.yaml``: scales that are shown of larger groups only."""
+
+    sensitive: Many[DimensionReference]

@@ -49,6 +49,7 @@ class Settings:
     low_response: float = 0.30
     ranking_icc2: float = 0.50
     privacy: PrivacyRules = field(default_factory=PrivacyRules)
+    privacy_override: str = ""
 
     @property
     def minimum_effect(self) -> float:

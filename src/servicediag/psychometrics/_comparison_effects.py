@@ -152,14 +152,17 @@ def _noncentralities(t: float, df: float, level: float) -> tuple[float, float]:
 
     def solve(p: float) -> float:
         def excess(noncentrality: float) -> float:
-            return float(nctdtr(df, noncentrality, t)) - p
+            below = float(nctdtr(df, noncentrality, t))
+            # Far from t, where the function gives up, nearly all of the distribution lies on one side.
+            return (below if not math.isnan(below) else float(noncentrality < t)) - p
 
         reach = 1.0
         while not (excess(t - reach) > 0 > excess(t + reach)):
             reach *= 2
             if reach > 1e4 * (1 + abs(t)):
                 return math.nan
-        return float(brentq(excess, t - reach, t + reach, xtol=1e-13, rtol=1e-13))
+        found = float(brentq(excess, t - reach, t + reach, xtol=1e-13, rtol=1e-13))
+        return found if abs(excess(found)) < 1e-6 else math.nan  # no limit where the function gave up
 
     tail = (1 - level) / 2
     return solve(1 - tail), solve(tail)

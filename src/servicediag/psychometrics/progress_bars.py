@@ -39,7 +39,7 @@ def progress_bar(title: str, *, console: Console | None = None) -> Iterator[Call
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    target = console if console is not None else Console(stderr=True)
+    target = console if console is not None else Console(stderr=True, markup=False)
     columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn()
     with Progress(*columns, console=target, transient=True, disable=not target.is_terminal) as bar:
         task = bar.add_task(title, total=None)

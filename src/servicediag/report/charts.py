@@ -484,7 +484,8 @@ def _cells_by_place(evidence: Any) -> dict[tuple[Any, ...], list[dict[Any, Any]]
 
 
 def _place_of(row: Mapping[Any, Any]) -> tuple[Any, ...]:
-    return tuple(blank_to_none(row[name]) for name in ("by", "unit", "instrument", "dimension", "wave"))
+    by, *rest = (blank_to_none(row[name]) for name in ("by", "unit", "instrument", "dimension", "wave"))
+    return (None if rest[0] is None else by, *rest)
 
 
 def _first_of_each_place(findings: Sequence[Finding], kind: str) -> dict[tuple[Any, ...], Finding]:

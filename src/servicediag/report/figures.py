@@ -11,12 +11,27 @@ from servicediag.report.cells import Cells, Grouping, groupings, panels, units_o
 from servicediag.report.charts import Frame
 from servicediag.report.labels import number, signed
 from servicediag.report.svg import to_svg
-from servicediag.report.tables import Table, frame_table, health_table, without_column, without_empty
+from servicediag.report.tables import (
+    FRAME_KINDS,
+    Table,
+    frame_table,
+    health_table,
+    limited,
+    without_column,
+    without_empty,
+)
 
-__all__ = ["Figure", "dumbbell_figures", "gap_figures", "heatmap_figures", "readiness_figures"]
+__all__ = [
+    "Figure", "cut_note", "dumbbell_figures", "gap_figures", "heatmap_figures", "make_figure", "readiness_figures",
+    "with_place",
+]  # fmt: skip
 
 GAP_COLUMNS = ("unit", "dimension", "rater", "gap", "gap_low", "gap_high", "n", "tier", "severity", "q_value",
                "minimum_detectable_gap", "instrument", "by", "wave")  # fmt: skip
+COMPARISON_COLUMNS = ("unit", "dimension", "inner_rater", "outer_rater", "inner_health", "outer_health", "difference",
+                      "ci_low", "ci_high", "inner_n", "outer_n", "tier", "verdict", "instrument", "by",
+                      "wave")  # fmt: skip
+PATTERN_COLUMNS = ("unit", "dimension", "pattern", "manager", "employee", "customer", "instrument", "by", "wave")
 READINESS_COLUMNS = ("unit", "n", "know", "want", "can", "p_lowest_know", "p_lowest_want", "p_lowest_can", "bottleneck",
                      "verdict")  # fmt: skip
 
@@ -45,13 +60,13 @@ def heatmap_figures(frame: Frame) -> list[Figure]:
             health_table(frame.labels, cells, grouping, units, panel, charts.panel_title(frame, panel))
             for panel in panels(frame.diagnosis, grouping.wave)
         )
-        reading = [frame.labels.say("figure.heatmap.reading"), *_cut(frame, len(units) - 1)]
+        reading = [frame.labels.say("figure.heatmap.reading"), *cut_note(frame, len(units) - 1)]
         figures.append(
-            _figure(
+            make_figure(
                 frame,
                 f"heatmap-{position}",
                 chart,
-                _with_place(frame, grouping, _lowest(frame, grouping)),
+                with_place(frame, grouping, _lowest(frame, grouping)),
                 reading,
                 tables,
             )
@@ -74,11 +89,11 @@ def gap_figures(frame: Frame) -> list[Figure]:
         "figure.gaps.heading", **counts, unit=frame.labels.within(worst["unit"]), gap=signed(worst["gap"]),
         dimension=frame.labels.dimension(worst["instrument"], worst["dimension"]))  # fmt: skip
     smallest = number(charts.smallest_gap(frame.diagnosis), 0)
-    reading = [frame.labels.say("figure.gaps.reading", gap=smallest), *_cut(frame, len(known))]
+    reading = [frame.labels.say("figure.gaps.reading", gap=smallest), *cut_note(frame, len(known))]
     table = frame_table(known, GAP_COLUMNS, frame.labels, caption=frame.labels.say("figure.gaps.table"))
     for column in ("instrument", "by"):
         table = without_column(table, column)
-    return [_figure(frame, "gaps", chart, heading, reading, (without_empty(table),))]
+    return [make_figure(frame, "gaps", chart, heading, reading, (without_empty(table),))]
 
 
 def readiness_figures(frame: Frame) -> list[Figure]:
@@ -94,9 +109,9 @@ def readiness_figures(frame: Frame) -> list[Figure]:
         known = table[inside]
         caption = frame.labels.say("figure.readiness.table")
         tables = (frame_table(known, READINESS_COLUMNS, frame.labels, caption=caption),)
-        heading = _with_place(frame, grouping, _bottlenecks(frame, known))
-        reading = [frame.labels.say("figure.readiness.reading"), *_cut(frame, len(known) - 1)]
-        figures.append(_figure(frame, f"readiness-{position}", chart, heading, reading, tables))
+        heading = with_place(frame, grouping, _bottlenecks(frame, known))
+        reading = [frame.labels.say("figure.readiness.reading"), *cut_note(frame, len(known) - 1)]
+        figures.append(make_figure(frame, f"readiness-{position}", chart, heading, reading, tables))
     return figures
 
 
@@ -122,26 +137,45 @@ def dumbbell_figures(frame: Frame) -> list[Figure]:
             frame.labels,
             caption=frame.labels.say(f"figure.{kind}.table"),
         )
-        reading = [frame.labels.say(f"figure.{kind}.reading"), *_cut(frame, len(chosen))]
-        figures.append(_figure(frame, kind.replace("_", "-"), chart, heading, reading, (table,)))
+        reading = [frame.labels.say(f"figure.{kind}.reading"), *cut_note(frame, len(places))]
+        tables = (table, *(_comparisons(frame) if not figures else ()))
+        figures.append(make_figure(frame, kind.replace("_", "-"), chart, heading, reading, tables))
     return figures
 
 
-def _figure(
+def _comparisons(frame: Frame) -> list[Table]:
+    """All comparisons of two groups of raters on a dimension, and the patterns that have a name."""
+    table = frame.diagnosis.comparisons
+    sources = (
+        ("comparisons", table[table["item"].isna()], COMPARISON_COLUMNS),
+        ("patterns", frame.diagnosis.patterns, PATTERN_COLUMNS),
+    )
+    tables = []
+    for name, rows, columns in sources:
+        caption = frame.labels.say(f"figure.raters.{name}")
+        found = frame_table(rows, columns, frame.labels, caption=caption, kinds=FRAME_KINDS[name])
+        for column in ("instrument", "by", "wave"):
+            found = without_column(found, column)
+        tables.append(without_empty(found))
+    return [found for found in tables if found]
+
+
+def make_figure(
     frame: Frame, figure: str, chart: Any, heading: str, reading: Sequence[str], tables: tuple[Table, ...]
 ) -> Figure:
+    """The figure with its drawing; of long tables the first rows, since the workbook holds all."""
     text = " ".join(reading)
     description = f"{text} {frame.labels.say('figure.values_below')}"
-    return Figure(figure, heading, text, to_svg(chart, figure=figure, title=heading, description=description), tables)
+    drawing = to_svg(chart, figure=figure, title=heading, description=description)
+    return Figure(figure, heading, text, drawing, tuple(limited(table, frame.labels) for table in tables))
 
 
-def _cut(frame: Frame, rows: int) -> list[str]:
-    if rows <= charts.MAXIMUM_ROWS:
-        return []
-    return [frame.labels.say("figure.cut", shown=charts.MAXIMUM_ROWS, all=rows)]
+def cut_note(frame: Frame, rows: int, most: int = charts.MAXIMUM_ROWS) -> list[str]:
+    """What to say where a drawing cannot show all rows."""
+    return [frame.labels.say("figure.cut", shown=most, all=rows)] if rows > most else []
 
 
-def _with_place(frame: Frame, grouping: Grouping, heading: str) -> str:
+def with_place(frame: Frame, grouping: Grouping, heading: str) -> str:
     """The heading, with grouping and wave before it where the report has several."""
     if len(groupings(frame.diagnosis)) < 2:
         return heading

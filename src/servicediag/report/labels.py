@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from servicediag.diagnosis.model import Diagnosis, Finding
 from servicediag.report.publication import blank_to_none
 from servicediag.wording.catalogue import has_text, text
 
+if TYPE_CHECKING:
+    from servicediag.instrument.background import BackgroundField
+
 __all__ = ["Labels", "number", "percent", "probability", "signed"]
 
 MINUS = "\N{MINUS SIGN}"
+_REFERENCE = re.compile(r"\b([a-z][a-z0-9-]*)/([a-z][a-z0-9_]*)")
+_RATER = re.compile(r"\(([a-z_]+)\)")
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,35 @@ class Labels:
         code = blank_to_none(code)
         if code is None:
             return ""
-        key = f"report.value.{column}.{code}"
+        key = f"report.value.{column}.{str(code).replace(' ', '_')}"
         return text(key, self.language) if has_text(key, self.language) else str(code)
+
+    def background(self, field: str) -> str:
+        """Title of a background field."""
+        known = _background_fields().get(field)
+        return known.title.get(self.language, known.title["en"]) if known is not None else _words(field)
+
+    def category(self, field: str, category: Any) -> str:
+        """The option of a background field in words."""
+        known = _background_fields().get(field)
+        options = known.options.get(str(category), {}) if known is not None else {}
+        return str(options.get(self.language) or options.get("en") or category)
+
+    def index(self, name: Any) -> str:
+        """The title of an index."""
+        key = f"report.index.{name}.title"
+        return text(key, self.language) if has_text(key, self.language) else _words(name)
+
+    def part(self, index: str, part: Any) -> str:
+        """A part of an index in words; dimensions within it by their titles."""
+        code = blank_to_none(part)
+        if code is None:
+            return ""
+        key = f"report.index.{index}.part.{str(code).replace(' ', '_')}"
+        if has_text(key, self.language):
+            return text(key, self.language)
+        named = _REFERENCE.sub(lambda found: self.dimension(found[1], found[2]), str(code))
+        return _RATER.sub(lambda found: f"({self.value('rater', found[1])})", named)
 
     def column(self, name: str) -> str:
         key = f"report.column.{name}"
@@ -92,6 +126,14 @@ class Labels:
         if finding.wave is not None:
             parts.append(str(finding.wave))
         return " · ".join(parts)
+
+
+@cache
+def _background_fields() -> Mapping[str, BackgroundField]:
+    # not at the top: only reports with background fields read the catalogue
+    from servicediag.instrument.background import load_background
+
+    return {field.id: field for field in load_background()}
 
 
 def number(value: Any, decimals: int = 1) -> str:

@@ -100,9 +100,11 @@ def heading(text: str, colour: str, lift: float = 0.0) -> dict[str, Any]:
 
 
 def beside(records: Records, y: Mapping[str, Any], left: float, field: str) -> dict[str, Any]:
-    """A text at the right end of every row."""
+    """A text of one or two lines at the right end of every row, centred on the row."""
     encoding = {"y": y, "x": constant(left), "text": _text(field)}
-    return mark("text", records, encoding, align="left", fontSize=LABEL, color=INK, limit=0)
+    two_lines = any("\n" in str(record[field]) for record in records)
+    return mark("text", records, encoding, align="left", fontSize=LABEL, color=INK, limit=0, lineHeight=LINE,
+                dy=-LINE / 2 if two_lines else 0)  # fmt: skip
 
 
 def symbol_key(entries: Sequence[tuple[str, str, str]]) -> dict[str, Any]:

@@ -7,26 +7,35 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 
-from servicediag.diagnosis.model import Diagnosis
-from servicediag.files import atomic_path
-from servicediag.report import figures, method
+from servicediag.diagnosis.model import Diagnosis, Finding
+from servicediag.report import figures, further_figures, method
 from servicediag.report.cells import groupings, units_of
 from servicediag.report.charts import Frame
 from servicediag.report.labels import Labels, number
 from servicediag.report.publication import blank_to_none, printable
-from servicediag.report.story import Story, cannot_tell, headline, stories, strengths
-from servicediag.report.tables import Table, frame_table, watch_table, without_column, without_empty
+from servicediag.report.story import Story, brief, cannot_tell, stories, strengths
+from servicediag.report.tables import (
+    FRAME_KINDS,
+    Table,
+    frame_table,
+    limited,
+    watch_table,
+    without_column,
+    without_empty,
+)
 from servicediag.report.theme import FONT_STACK, Theme
+from servicediag.report.unit_files import file_names, write_with_folder
 from servicediag.report.version import package_version
 
 __all__ = ["MAXIMUM_UNITS", "render_page", "write_page"]
 
 MAXIMUM_UNITS = 60
-"""Sections of units on one page; the workbook holds all."""
-TOP = 5
+"""Sections of units on one page; with more, each unit gets a file of its own."""
+TOP, OPEN_QUESTIONS = 5, 5
 SIGNS = {"established": "●", "likely": "◆", "watch": "□", "abstained": "–"}
 SCORES = ("wave", "instrument", "dimension", "rater", "n", "health", "gap", "gap_low", "gap_high",
           "minimum_detectable_gap", "tier", "severity")  # fmt: skip
@@ -50,7 +59,9 @@ RELIABILITY = (
     "note",
 )
 WITHHELD = ("unit", "instrument", "rater", "dimension", "rule", "by", "wave")
-SHARE_KINDS = {"ci_low": "share", "ci_high": "share"}
+NOT_MEASURED = ("gap", "what", "code", "settled_by")
+INDEXES = ("index", "unit", "part", "estimate", "ci_low", "ci_high", "n", "verdict", "wave")
+OPERATIONS = ("indicator", "unit", "value", "cases", "by", "wave")
 
 
 @dataclass(frozen=True)
@@ -60,47 +71,83 @@ class UnitSection:
     name: str
     stories: tuple[Story, ...]
     scores: Table
+    troubles: int
 
 
 def write_page(diagnosis: Diagnosis, path: str | Path, *, language: str, theme: Theme, overwrite: bool) -> Path:
-    """Write the page; see :func:`render_page`."""
-    page = render_page(diagnosis, language=language, theme=theme)
-    with atomic_path(path, overwrite=overwrite) as temporary:
-        temporary.write_bytes(page.encode("utf-8"))
-    return Path(path)
+    """Write the page; see :func:`render_page`. Many units get a file each in the folder ``<name>-units`` beside it."""
+    path = Path(path)
+    frame = _frame_of(diagnosis, language, theme)
+    sections = _unit_sections(frame)
+    if len(sections) <= MAXIMUM_UNITS + 1:
+        write_with_folder(path, _page(frame, sections), {}, overwrite=overwrite)
+        return path
+    names = file_names(unit.name for unit in sections)
+    folder = f"{path.stem}-units"
+    links = [(f"{quote(folder)}/{name}", unit) for name, unit in zip(names, sections, strict=True)]
+    files = {name: _unit_page(frame, unit, path.name) for name, unit in zip(names, sections, strict=True)}
+    page = _page(frame, [], unit_links=links, unit_folder=folder)
+    write_with_folder(path, page, files, folder=folder, overwrite=overwrite)
+    return path
 
 
 def render_page(diagnosis: Diagnosis, *, language: str, theme: Theme) -> str:
-    """The page as text. Every text from data passes the template's escaping; drawings are made and escaped here."""
+    """The page as one text, with at most ``MAXIMUM_UNITS`` units told.
+
+    Every text from data passes the template's escaping; drawings are made and escaped here.
+    """
+    frame = _frame_of(diagnosis, language, theme)
+    sections = _unit_sections(frame)
+    told, units = sections[: MAXIMUM_UNITS + 1], len(sections) - 1
+    cut = frame.labels.say("unit.cut", shown=MAXIMUM_UNITS, all=units) if units > MAXIMUM_UNITS else ""
+    return _page(frame, told, units_cut=cut)
+
+
+def _frame_of(diagnosis: Diagnosis, language: str, theme: Theme) -> Frame:
     published = printable(diagnosis)
-    labels = Labels.of(published, language)
-    frame = Frame(published, labels, theme)
+    return Frame(published, Labels.of(published, language), theme)
+
+
+def _page(frame: Frame, units: Sequence[UnitSection], **links: Any) -> str:
     page = {
-        **_story_sections(published, labels),
+        **_story_sections(frame.diagnosis, frame.labels),
         **_figure_sections(frame),
-        **_table_sections(published, labels),
-        **_unit_sections(published, labels),
-    }
+        **_table_sections(frame.diagnosis, frame.labels),
+        "units": units, "units_cut": "", "unit_links": (), "unit_folder": "", **links,
+    }  # fmt: skip
     page["sections"] = _present(page)
-    fixed = {"language": language, "theme": theme, "font": FONT_STACK, "signs": SIGNS, "version": package_version(),
-             "say": labels.say, "number": number}  # fmt: skip
-    return _environment().get_template("page.html.j2").render(**fixed, **page)
+    return _environment().get_template("page.html.j2").render(**_fixed(frame), **page)
+
+
+def _unit_page(frame: Frame, unit: UnitSection, page: str) -> str:
+    title = str(frame.diagnosis.study.get("title") or frame.labels.say("title.page"))
+    template = _environment().get_template("unit.html.j2")
+    return template.render(**_fixed(frame), title=title, unit=unit, back=f"../{quote(page)}")
+
+
+def _fixed(frame: Frame) -> dict[str, Any]:
+    return {"language": frame.labels.language, "theme": frame.theme, "font": FONT_STACK, "signs": SIGNS,
+            "version": package_version(), "say": frame.labels.say, "number": number}  # fmt: skip
 
 
 def _story_sections(diagnosis: Diagnosis, labels: Labels) -> dict[str, Any]:
-    top = diagnosis.top(TOP)
+    short = brief(diagnosis, labels, TOP)
     troubles = diagnosis.top(max(1, len(diagnosis.findings)))
     left_open = cannot_tell(diagnosis, labels)
     return {
         "title": str(diagnosis.study.get("title") or labels.say("title.page")),
         "named": bool(diagnosis.study.get("title")),
         "facts": method.facts(diagnosis, labels),
-        "headline": headline(diagnosis, labels),
-        "top": stories(top, labels),
-        "more": len(troubles) - len(top),
+        "brief": short,
+        "open_shown": OPEN_QUESTIONS,
+        "top": short.troubles,
+        "more": len(troubles) - len(short.troubles),
         "strengths": stories(strengths(diagnosis), labels),
         "cannot": left_open,
-        "watch_table": watch_table(stories(left_open.watch, labels), labels, labels.say("cannot.watch")),
+        "watch_table": limited(
+            watch_table(stories(left_open.watch, labels), labels, labels.say("cannot.watch")), labels
+        ),
+        "not_measured": _frame(diagnosis, labels, "not_measured", NOT_MEASURED, "cannot.not_measured"),
         "statements": method.statements(diagnosis, labels),
         "references": method.references(diagnosis),
         "glossary": method.glossary(labels),
@@ -112,30 +159,43 @@ def _figure_sections(frame: Frame) -> dict[str, Any]:
         "figure_sections": [
             ("heatmap", figures.heatmap_figures(frame)),
             ("gaps", figures.gap_figures(frame)),
+            ("answers", further_figures.answer_figures(frame)),
             ("readiness", figures.readiness_figures(frame)),
+            ("plane", further_figures.plane_figures(frame)),
             ("tools", figures.dumbbell_figures(frame)),
-        ]
+            ("changes", further_figures.change_figures(frame)),
+            ("agreement", further_figures.agreement_figures(frame)),
+            ("segments", further_figures.segment_figures(frame)),
+            ("indexes", further_figures.index_figures(frame)),
+        ],
+        "folded": ("answers",),
     }
 
 
 def _table_sections(diagnosis: Diagnosis, labels: Labels) -> dict[str, Any]:
-    indicators = diagnosis.indicators[diagnosis.indicators["unit"].isna()]
+    whole = replace(diagnosis, indicators=diagnosis.indicators[diagnosis.indicators["unit"].isna()])
     lists, scales = _item_tables(diagnosis, labels)
-
-    def table(frame: Any, names: Sequence[str], caption: str, kinds: Any = None) -> Table:
-        return without_empty(frame_table(frame, names, labels, caption=labels.say(caption), kinds=kinds))
 
     return {
         "item_tables": lists,
         "scale_tables": scales,
-        "indicators": table(indicators, INDICATORS, "indicators.table", SHARE_KINDS),
-        "reliability": table(diagnosis.reliability, RELIABILITY, "reliability.table"),
+        "indicators": _frame(whole, labels, "indicators", INDICATORS, "indicators.table"),
+        "all_indexes": _frame(diagnosis, labels, "indexes", INDEXES, "index.other.heading"),
+        "operations": _frame(diagnosis, labels, "operations", OPERATIONS, "method.operations"),
+        "reliability": _frame(diagnosis, labels, "reliability", RELIABILITY, "reliability.table"),
         "parts": method.parts_table(diagnosis, labels),
         "thresholds": method.thresholds_table(diagnosis, labels),
         "settings": method.settings_table(diagnosis, labels),
         "withheld": _withheld_table(diagnosis, labels),
         "n_withheld": len(diagnosis.withheld),
     }
+
+
+def _frame(diagnosis: Diagnosis, labels: Labels, name: str, columns: Sequence[str], caption: str) -> Table:
+    """One table of the diagnosis under its caption, without columns that hold nothing."""
+    frame = getattr(diagnosis, name)
+    table = frame_table(frame, columns, labels, caption=labels.say(caption), kinds=FRAME_KINDS.get(name))
+    return limited(without_empty(table), labels)
 
 
 def _withheld_table(diagnosis: Diagnosis, labels: Labels) -> Table:
@@ -149,7 +209,7 @@ def _withheld_table(diagnosis: Diagnosis, labels: Labels) -> Table:
         if row[at] is not None and row[at] not in dimensions:
             dimensions.append(row[at])
     rows = [(*key[:at], ", ".join(dimensions) or None, *key[at + 1 :]) for key, dimensions in found.items()]
-    return without_empty(replace(table, rows=tuple(rows)))
+    return limited(without_empty(replace(table, rows=tuple(rows))), labels)
 
 
 def _item_tables(diagnosis: Diagnosis, labels: Labels) -> tuple[list[Table], list[Table]]:
@@ -178,7 +238,9 @@ def _item_tables(diagnosis: Diagnosis, labels: Labels) -> tuple[list[Table], lis
     return lists, others
 
 
-def _unit_sections(diagnosis: Diagnosis, labels: Labels) -> dict[str, Any]:
+def _unit_sections(frame: Frame) -> list[UnitSection]:
+    """The whole organisation and every unit; empty where there is no unit."""
+    diagnosis, labels = frame.diagnosis, frame.labels
     groups = list(dict.fromkeys(grouping.by for grouping in groupings(diagnosis)))
     places: list[tuple[str | None, str | None]] = [(None, None)]
     places += [(by, unit) for by in groups for unit in units_of(diagnosis, by)]
@@ -186,15 +248,19 @@ def _unit_sections(diagnosis: Diagnosis, labels: Labels) -> dict[str, Any]:
         tuple(blank_to_none(part) for part in key): rows
         for key, rows in diagnosis.evidence.groupby(["by", "unit"], sort=False, dropna=False)
     }
+    findings_of: dict[tuple[str | None, str | None], list[Finding]] = {}
+    for finding in diagnosis.findings:
+        findings_of.setdefault((finding.by if finding.unit else None, finding.unit), []).append(finding)
     sections = []
-    for by, unit in places[: MAXIMUM_UNITS + 1]:
+    for by, unit in places:
         name = labels.unit(unit) if by is None or len(groups) < 2 else f"{labels.unit(unit)} ({by})"
-        told = stories((f for f in diagnosis.findings if (f.unit and f.by, f.unit) == (by, unit)), labels)
+        found = findings_of.get((by, unit), [])
         rows = rows_of.get((by, unit), diagnosis.evidence.iloc[:0])
         table = frame_table(rows, SCORES, labels, caption=labels.say("unit.scores", unit=name))
-        sections.append(UnitSection(name, told, without_column(without_empty(_dimension_first(table)), "instrument")))
-    cut = labels.say("unit.cut", shown=MAXIMUM_UNITS, all=len(places) - 1) if len(places) - 1 > MAXIMUM_UNITS else ""
-    return {"units": sections if len(places) > 1 else [], "units_cut": cut}
+        scores = without_column(without_empty(_dimension_first(table)), "instrument")
+        troubles = sum(finding.is_trouble for finding in found)
+        sections.append(UnitSection(name, stories(found, labels), scores, troubles))
+    return sections if len(places) > 1 else []
 
 
 def _dimension_first(table: Table) -> Table:
@@ -205,11 +271,11 @@ def _dimension_first(table: Table) -> Table:
 
 def _present(page: dict[str, Any]) -> list[str]:
     """Identifiers of the sections that the page has, in its order."""
-    drawn = [name for name, found in page["figure_sections"] if found]
+    drawn = [name for name, found in page["figure_sections"] if found or (name == "indexes" and page["all_indexes"])]
     optional = {"items": page["item_tables"] or page["scale_tables"], "indicators": page["indicators"],
-                "units": page["units"], "reliability": page["reliability"]}  # fmt: skip
+                "operations": page["operations"], "units": page["units"] or page["unit_links"], "reliability": page["reliability"]}  # fmt: skip
     middle = [name for name, content in optional.items() if content]
-    return ["summary", "strengths", "cannot_tell", *drawn, *middle, "method", "withheld", "glossary"]
+    return ["summary", "findings", "strengths", "cannot_tell", *drawn, *middle, "method", "withheld", "glossary"]
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from servicediag.diagnosis.model import Cause, Diagnosis, Finding, OpenQuestion, Summary
+from servicediag.diagnosis.model import Cause, Diagnosis, Finding, OpenQuestion, PublishedDiagnosis, Summary
 from servicediag.escaping import encodable
 from servicediag.report.columns import FRAMES, SIZES, ColumnKind, kind_of
 from servicediag.report.plain_text import clean, clean_tree, distinct
@@ -30,7 +30,16 @@ def rounded(diagnosis: Diagnosis) -> Diagnosis:
 
     Shares and probabilities keep three decimals there. Text stays as it is, except that lone surrogates, which no
     file can hold, are replaced.
+
+    Raises
+    ------
+    TypeError
+        What is given has not passed the privacy gate.
     """
+    if not isinstance(diagnosis, PublishedDiagnosis):
+        raise TypeError(
+            f"diagnosis is a {type(diagnosis).__name__}; only a PublishedDiagnosis, as diagnose() returns it, is rendered"
+        )
     frames = {name: _rounded_frame(getattr(diagnosis, name), name) for name in FRAMES}
     findings = tuple(_mapped(_rounded_finding(finding), encodable) for finding in diagnosis.findings)
     return replace(diagnosis, findings=findings, study=_plain_tree(diagnosis.study),

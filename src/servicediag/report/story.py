@@ -10,9 +10,11 @@ from servicediag.diagnosis.model import Cause, Diagnosis, Finding
 from servicediag.report.labels import Labels
 
 __all__ = [
+    "Brief",
     "CannotTell",
     "Reason",
     "Story",
+    "brief",
     "cannot_tell",
     "first_action",
     "headline",
@@ -43,6 +45,8 @@ class Story:
         Unit, dimension and rater in words.
     tier, severity : str
         The codes; ``tier_label`` and ``severity_label`` are the words.
+    standing : str
+        How sure the place among the troubles is; empty where it has none or stands alone.
     consistent : tuple of Reason
         Supported causes with the evidence that confirms them.
     possible : tuple of Reason
@@ -59,6 +63,7 @@ class Story:
     title: str
     place: str
     estimate: str
+    standing: str
     tier_label: str
     severity_label: str
     consistent: tuple[Reason, ...]
@@ -76,6 +81,40 @@ class CannotTell:
     abstentions: tuple[tuple[str, str], ...]
     untested: tuple[Reason, ...]
     watch: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Brief:
+    """The shortest form of a report: a few troubles, a strength, what first, and what cannot be told.
+
+    Attributes
+    ----------
+    open : tuple of (str, str)
+        What cannot be told, and what would settle it (empty where nothing is said).
+    """
+
+    headline: str
+    troubles: tuple[Story, ...]
+    strengths: tuple[str, ...]
+    first_actions: tuple[str, ...]
+    open: tuple[tuple[str, str], ...]
+
+
+def brief(diagnosis: Diagnosis, labels: Labels, most: int = 5) -> Brief:
+    """The summary of the diagnosis; what it lacks is taken from the findings."""
+    summary = diagnosis.summary
+    known = {finding.id: finding for finding in diagnosis.findings}
+    troubles = stories((known[name] for name in summary.troubles if name in known), labels)
+    troubles = (troubles or stories(diagnosis.top(most), labels))[:most]
+    good = summary.strengths or tuple(
+        f"{story.title}: {story.estimate}" for story in stories(strengths(diagnosis)[:most], labels)
+    )
+    actions = summary.first_actions or tuple(
+        dict.fromkeys(story.first_action for story in troubles if story.first_action)
+    )
+    questions = tuple((question.what, question.settled_by) for question in summary.cannot_tell)
+    return Brief(summary.headline or headline(diagnosis, labels), troubles, good, actions,
+                 questions or cannot_tell(diagnosis, labels).abstentions)  # fmt: skip
 
 
 def stories(findings: Iterable[Finding], labels: Labels) -> tuple[Story, ...]:
@@ -146,6 +185,7 @@ def _story(finding: Finding, labels: Labels) -> Story:
         title=finding.title or labels.place(finding),
         place=labels.place(finding),
         estimate=labels.estimate(finding),
+        standing=_standing(finding, labels),
         tier_label=labels.value("tier", finding.tier),
         severity_label=labels.value("severity", finding.severity),
         consistent=tuple(_reason(c, c.confirming, labels) for c in causes if c.status == "supported"),
@@ -155,6 +195,16 @@ def _story(finding: Finding, labels: Labels) -> Story:
         open=open_questions(finding),
         first_action=first_action(finding),
     )
+
+
+def _standing(finding: Finding, labels: Labels) -> str:
+    """Troubles that cannot be told apart from this one, and the interval of its place."""
+    parts = []
+    if finding.tied_with:
+        parts.append(labels.say("brief.tied", count=len(finding.tied_with)))
+    if finding.rank_low is not None and finding.rank_high is not None and finding.rank_low < finding.rank_high:
+        parts.append(labels.say("brief.place", low=finding.rank_low, high=finding.rank_high))
+    return "; ".join(parts)
 
 
 def _reason(cause: Cause, sentences: tuple[str, ...], labels: Labels) -> Reason:

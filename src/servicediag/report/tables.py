@@ -15,8 +15,8 @@ from servicediag.report.publication import blank_to_none
 from servicediag.report.story import Story
 
 __all__ = [
-    "CODED", "KIND_OF", "Column", "Table", "all_columns", "columns_of", "frame_table", "health_table",
-    "shown", "watch_table", "without_column", "without_empty",
+    "CODED", "FRAME_KINDS", "KIND_OF", "MOST_ROWS", "Column", "Table", "all_columns", "columns_of", "frame_table",
+    "health_table", "limited", "shown", "watch_table", "without_column", "without_empty",
 ]  # fmt: skip
 
 _KINDS = {
@@ -28,6 +28,25 @@ _KINDS = {
     "p": ("q_value", "q_minimum_effect"),
     "coefficient": tuple(name for name in COEFFICIENTS if name != "sem"),
 }
+FRAME_KINDS: Mapping[str, Mapping[str, str]] = {
+    "indicators": {"ci_low": "share", "ci_high": "share"},
+    "comparisons": {
+        **dict.fromkeys(("inner_health", "outer_health"), "points"), "superiority": "share",
+        **dict.fromkeys(("difference", "ci_low", "ci_high", "ci_low_90", "ci_high_90"), "signed"),
+    },
+    "patterns": dict.fromkeys(("manager", "employee", "customer"), "points"),
+    "changes": {
+        **dict.fromkeys(("first_health", "second_health"), "points"),
+        **dict.fromkeys(("change", "ci_low", "ci_high"), "signed"),
+    },
+    "agreement": {"sd_share_of_maximum": "share", "average_deviation": "coefficient"},
+    "indexes": dict.fromkeys(("estimate", "ci_low", "ci_high"), "value"),
+    "operations": {"value": "value"},
+    "not_measured": {"gap": "text", "code": "text"},
+}  # fmt: skip
+"""What columns count in one table only."""
+MOST_ROWS = 300
+"""Rows of one table on the page; the workbook holds all."""
 KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names}
 CODED = (
     "tier",
@@ -43,7 +62,10 @@ CODED = (
     "bottleneck",
     "verdict",
     "scored",
+    "design",
+    "pattern",
 )
+_OF_RATERS = ("inner_rater", "outer_rater")
 
 
 @dataclass(frozen=True)
@@ -90,6 +112,7 @@ def shown(value: Any, kind: str) -> str:
     shows: dict[str, Callable[[Any], str]] = {
         "count": lambda v: number(v, 0), "points": number, "signed": signed, "share": percent,
         "probability": probability, "p": _p_value, "coefficient": lambda v: number(v, 2),
+        "value": lambda v: number(v, 2),
     }  # fmt: skip
     return shows[kind](value) if kind in shows else str(value)
 
@@ -163,6 +186,14 @@ def without_empty(table: Table, keep: Sequence[str] = ()) -> Table:
                    rows=tuple(tuple(row[i] for i in used) for row in table.rows))  # fmt: skip
 
 
+def limited(table: Table, labels: Labels) -> Table:
+    """The first rows of a table that is too long for a page, which its caption then says."""
+    if len(table.rows) <= MOST_ROWS:
+        return table
+    cut = labels.say("table.cut", shown=MOST_ROWS, all=len(table.rows))
+    return replace(table, caption=f"{table.caption} ({cut})", rows=table.rows[:MOST_ROWS])
+
+
 def _word(record: Mapping[Any, Any], column: Column, labels: Labels) -> Any:
     value = blank_to_none(record[column.name])
     if column.name == "unit":
@@ -173,8 +204,16 @@ def _word(record: Mapping[Any, Any], column: Column, labels: Labels) -> Any:
         return labels.instrument(value)
     if column.name == "dimension":
         return labels.dimension(record.get("instrument"), value)
-    if column.name in CODED:
-        return labels.value(column.name, value)
+    if column.name == "background":
+        return labels.background(value)
+    if column.name == "category":
+        return labels.category(record["background"], value)
+    if column.name == "part":
+        return labels.part(record["index"], value)
+    if column.name == "index":
+        return labels.index(value)
+    if column.name in CODED or column.name in _OF_RATERS:
+        return labels.value("rater" if column.name in _OF_RATERS else column.name, value)
     return value
 
 

@@ -63,9 +63,11 @@ def read_theme(path: str | Path) -> Theme:
     loaded = load_yaml(path, path.name)
     if loaded.data is None:
         return Theme(name="house")
+    issues = _comments_for_colours(loaded)
+    if issues:
+        raise _faulty(loaded, issues)
     document = validate_document(loaded, _ThemeDocument)
     values: dict[str, Any] = document.model_dump()
-    issues: list[Issue] = []
     for role in ("primary", "accent"):
         try:
             Theme(**{role: values[role]})
@@ -76,8 +78,22 @@ def read_theme(path: str | Path) -> Theme:
     except (OSError, ValueError) as error:
         issues.append(_logo_issue(loaded, error))
     if issues:
-        raise InstrumentError(f"{loaded.name}: {len(issues)} problem{'s' if len(issues) > 1 else ''}", issues)
+        raise _faulty(loaded, issues)
     return Theme(**values)
+
+
+def _comments_for_colours(loaded: LoadedYaml) -> list[Issue]:
+    """Colours without quotes, which YAML takes for comments, so that the key has no value."""
+    data = loaded.data if isinstance(loaded.data, dict) else {}
+    problem = "The colour is empty; without quotes, # begins a comment."
+    return [
+        loaded.issue("invalid_colour", (role,), f"{role}: {problem}", _COLOUR_REMEDY)
+        for role in ("primary", "accent") if role in data and data[role] is None
+    ]  # fmt: skip
+
+
+def _faulty(loaded: LoadedYaml, issues: list[Issue]) -> InstrumentError:
+    return InstrumentError(f"{loaded.name}: {len(issues)} problem{'s' if len(issues) > 1 else ''}", issues)
 
 
 def _logo(theme: Path, name: str) -> Logo:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import html
 import io
 import json
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -214,7 +216,13 @@ def mark_cells(source: str | Path, issues: Sequence[Issue], path: str | Path, *,
     for worksheet in workbook.worksheets:
         _unlink(worksheet)
     packed = io.BytesIO()
-    workbook.save(packed)
+    try:
+        workbook.save(packed)
+    except Exception as error:
+        # openpyxl writes every sheet to a temporary file first; with lxml a full disk is then no OSError.
+        if type(error).__name__ != "SerialisationError":
+            raise
+        raise OSError(errno.ENOSPC, "temporary files cannot be written", tempfile.gettempdir()) from error
     with atomic_path(path, overwrite) as temporary:
         temporary.write_bytes(packed.getbuffer())
     return Path(path)

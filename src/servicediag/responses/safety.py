@@ -81,6 +81,12 @@ class Limits:
     json_values: int = 4_000_000
     tags: int = 10_000_000
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"limits={{{field.name!r}: {value!r}}} must be a whole number of at least 1")
+
     @classmethod
     def of(cls, limits: Limits | Mapping[str, int] | None) -> Limits:
         """The limits themselves, the defaults, or the defaults with some of them replaced."""
@@ -91,9 +97,9 @@ class Limits:
         names = [f.name for f in fields(cls)]
         if not isinstance(limits, Mapping):
             raise TypeError(f"limits={limits!r} must be a Limits or a mapping of {', '.join(names)}")
-        unknown = sorted(str(name) for name in limits if name not in names)
+        unknown = [name for name in limits if name not in names]
         if unknown:
-            raise ValueError(f"limits={unknown!r} are not limits; choose from {', '.join(names)}")
+            raise ValueError(f"limits={unknown[0]!r} is no limit; choose from {', '.join(names)}")
         return cls(**limits)
 
 
