@@ -20,7 +20,7 @@ from servicediag.errors import InstrumentError, Issue
 from servicediag.simulation import AnswerProcess, Effect, simulate
 from servicediag.tables import write_workbook
 
-COMMANDS = ("demo", "instruments", "answer-sheet", "check", "score", "reliability", "diagnose", "lint")
+COMMANDS = ("demo", "instruments", "answer-sheet", "check", "score", "reliability", "diagnose", "plan", "lint")
 SINS = ["-i", "seven-sins:customer"]
 STAFF = ["-i", "readiness:employee+four-tools:receiver"]
 
@@ -190,6 +190,42 @@ def test_advice_is_given_in_the_words_of_the_command_line(tmp_path, sins):
 )
 def test_wrong_reading_options_are_wrong_usage(sins, arguments):
     assert run("check", sins, *SINS, *arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["check", "score", "reliability", "diagnose"])
+def test_limits_are_read_by_every_command_that_reads_exports(tmp_path, sins, command):
+    arguments = [command, sins, *SINS, *(["-o", tmp_path / "scores.xlsx"] if command == "score" else [])]
+    result = run(*arguments, "--limit", "columns=100", "--limit", "workbook_rows=3")
+    assert result.exit_code == 1
+    assert "workbook_rows is 3" in result.stderr
+
+
+def test_limit_is_raised_as_the_error_that_names_it_says(sins):
+    refused = run("check", sins, *SINS, "--limit", "columns=3")
+    assert refused.exit_code == 1
+    assert "limits=" not in refused.stderr
+    advice = re.search(r"pass (--limit) (columns=[0-9]+)\.", refused.stderr)
+    assert advice is not None
+    assert run("check", sins, *SINS, *advice.groups()).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (["colums=5"], "choose from workbook_bytes"),
+        (["columns"], "NAME=VALUE"),
+        (["columns=many"], "NAME=VALUE"),
+        (["columns=-5"], "NAME=VALUE"),
+        (["columns=\u0665"], "NAME=VALUE"),
+        (["columns=0"], "at least 1"),
+        (["columns=5", "columns=6"], "twice"),
+    ],
+)
+def test_limit_that_is_none_is_wrong_usage_and_says_how_to_write_it(sins, limits, said):
+    result = run("check", sins, *SINS, *(part for limit in limits for part in ("--limit", limit)))
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.replace("│", " ").split())
+    assert "limits=" not in result.stderr
 
 
 def test_folder_given_as_export_is_called_a_folder(tmp_path):
@@ -558,3 +594,16 @@ def test_unknown_platform_is_wrong_usage(sins):
     result = run("check", sins, *SINS, "--platform", "carrier-pigeon")
     assert result.exit_code in (1, 2)
     assert "qualtrics" in result.output
+
+
+def test_plan_prints_how_many_to_ask_and_the_curve():
+    result = run("plan", "--gap", 25, "--units", 4, "--scales", 2, "--response-rate", 0.5)
+    assert result.exit_code == 0
+    assert "with a chance of 80 %, ask about" in result.stdout
+    assert "at a response rate of 50 %" in result.stdout
+    assert "p_established" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--gap", "0"], ["--units", "1"], ["--tier", "sure"], ["--response-rate", "2"]])
+def test_plan_out_of_range_is_wrong_usage(arguments):
+    assert run("plan", *arguments).exit_code == 2

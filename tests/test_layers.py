@@ -36,7 +36,10 @@ LAYERS = (
 """From the top to the bottom."""
 
 UPWARD = {
-    ("diagnosis.model", "report"): "Diagnosis renders itself: to_excel, to_html, to_json, plot, _repr_html_",
+    ("diagnosis.model", "report"): "Diagnosis renders itself: to_excel, to_html, to_slides, to_word, to_json, plot, "
+    "_repr_html_",
+    ("reliability_table", "report"): "Reliability prints itself: to_markdown, to_latex, to_word",
+    ("scoring", "report"): "Scores print themselves: to_markdown, to_latex, to_word",
 }
 """The only upward imports, each inside the function that needs it."""
 

@@ -1,4 +1,4 @@
-"""The attacks: linear algebra, linear programming and integrality on the sums of groups. Knows nothing of the library."""
+"""The attacks on the sums of groups: linear algebra, linear programming, integrality. Knows nothing of the library."""
 
 from __future__ import annotations
 
@@ -61,9 +61,24 @@ def attack(equations: Sequence[Equation], minimum: int, step: float | None, trut
         if len(exact) and _follows(exact, target):
             found.append(Success("rank", people, float("nan"), float("nan")))
             continue
+        if _told_by_a_large_group(equations, people):
+            continue
         low, high = _bounds(matrix, equations, target, sizes)
         found += _judge("interval", people, low, high, step, truth)
-    return [*found, *_singles(equations, minimum, step, truth)]
+    return [*found, *_singles(equations, truth)]
+
+
+def _told_by_a_large_group(equations: Sequence[Equation], people: frozenset[int]) -> bool:
+    """Whether one group of ten or more that is shown is so near an end that it tells of each of its people."""
+    m = len(people)
+    for equation in equations:
+        n = len(equation.people)
+        if n < FEW or not people <= equation.people:
+            continue
+        low, high = max(0.0, equation.total - 100.0 * (n - m)), min(100.0 * m, equation.total)
+        if high - low < 2 * PROTECTED * 100.0 * m:
+            return True
+    return False
 
 
 def _classes(equations: Sequence[Equation]) -> tuple[np.ndarray, list[frozenset[int]]]:
@@ -123,19 +138,17 @@ def _judge(
         yield Success("integrality", people, low, high)
 
 
-def _singles(
-    equations: Sequence[Equation], minimum: int, step: float | None, truth: np.ndarray
-) -> Iterator[Success]:
+def _singles(equations: Sequence[Equation], truth: np.ndarray) -> Iterator[Success]:
     """Single people of small groups, and small parts of what is left of the whole, by totals and spread."""
     whole = max(equations, key=lambda equation: len(equation.people))
     for equation in equations:
         if equation.exact and 1 < len(equation.people) < FEW:
-            yield from _of_spread(equation, 1, truth, step)
+            yield from _of_spread(equation, 1, truth)
     inside = [e for e in equations if e.exact and e.people < whole.people]
     for left, pool in _leftovers(whole, inside):
         for other in left:
             if 0 < len(other) < len(pool.people) and pool.squares is not None:
-                yield from _of_spread(pool, len(other), truth, step, other)
+                yield from _of_spread(pool, len(other), truth, other)
 
 
 def _leftovers(whole: Equation, inside: Sequence[Equation]) -> Iterator[tuple[list[frozenset[int]], Equation]]:
@@ -154,7 +167,7 @@ def _leftovers(whole: Equation, inside: Sequence[Equation]) -> Iterator[tuple[li
 
 
 def _of_spread(
-    equation: Equation, m: int, truth: np.ndarray, step: float | None, people: frozenset[int] | None = None
+    equation: Equation, m: int, truth: np.ndarray, people: frozenset[int] | None = None
 ) -> Iterator[Success]:
     """The sum of m of n people lies within a multiple of the spread of m/n of the total (Samuelson, 1968)."""
     n, total = len(equation.people), equation.total

@@ -35,11 +35,11 @@ class Organisation:
     invited: Mapping[str, int]
 
     def people(self, column: str, value: str) -> frozenset[int]:
-        return frozenset(np.flatnonzero(self.responses.respondents[column].astype(str) == value).tolist())
+        return frozenset(np.flatnonzero(self.responses.respondents[column].fillna("").astype(str) == value).tolist())
 
     def small_units(self) -> set[str]:
         """Units with fewer people than the minimum in every report."""
-        units = self.responses.respondents[self.groupings[0]].astype(str)
+        units = self.responses.respondents[self.groupings[0]].fillna("").astype(str)
         sizes = [units[rows].value_counts() for rows in self.reports]
         return {unit for unit in set(units) - {""} if all(size.get(unit, 0) < MINIMUM for size in sizes)}
 
@@ -126,7 +126,6 @@ def crafted(rule: str, seed: int) -> Organisation:
         "interval": ([*big, 3, 4], {3: -9.0, 4: -9.0}),
         "audit": ([*big, 3, 6], {}),
         "partial_answers": ([*big, 8], {}),
-        "segments": (big, {}),
         "ledger": (big, {}),
     }[rule]
     units = np.repeat([f"Unit {k}" for k in range(len(sizes))], sizes).astype(object)
@@ -134,12 +133,6 @@ def crafted(rule: str, seed: int) -> Organisation:
     backgrounds: tuple[str, ...] = ()
     if rule == "audit":
         columns["region"] = np.where(np.isin(units, ["Unit 0", "Unit 3"]), "North", "South").astype(object)
-    if rule == "segments":
-        half = np.arange(len(units)) % 2 == 0
-        other = half.copy()
-        other[int(generator.integers(0, 5))] ^= True
-        columns["tenure"], columns["age_band"] = (np.where(one, "a", "b").astype(object) for one in (half, other))
-        backgrounds = BACKGROUNDS
     place = np.repeat(np.arange(len(sizes)), sizes)
     level = np.array([level_of.get(k, np.nan) for k in place])
     level = np.where(np.isnan(level), generator.normal(0.2, 1.0, len(units)), level)

@@ -95,7 +95,9 @@ def _others(document: dict[str, Any]) -> Iterator[Reported]:
     for row in document["agreement"]:
         variable = (row["instrument"], row["form"], "score", row["dimension"], "")
         place = (*_place(row), "", "", row["wave"] or "")
-        weak = {(r["instrument"], r["dimension"]) for r in document["evidence"] if r["direction_of_scale"] == "weakness"}
+        weak = {
+            (r["instrument"], r["dimension"]) for r in document["evidence"] if r["direction_of_scale"] == "weakness"
+        }
         mean = 100 - row["health"] if (row["instrument"], row["dimension"]) in weak else row["health"]
         yield Reported(*place, variable, row["n"], mean, _half(row["n"]), row["sd"])
     for row in document["readiness"]:
@@ -108,7 +110,13 @@ def _of_workbook(path: Path, document: dict[str, Any]) -> Iterator[Reported]:
     """Means of the scales as the cells hold them, to their last digit."""
     known = {(r["title"], r["unit"] or "", r["by"] or "", r["form"], r["wave"] or ""): r for r in document["evidence"]}
     for row in _rows(path):
-        key = (row.get("Title"), row.get("Unit"), row.get("Grouping") or "", row.get("Form"), str(row.get("Wave") or ""))
+        key = (
+            row.get("Title"),
+            row.get("Unit"),
+            row.get("Grouping") or "",
+            row.get("Form"),
+            str(row.get("Wave") or ""),
+        )
         key = (key[0], "" if key[2] == "" else key[1], *key[2:])
         match, mean = known.get(key), row.get("Mean score")
         if match is None or not isinstance(mean, (int, float)):

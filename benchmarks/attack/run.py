@@ -1,7 +1,7 @@
 """Attack reports about random organisations, and say how often something is learnt that they do not show.
 
-    python benchmarks/attack/run.py --organisations 500
-    python benchmarks/attack/run.py --mutations --organisations 50
+python benchmarks/attack/run.py --organisations 500
+python benchmarks/attack/run.py --mutations --organisations 50
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from organisations import MINIMUM, Organisation, crafted, random_organisation, t
 from rendered_files import Reported, reported, small_groups_named
 
 KINDS = ("one", "two", "waves")
-RULES = ("minimum_group", "unanimity", "complementary", "interval", "audit", "partial_answers", "segments", "ledger")
+RULES = ("minimum_group", "unanimity", "complementary", "interval", "audit", "partial_answers", "ledger")
 STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Steps that the documentation says a mean is rounded to where few people joined or left."""
 LATTICE = {"score": 5.0, "item": 50.0, "indicator": 100.0}
@@ -52,7 +52,7 @@ def successes(organisation: Organisation, folders: Sequence[Path], ledger: bool)
 def _equations(
     organisation: Organisation, entries: Sequence[tuple[int, Reported]], answered: np.ndarray, ledger: bool
 ) -> Iterator[Equation]:
-    seen: dict[frozenset[int], frozenset[int]] = {}
+    means = {(r, one.unit): one.mean for r, one in entries if one.by == organisation.groupings[0] and not one.rest}
     for r, one in sorted(entries, key=lambda entry: entry[0]):
         present = frozenset(np.flatnonzero(organisation.reports[r] & answered).tolist())
         people = _people(organisation, one, present)
@@ -61,19 +61,18 @@ def _equations(
         half = one.half
         exact = True
         if ledger and r > 0:
-            coarse = _coarse_half(organisation, one, r, people)
+            coarse = _coarse_half(organisation, one, r, people, means)
             exact, half = coarse == 0.0, max(half, coarse / max(len(people), 1))
         squares = None
         if one.sd is not None and one.n and exact:
             squares = one.sd**2 * (one.n - 1) + one.n * one.mean**2
-        seen[people] = people
         yield Equation(people, one.mean * len(people), half * len(people), squares, exact)
 
 
 def _people(organisation: Organisation, one: Reported, present: frozenset[int]) -> frozenset[int]:
     people = present
     if one.rest:
-        units = organisation.responses.respondents[one.by].astype(str).to_numpy()
+        units = organisation.responses.respondents[one.by].fillna("").astype(str).to_numpy()
         few = [p for p in present if units[p] == ""]
         # people of no unit belong to the rest where they are too few to stand alone
         outside = frozenset(few) if len(few) >= MINIMUM else frozenset()
@@ -85,23 +84,26 @@ def _people(organisation: Organisation, one: Reported, present: frozenset[int]) 
     return people
 
 
-def _coarse_half(organisation: Organisation, one: Reported, r: int, people: frozenset[int]) -> float:
+def _coarse_half(
+    organisation: Organisation, one: Reported, r: int, people: frozenset[int], means: Mapping[tuple[int, str], float]
+) -> float:
     """How far a sum may be from the truth because few people joined or left, by the rules that are documented.
 
-    A reader who knows the rules and who came and went takes the smallest step that the rules permit.
+    A reader who knows the rules and who came and went can tell the step from the mean that is shown: it is a multiple.
     """
     first, second = organisation.reports[0], organisation.reports[r]
-    units = organisation.responses.respondents[organisation.groupings[0]].astype(str).to_numpy()
+    units = organisation.responses.respondents[organisation.groupings[0]].fillna("").astype(str).to_numpy()
     half = 0.0
     parts = {unit: np.flatnonzero(units == unit) for unit in set(units)}
-    for rows in parts.values():
+    for unit, rows in parts.items():
         few = int((first[rows] != second[rows]).sum())
         n = int(second[rows].sum())
         touched = one.rest or bool(people & set(rows.tolist()))
         if 0 < few < MINIMUM and n and touched:
             needed = max(20.0 * few, 2 * LATTICE[one.variable[2]])
-            step = next((s for s in STEPS if n * s >= needed), None)
-            half += 100.0 * n if step is None else n * step / 2
+            mean = means.get((r, unit), 0.0)
+            fits = [s for s in STEPS if n * s >= needed and abs(mean / s - round(mean / s)) < 0.06 / s]
+            half += n * max(fits, default=STEPS[-1]) / 2
     return half
 
 
@@ -111,7 +113,7 @@ def _partial(
     answers: Mapping[tuple[str, ...], np.ndarray],
 ) -> Iterator[tuple[str, str, Success]]:
     """A score times its items less the items: what is left comes from those who left an item out."""
-    shown = {(k, r, o.by, o.unit): o for k, e in by_variable.items() for r, o in e if not o.rest and not o.background}
+    shown = {(k, r, o.by, o.unit): o for k, e in by_variable.items() for r, o in e if o.n and not o.background}
     for (key, r, by, unit), score in shown.items():
         if key[2] != "score" or r > 0 or score.n is None or score.n >= 10 or not by:
             continue
@@ -140,7 +142,7 @@ def shares_kept(organisation: Organisation, folder: Path) -> tuple[int, int]:
         if key[2] != "score":
             continue
         for by in organisation.groupings:
-            units = organisation.responses.respondents[by].astype(str).to_numpy()
+            units = organisation.responses.respondents[by].fillna("").astype(str).to_numpy()
             there = ~np.isnan(values) & organisation.reports[0]
             permitted += sum((there & (units == unit)).sum() >= MINIMUM for unit in set(units) - {""})
     return shown, permitted
@@ -184,9 +186,13 @@ def main() -> None:
             how.update(attack_name for _, attack_name, _ in found)
             if found or named:
                 broken += 1
-                print(f"  {kind} {seed}: {[(v, a, sorted(s.people), round(s.low, 1), round(s.high, 1)) for v, a, s in found[:3]]} {named[:2]}")
+                first = [(v, a, sorted(s.people), round(s.low, 1), round(s.high, 1)) for v, a, s in found[:3]]
+                print(f"  {kind} {seed}: {first} {named[:2]}")
         share = shown / max(permitted, 1)
-        print(f"{kind:6} {broken}/{len(seeds)} organisations attacked {dict(how)}; {share:.0%} of permitted cells stay", flush=True)
+        print(
+            f"{kind:6} {broken}/{len(seeds)} organisations attacked {dict(how)}; {share:.0%} of permitted cells stay",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
-from goals import Row, ratio
 from gap_goals import TOLD
+from goals import Row, ratio
 from judged import whole_diagnosis
 from organisations import CUSTOMERS, AnswerModel, Effects, Scale, organisation
 from planted_causes import PlantedCause, planted_causes, staff_scales
+
 from servicediag.diagnosis.model import Diagnosis, Finding
 
 MODEL = AnswerModel(sizes=(30, 60))
@@ -46,9 +47,7 @@ def _recall_rows(
         chosen = [causes[place] for place in rng.choice(len(causes), PLANTED_UNITS, replace=False)]
         planted[run] = {f"Unit {unit + 1:02d}": cause for unit, cause in enumerate(chosen)}
         return {
-            (unit, reference): -points
-            for unit, cause in enumerate(chosen)
-            for reference in (cause.symptom, *cause.low)
+            (unit, reference): -points for unit, cause in enumerate(chosen) for reference in (cause.symptom, *cause.low)
         }
 
     names = ("told", "true", "refuted", "supported", "told_rivals", "true_rivals", "supported_rivals", "refuted_rivals")
@@ -77,9 +76,7 @@ def _recall_rows(
                   "at most", 0.05)  # fmt: skip
 
 
-def _symptoms(
-    diagnosis: Diagnosis, planted: Mapping[str, PlantedCause]
-) -> Iterable[tuple[Finding, PlantedCause]]:
+def _symptoms(diagnosis: Diagnosis, planted: Mapping[str, PlantedCause]) -> Iterable[tuple[Finding, PlantedCause]]:
     """Planted symptoms that the diagnosis tells."""
     for finding in diagnosis.findings:
         cause = planted.get(finding.unit or "")
@@ -97,7 +94,9 @@ def _no_cause_rows(staff: Sequence[Scale], runs: int, seed: int) -> Iterable[Row
     wrong, told = np.zeros(runs), np.zeros(runs)
     for run, diagnosis in _diagnoses(plan, staff, runs, seed + 50_000):
         wrong[run], told[run] = _supported(diagnosis)
-    yield Row("A12", "symptom of 20 points, cause not in the rules: a cause supported", ratio(wrong, told), "at most", 0.05)
+    yield Row(
+        "A12", "symptom of 20 points, cause not in the rules: a cause supported", ratio(wrong, told), "at most", 0.05
+    )
 
 
 def _halo_rows(staff: Sequence[Scale], runs: int, seed: int) -> Iterable[Row]:

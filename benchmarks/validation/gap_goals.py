@@ -11,6 +11,7 @@ from baselines import BASELINES, baseline_numbers
 from goals import Measured, Row, mean, ratio, resampled
 from judged import SETTINGS, score_cells, whole_diagnosis
 from organisations import CARELESS, WRONG_MODELS, AnswerModel, organisation, planted_at_random
+
 from servicediag import build_evidence, diagnose, simulate
 from servicediag.simulation import AnswerProcess
 
@@ -65,8 +66,12 @@ def every_kind_goals(runs: int, seed: int) -> list[Row]:
                 firm[run] = max(firm[run], finding.tier == "established")
     seen = "; ".join(f"{name}: {count}" for name, count in sorted(kinds.items())) or "none"
     return [
-        Row("A1", f"null, findings of every kind: any established ({seen})", ratio(firm, np.ones(runs)), "at most", 0.05),
-        Row("A2", "null, findings of every kind: any established or likely", ratio(some, np.ones(runs)), "at most", 0.10),
+        Row(
+            "A1", f"null, findings of every kind: any established ({seen})", ratio(firm, np.ones(runs)), "at most", 0.05
+        ),
+        Row(
+            "A2", "null, findings of every kind: any established or likely", ratio(some, np.ones(runs)), "at most", 0.10
+        ),
     ]
 
 
@@ -77,24 +82,26 @@ def file_goals(runs: int, seed: int) -> list[Row]:
     sizes = {"n_units": 20, "respondents_per_unit": (8, 39), "process": process}
     for run in range(runs):
         customers = simulate("seven-sins", form="customer", seed=seed + 2 * run, **sizes)
-        staff = simulate(
-            [("readiness", "employee"), ("four-tools", "receiver")], seed=seed + 2 * run + 1, **sizes
-        )
+        staff = simulate([("readiness", "employee"), ("four-tools", "receiver")], seed=seed + 2 * run + 1, **sizes)
         diagnosis = diagnose(build_evidence(customers.responses(), staff.responses()))
         tiers = {f.tier for f in diagnosis.findings if f.unit is not None}
         firm[run], some[run] = "established" in tiers, bool(tiers & set(TOLD))
     return [
-        Row("A1", "null, from exports, every kind about a unit: any established", ratio(firm, np.ones(runs)), "at most", 0.05),
-        Row("A2", "null, from exports, every kind about a unit: any established or likely", ratio(some, np.ones(runs)),
+        Row("A1", "null, from exports, all about units: any established", ratio(firm, np.ones(runs)), "at most", 0.05),
+        Row("A2", "null, from exports, all about units: any established or likely", ratio(some, np.ones(runs)),
             "at most", 0.10),
     ]  # fmt: skip
+
+
+PARTS = ("hit", "called", "wrong", "low", "low wrong")
+RULES = ("diagnosis", "diagnosis, established", *BASELINES)
 
 
 def planted_study(model: AnswerModel, points: float, runs: int, seed: int) -> dict[str, np.ndarray]:
     """Counts of each organisation with a tenth of all cells planted: found, false, and those of the baselines."""
     names = ["planted", "planted_large", "false_firm", "false_told", "firm", "told", "detectable", "cells"]
     names += ["large_firm", "large_told", "small_told", "planted_small"]
-    names += [f"{rule}|{part}" for rule in ("diagnosis", "diagnosis, established", *BASELINES) for part in ("hit", "wrong")]
+    names += [f"{rule}|{part}" for rule in RULES for part in PARTS]
     counts = {name: np.zeros(runs) for name in names}
     for run in range(runs):
         one = organisation(model, seed + run, effects=planted_at_random(seed + run, points))
@@ -109,7 +116,7 @@ def _counts(cells: pd.DataFrame) -> dict[str, int]:
     worse = (cells["gap"] < 0).to_numpy()
     large = (cells["n"] >= ENOUGH).to_numpy()
     firm, some, wrong = told(cells, FIRM), told(cells, TOLD), false(cells)
-    rules = {"diagnosis": some & worse, "diagnosis, established": firm & worse}
+    rules = {"diagnosis": some, "diagnosis, established": firm}
     rules |= {name: rule(cells) for name, rule in BASELINES.items()}
     found = {
         "planted": planted, "planted_large": planted & large, "planted_small": planted & ~large,
@@ -119,7 +126,9 @@ def _counts(cells: pd.DataFrame) -> dict[str, int]:
         "detectable": cells["minimum_detectable_gap"].notna().to_numpy(), "cells": np.ones(len(cells), dtype=bool),
     }  # fmt: skip
     for name, called in rules.items():
-        found[f"{name}|hit"], found[f"{name}|wrong"] = called & planted, called & ~planted
+        found[f"{name}|hit"], found[f"{name}|called"] = called & planted & worse, called
+        found[f"{name}|wrong"] = called & wrong
+        found[f"{name}|low"], found[f"{name}|low wrong"] = called & worse, called & worse & ~planted
     return {name: int(mask.sum()) for name, mask in found.items()}
 
 
@@ -135,7 +144,9 @@ def planted_goals(runs: int, seed: int) -> list[Row]:
 def _planted_rows(points: float, study: dict[str, np.ndarray]) -> Iterable[Row]:
     gap = f"gap {points:g}"
     yield Row("A3", f"{gap}: false among established", ratio(study["false_firm"], study["firm"]), "at most", 0.05)
-    yield Row("A3", f"{gap}: false among established or likely", ratio(study["false_told"], study["told"]), "at most", 0.10)
+    yield Row(
+        "A3", f"{gap}: false among established or likely", ratio(study["false_told"], study["told"]), "at most", 0.10
+    )
     firm = ratio(study["large_firm"], study["planted_large"])
     some = ratio(study["large_told"], study["planted_large"])
     if points == 20.0:
@@ -144,29 +155,33 @@ def _planted_rows(points: float, study: dict[str, np.ndarray]) -> Iterable[Row]:
     elif points == 12.5:
         yield Row("A5", f"{gap}, n >= 20: found, established or likely", some, "at least", 0.60)
     else:
-        yield Row("A6", f"{gap}, n 8-39: found, no promise", ratio(study["large_told"] + study["small_told"], study["planted"]))
+        yield Row(
+            "A6",
+            f"{gap}, n 8-39: found, no promise",
+            ratio(study["large_told"] + study["small_told"], study["planted"]),
+        )
         yield Row("A6", "minimum detectable gap given", ratio(study["detectable"], study["cells"]), "at least", 1.0)
 
 
 def f_half(sums: np.ndarray) -> float:
-    """F0.5 of (hits, wrong calls, planted): precision counts twice as much as recall."""
-    hit, wrong, planted = sums[:3]
-    precision, recall = hit / max(hit + wrong, 1), hit / planted
+    """F0.5 of (planted found, calls, wrong calls, planted): precision counts twice as much as recall."""
+    hit, called, wrong, planted = sums
+    precision, recall = 1 - wrong / max(called, 1), hit / planted
     return float(1.25 * precision * recall / (0.25 * precision + recall)) if hit else 0.0
 
 
 def _against_baselines(points: float, study: dict[str, np.ndarray], runs: int) -> Iterable[Row]:
-    def columns(rule: str) -> np.ndarray:
-        return np.column_stack([study[f"{rule}|hit"], study[f"{rule}|wrong"], study["planted"]])
-
-    scores = {rule: resampled(columns(rule), f_half, runs) for rule in ("diagnosis", "diagnosis, established", *BASELINES)}
-    best = max(BASELINES, key=lambda rule: scores[rule].value)
-    for rule, score in scores.items():
-        yield Row("A14", f"gap {points:g}: F0.5 of {rule}", score)
-    both = np.hstack([columns("diagnosis"), columns(best)])
-    margin = resampled(both, lambda sums: f_half(sums[:3]) - f_half(sums[3:]), runs)
-    sense = "at least" if points >= 12.5 else None
-    yield Row("A14", f"gap {points:g}: F0.5 above the best baseline ({best})", margin, sense, 0.0 if sense else np.nan)
+    readings = {"": ("hit", "called", "wrong"), ", low cells only": ("hit", "low", "low wrong")}
+    for words, parts in readings.items():
+        sums = {rule: np.column_stack([*(study[f"{rule}|{p}"] for p in parts), study["planted"]]) for rule in RULES}
+        scores = {rule: resampled(columns, f_half, runs) for rule, columns in sums.items()}
+        best = max(BASELINES, key=lambda rule: scores[rule].value)
+        for rule, score in scores.items():
+            yield Row("A14", f"gap {points:g}: F0.5 of {rule}{words}", score)
+        both = np.hstack([sums["diagnosis"], sums[best]])
+        margin = resampled(both, lambda columns: f_half(columns[:4]) - f_half(columns[4:]), runs)
+        sense = "at least" if points >= 12.5 else None
+        yield Row("A14", f"gap {points:g}: F0.5 above {best}{words}", margin, sense, 0.0 if sense else np.nan)
 
 
 def wrong_model_goals(runs: int, seed: int) -> list[Row]:
@@ -174,12 +189,14 @@ def wrong_model_goals(runs: int, seed: int) -> list[Row]:
     rows = []
     for model in WRONG_MODELS:
         null = null_counts(model, runs, seed)
-        rows.append(Row("wrong", f"{model.name}: null, any false established", ratio(null["established"], np.ones(runs)),
+        rows.append(Row("wrong", f"{model.name}: null, false established", ratio(null["established"], np.ones(runs)),
                         "at most", 0.05))  # fmt: skip
         study = planted_study(model, 20.0 if model.shares[-1] < 0.5 else 15.0, max(4, runs // 4), seed)
-        rows.append(Row("wrong", f"{model.name}: gap 20, false among told", ratio(study["false_told"], study["told"]),
+        rows.append(Row("wrong", f"{model.name}: gap 20, false of told", ratio(study["false_told"], study["told"]),
                         "at most", 0.10))  # fmt: skip
-        rows.append(Row("wrong", f"{model.name}: gap 20, n >= 20, told", ratio(study["large_told"], study["planted_large"])))
+        rows.append(
+            Row("wrong", f"{model.name}: gap 20, n >= 20, told", ratio(study["large_told"], study["planted_large"]))
+        )
     return rows
 
 
@@ -195,7 +212,9 @@ def careless_goals(runs: int, planted_runs: int, seed: int) -> list[Row]:
         return resampled(columns, lambda s: float(s[place] / s[1] - s[3 + place] / s[4]), planted_runs)
 
     return [
-        Row("A13", f"{CARELESS.name}: null, any established", ratio(null["established"], np.ones(runs)), "at most", 0.07),
+        Row(
+            "A13", f"{CARELESS.name}: null, any established", ratio(null["established"], np.ones(runs)), "at most", 0.07
+        ),
         Row("A13", f"{CARELESS.name}: gap 20, n >= 20, loss of established", loss(0), "at most", 0.10),
         Row("A13", f"{CARELESS.name}: gap 20, n >= 20, loss of told", loss(2), "at most", 0.10),
     ]

@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from organisations import Group, Organisation, Scale
+
 from servicediag import Instrument, diagnose, load_instrument
 from servicediag.diagnosis.bottleneck import readiness_profile
 from servicediag.diagnosis.cells import judge_cells, reliability_table
@@ -98,7 +99,9 @@ def _signed(scale: Scale, health: np.ndarray) -> np.ndarray:
 def _cells(group: Group, onehot: np.ndarray, names: np.ndarray, items: bool) -> Iterable[pd.DataFrame]:
     scales = group.scales
     signs = [scale.weakness for scale in scales]
-    yield _block(scales, "score", [""] * len(scales), np.where(signs, 100.0 - group.health, group.health), onehot, names)
+    yield _block(
+        scales, "score", [""] * len(scales), np.where(signs, 100.0 - group.health, group.health), onehot, names
+    )
     if items:
         owners = [scales[place] for place in group.column_scale]
         codes = [code for scale in scales for code in scale.items]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy.special import ndtr, ndtri
+
 from servicediag.instrument import load_instrument
 
 EVEN = (0.04, 0.12, 0.28, 0.38, 0.18)
@@ -156,11 +158,15 @@ def organisation(
 def planted_at_random(
     seed: int, points: float, share: float = 0.10, scales: Sequence[Scale] = (*CUSTOMERS, *EMPLOYEES), n_units: int = 20
 ) -> Effects:
-    """Gaps of that size in a share of all unit x scale cells."""
+    """Gaps to the rest of that size, on average, in a share of all unit x scale cells.
+
+    Where several units are planted in one scale the rest is lower too, so each of them is planted lower by as much.
+    """
     rng = np.random.default_rng([seed, 99])
     cells = [(unit, scale.reference) for unit in range(n_units) for scale in scales]
-    chosen = rng.choice(len(cells), size=round(share * len(cells)), replace=False)
-    return {cells[place]: -points for place in chosen}
+    chosen = [cells[place] for place in rng.choice(len(cells), size=round(share * len(cells)), replace=False)]
+    often = Counter(reference for _, reference in chosen)
+    return {(unit, reference): -points / (1 - (often[reference] - 1) / (n_units - 1)) for unit, reference in chosen}
 
 
 def _group(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from organisations import Scale, scales_of
+
 from servicediag.instrument import load_instrument
 from servicediag.instrument.catalogue import instruments_root
 from servicediag.instrument.yaml_loader import load_yaml
@@ -17,7 +18,7 @@ SYMPTOMS = "seven-sins"
 
 @dataclass(frozen=True)
 class PlantedCause:
-    """``low``: references and items that the cause lowers; ``rivals``: other causes of the symptom that are measured."""
+    """``low``: references and items that the cause lowers; ``rivals``: other measured causes of the symptom."""
 
     rule: str
     symptom: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from goals import Measured, Row, ratio
 from judged import SETTINGS, readiness_of, score_cells
 from organisations import SKEWED, AnswerModel, Effects, Organisation, organisation, scales_of
 from scipy.stats import binom
+
 from servicediag.diagnosis.statistics import wilson
 
 STATES = ("know", "want", "can")
@@ -83,7 +85,7 @@ def _lowest(levels: np.ndarray) -> np.ndarray:
 
 def _calibration_rows(stated: np.ndarray, so: np.ndarray, runs: int) -> list[Row]:
     errors, weights, told = [], [], []
-    for low, high in zip(BINS, BINS[1:], strict=False):
+    for low, high in pairwise(BINS):
         inside = (stated >= low) & (stated < high)
         if inside.sum() < FEWEST_IN_BIN:
             continue
@@ -123,7 +125,9 @@ def _wilson_rows() -> Iterable[Row]:
     """Coverage of Wilson's interval, exact from the binomial distribution."""
     at = {n: _wilson_coverage(n, 0.85) for n in (10, 20, 40)}
     low = min(at.values())
-    yield Row("A9", "Wilson, share .85, n 10, 20, 40: smallest coverage (exact)", Measured(low, low, low, 0), "at least", 0.93)
+    yield Row(
+        "A9", "Wilson, share .85, n 10, 20, 40: smallest coverage (exact)", Measured(low, low, low, 0), "at least", 0.93
+    )
     shares = np.arange(0.05, 0.96, 0.05)
     average = float(np.mean([_wilson_coverage(n, float(p)) for n in range(8, 41) for p in shares]))
     yield Row("A9", "Wilson, shares .05-.95, n 8-40: mean coverage (exact)", Measured(average, average, average, 0),

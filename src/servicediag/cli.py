@@ -36,7 +36,8 @@ app = typer.Typer(
 )
 
 _NEED_A_MAPPING = ("suggested_match", "unknown_direction")
-_REPORTS = {".xlsx": "to_excel", ".html": "to_html", ".json": "to_json"}
+_REPORTS = {".xlsx": "to_excel", ".html": "to_html", ".pptx": "to_slides", ".docx": "to_word", ".json": "to_json"}
+_EXTRAS = {".pptx": ("pptx", "slides", "Slides"), ".docx": ("docx", "word", "Word documents")}
 
 ExportArgument = Annotated[Path, typer.Argument(metavar="EXPORT", help="The survey export.", show_default=False)]
 InstrumentOption = Annotated[
@@ -249,12 +250,28 @@ def diagnose(
     ],
     out: Annotated[
         list[Path] | None,
-        typer.Option("-o", "--out", metavar="REPORT.xlsx|.html|.json", help="Report to write; may be repeated."),
+        typer.Option(
+            "-o", "--out", metavar="REPORT.xlsx|.html|.pptx|.docx|.json", help="Report to write; may be repeated."
+        ),
     ] = None,
     targets: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Targets in points of health: .yaml, .json, .csv or .xlsx.")
     ] = None,
     minimum_group: Annotated[int, typer.Option(min=3, help="Smallest group that may be shown.")] = 5,
+    privacy_override: Annotated[
+        str | None,
+        typer.Option(metavar="REASON", help="Why groups of 3 or 4 may be shown; the report prints it."),
+    ] = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Local file of what was shown of whom before: joiners and leavers are protected. Needs --respondent.",
+        ),
+    ] = None,
+    theme: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Names, logo and two colours of the reports: .yaml.")
+    ] = None,
     language: LanguageOption = "en",
     force: ForceOption = False,
     debug: DebugOption = False,
@@ -262,28 +279,76 @@ def diagnose(
     """Find the gaps and their probable causes, and write the report."""
     with _reporting(debug):
         from servicediag.diagnosis.engine import diagnose as diagnose_responses
-        from servicediag.report import print_diagnosis
+        from servicediag.report import print_diagnosis, read_theme
         from servicediag.target_file import read_targets
-        from servicediag.terminal import console, line, progress
+        from servicediag.terminal import as_options, console, line, progress
 
         _known_report_language(language)
         specifications = one_for_each(instrument, exports, "-i")
         wanted = list(out or ())
+        _check_extras(wanted)
+        look = None if theme is None else read_theme(theme)
         names = [*(f"reading {path.name}" for path in exports), "diagnosing", "writing"]
         with _outputs(wanted, tuple(_REPORTS), force=force, inputs=exports) as files, progress(names) as steps:
             responses = read_exports(exports, specifications, reading, steps)
             _refuse_doubles(exports, responses)
             goals = None if targets is None else read_targets(targets, responses)
             steps()
-            diagnosis = diagnose_responses(*responses, by="unit", targets=goals, minimum_group=minimum_group)
+            try:
+                diagnosis = diagnose_responses(
+                    *responses,
+                    targets=goals,
+                    minimum_group=minimum_group,
+                    privacy_override=privacy_override,
+                    ledger=ledger,
+                )
+            except ValueError as error:
+                # A wrong argument is named at the beginning; any other text might quote the data.
+                if not str(error).startswith(("ledger=", "minimum_group=")):
+                    raise
+                raise typer.BadParameter(as_options(str(error))) from None
             steps()
             for path in files:
-                extra = {} if path.suffix == ".json" else {"language": language}
+                extra = {} if path.suffix == ".json" else {"language": language, "theme": look}
                 getattr(diagnosis, _REPORTS[path.suffix])(path, overwrite=True, **extra)
         print_diagnosis(diagnosis, console(), language=language)
         for note in diagnosis.study["notes"]:
             line(console(), note)
         _say_written(wanted)
+
+
+@app.command()
+def plan(
+    gap: Annotated[
+        float, typer.Option("--gap", metavar="POINTS", help="True gap to be found, in points of health.")
+    ] = 10.0,
+    units: Annotated[int, typer.Option("--units", metavar="N", help="Units of the study.")] = 12,
+    power: Annotated[float, typer.Option("--power", metavar="P", help="Chance with which it should be found.")] = 0.80,
+    tier: Annotated[str, typer.Option("--tier", metavar="TIER", help="established or likely.")] = "established",
+    scales: Annotated[int, typer.Option("--scales", metavar="N", help="Scales that are judged together.")] = 10,
+    response_rate: Annotated[float, typer.Option("--response-rate", metavar="R", help="Share of those asked.")] = 1.0,
+    minimum_group: Annotated[int, typer.Option("--minimum-group", metavar="N", help="Answers needed to be shown.")] = 5,
+    debug: DebugOption = False,
+) -> None:
+    """How many people of each unit to ask, by simulation."""
+    with _reporting(debug):
+        from servicediag.planning import plan as plan_study
+        from servicediag.terminal import console, line, progress, show_frame
+
+        with progress(["plan"]) as steps:
+            steps()
+            study = plan_study(
+                gap=gap,
+                n_units=units,
+                power=power,
+                tier=tier,  # type: ignore[arg-type]
+                n_scales=scales,
+                response_rate=response_rate,
+                minimum_group=minimum_group,
+                progress=lambda done: steps.within(round(100 * done), 100, "plan"),
+            )
+        line(console(), study.describe())
+        show_frame(console(), study.to_frame())
 
 
 @app.command()
@@ -410,6 +475,18 @@ def _outputs(
 def _check_suffix(path: Path | None, suffixes: Sequence[str]) -> None:
     if path is not None and suffixes and path.suffix not in suffixes:
         raise typer.BadParameter(f"{path}: the file's name must end in {' or '.join(suffixes)}")
+
+
+def _check_extras(paths: Sequence[Path]) -> None:
+    """Refuse a report that needs a package that is not installed, before any work is done."""
+    from servicediag.report.office import need
+
+    for path in paths:
+        if path.suffix in _EXTRAS:
+            try:
+                need(*_EXTRAS[path.suffix])
+            except ImportError as error:
+                raise typer.BadParameter(str(error)) from None
 
 
 def _refuse_doubles(exports: Sequence[Path], read: Sequence[Responses]) -> None:

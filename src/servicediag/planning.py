@@ -134,7 +134,8 @@ class StudyPlan:
             )
         )
         goal = alt.Chart(long.head(1)).mark_rule(color="#8c8c8c").encode(y=alt.datum(self.power))
-        title = alt.TitleParams(self.describe().split(". ")[0], subtitle=f"{self.n_simulations} simulated studies a point")
+        subtitle = f"{self.n_simulations} simulated studies a point"
+        title = alt.TitleParams(f"{self.n_units} units, gap of {self.gap:g} points", subtitle=subtitle)
         return alt.layer(goal, lines).properties(width=420, height=260, title=title)
 
     def _repr_html_(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +57,24 @@ class Reliability:
     def to_frame(self) -> pd.DataFrame:
         """A row a dimension (and group): see ``servicediag.reliability``."""
         return self.table.copy()
+
+    def to_markdown(self, path: str | Path | None = None, *, language: str = "en", overwrite: bool = False) -> str:
+        """The table in APA form as Markdown; see ``servicediag.report.research_table``."""
+        from servicediag.report import research_table
+
+        return research_table(self, "markdown", path=path, language=language, overwrite=overwrite)
+
+    def to_latex(self, path: str | Path | None = None, *, language: str = "en", overwrite: bool = False) -> str:
+        """The table in APA form as LaTeX with ``booktabs``; see ``servicediag.report.research_table``."""
+        from servicediag.report import research_table
+
+        return research_table(self, "latex", path=path, language=language, overwrite=overwrite)
+
+    def to_word(self, path: str | Path, *, language: str = "en", overwrite: bool = False) -> Path:
+        """The table in APA form as a Word document; needs ``servicediag[word]``."""
+        from servicediag.report import research_table
+
+        return Path(research_table(self, "docx", path=path, language=language, overwrite=overwrite))
 
     def items(self, dimension: str) -> ItemAnalysis:
         """Item analysis of a dimension; ``instrument/dimension`` where two instruments share the id."""

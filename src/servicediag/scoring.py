@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -125,6 +126,24 @@ class Scores:
     def to_frame(self) -> pd.DataFrame:
         """Respondent fields, scores and indicators side by side, a row a respondent. Not for release."""
         return pd.concat([self.responses.respondents, self.values, self.indicators], axis=1)
+
+    def to_markdown(self, path: str | Path | None = None, *, language: str = "en", overwrite: bool = False) -> str:
+        """Means, deviations and correlations in APA form as Markdown; see ``servicediag.report.research_table``."""
+        from servicediag.report import research_table
+
+        return research_table(self, "markdown", path=path, language=language, overwrite=overwrite)
+
+    def to_latex(self, path: str | Path | None = None, *, language: str = "en", overwrite: bool = False) -> str:
+        """Means, deviations and correlations in APA form as LaTeX; see ``servicediag.report.research_table``."""
+        from servicediag.report import research_table
+
+        return research_table(self, "latex", path=path, language=language, overwrite=overwrite)
+
+    def to_word(self, path: str | Path, *, language: str = "en", overwrite: bool = False) -> Path:
+        """Means, standard deviations and correlations in APA form as a Word document; needs ``servicediag[word]``."""
+        from servicediag.report import research_table
+
+        return Path(research_table(self, "docx", path=path, language=language, overwrite=overwrite))
 
     @cached_property
     def _favourable(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:

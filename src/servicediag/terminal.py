@@ -113,12 +113,14 @@ def as_options(advice: str) -> str:
     --------
     >>> as_options("Leave out sheet=, or try minimum_completed=0; say columns={'Q1': 'sin_rule_1'} or form='customer'.")
     "Leave out --sheet, or try --minimum-completed 0; say --columns FILE with 'Q1': 'sin_rule_1' or -i ID:customer."
+    >>> as_options("If you trust the file, pass limits={'columns': 5000}.")
+    'If you trust the file, pass --limit columns=5000.'
     """
     advice = re.sub(r"\bcolumns=\{([^{}]*)\}", r"--columns FILE with \1", advice)
     advice = advice.replace("accept_suggestions=True", "--accept-suggestions")
-    advice = re.sub(r"\blimits=\{'(\w+)': (-?\d+)\}", r"--limit \1=\2", advice)
     advice = re.sub(r"\bmissing_codes=\([^()]*\)", "--missing-code", advice)
-    return _ARGUMENT.sub(_as_option, advice)
+    advice = _ARGUMENT.sub(_as_option, advice)
+    return re.sub(r"--limit\{'(\w+)': (\d+)\}", r"--limit \1=\2", advice)
 
 
 def _as_option(found: re.Match[str]) -> str:

@@ -19,11 +19,11 @@ __all__ = ["Confinement", "Outcome"]
 
 _DATA = 3_000_000_000
 """Above this a job is stopped at once, whatever it was allowed, so that it cannot harm the machine."""
-_PATIENCE = 30
-"""Seconds after which a job that waits for something is stopped."""
+_PATIENCE = 300
+"""Seconds after which a job that waits for something is stopped; on a busy machine a job may take long."""
 _WATCHED = (
-    "socket.", "urllib.", "http.", "ftplib.", "smtplib.", "webbrowser.", "subprocess.", "pickle.", "os.system", "os.exec",
-    "os.posix_spawn", "os.fork",
+    "socket.", "urllib.", "http.", "ftplib.", "smtplib.", "webbrowser.", "subprocess.", "pickle.", "os.system",
+    "os.exec", "os.posix_spawn", "os.fork",
 )  # fmt: skip
 _TYPED = ("ServicediagError", "ValueError", "TypeError", "OSError")
 
@@ -77,7 +77,7 @@ class Confinement:
         )
 
     def run(
-        self, job: str, *, seconds: float = 5, largest_file: int | None = None, break_at: str = "", **arguments: Any
+        self, job: str, *, seconds: float = 20, largest_file: int | None = None, break_at: str = "", **arguments: Any
     ) -> Outcome:
         """Do one of the jobs below; more processor time than ``seconds`` kills it.
 
@@ -247,18 +247,18 @@ def _do(request: dict[str, Any], reply: Any, printed: Any) -> None:
 
     as_json = json.dumps  # the job may break it
     seconds = int(request["seconds"])
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_DATA, (_DATA, _DATA))  # drawing charts reserves addresses without end
+    _limit(resource.RLIMIT_CPU, seconds)
+    _limit(resource.RLIMIT_DATA, _DATA)  # of addresses there is no end where charts are drawn
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(_PATIENCE + 2 * seconds)
+    signal.alarm(_PATIENCE)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(printed.fileno(), 1)
     os.dup2(printed.fileno(), 2)
     if request["break_at"]:
         _sabotage(*request["break_at"].split(": "))
     if request["largest_file"]:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (request["largest_file"], resource.RLIM_INFINITY))
+        _limit(resource.RLIMIT_FSIZE, request["largest_file"])
     result: dict[str, Any] = {"kind": "done", "codes": [], "error": "", "text": "", "value": None, "events": []}
     sys.addaudithook(lambda event, _: result["events"].append(event) if event.startswith(_WATCHED) else None)
     try:
@@ -271,7 +271,7 @@ def _do(request: dict[str, Any], reply: Any, printed: Any) -> None:
         result["kind"] = "refused" if names & set(_TYPED) else "failed"
         result["codes"] = [issue.code for issue in getattr(error, "issues", ())]
         result["error"], result["text"] = type(error).__name__, str(error)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    _limit(resource.RLIMIT_FSIZE, None)
     if request["job"] == "command":
         sys.stdout.flush()
         sys.stderr.flush()
@@ -280,6 +280,18 @@ def _do(request: dict[str, Any], reply: Any, printed: Any) -> None:
         result["kind"] = {0: "done", 1: "refused", 2: "refused"}.get(result["value"], result["kind"])
     reply.write(as_json(result).encode("ascii"))
     reply.flush()
+
+
+def _limit(kind: int, most: int | None) -> None:
+    """Set a limit of this process, or take it back; that of the account stays as it is."""
+    import resource
+
+    _, allowed = resource.getrlimit(kind)
+    if most is None:
+        most = allowed
+    elif allowed != resource.RLIM_INFINITY:
+        most = min(most, allowed)
+    resource.setrlimit(kind, (most, allowed))
 
 
 def _sabotage(place: str, error: str) -> None:

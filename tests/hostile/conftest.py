@@ -57,7 +57,10 @@ def process() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def confined(process: Any) -> Callable[..., Any]:
-    """Do a job within 5 seconds of processor time and 500 MB: it ends well, or in a refusal of a documented kind."""
+    """Do a job within limits: it ends well, or in a refusal of a documented kind.
+
+    The promise is 5 seconds of processor time, of which a busy machine takes more: a job is stopped after 20.
+    """
 
     def run(job: str, **arguments: Any) -> Any:
         outcome = process.run(job, **arguments)

@@ -44,12 +44,12 @@ def name_of(path: Path) -> str:
 
 
 @functools.cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
-def imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def imported(path: Path) -> Iterator[str]:
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -63,7 +63,7 @@ def holds(names: set[str], module: str) -> bool:
 
 def test_no_module_imports_what_runs_data_or_reaches_the_network():
     assert len(FILES) > 50
-    found = {(name_of(path), module) for path in FILES for module in imported(tree_of(path))}
+    found = {(name_of(path), module) for path in FILES for module in imported(path)}
     assert {(name, module) for name, module in found if holds(CODE_FROM_DATA | NETWORK, module)} == set()
     processes = {(name, module) for name, module in found if holds(PROCESSES, module)}
     assert {name for name, module in processes if module != "subprocess.TimeoutExpired"} <= MAY_START_A_PROCESS
@@ -72,7 +72,7 @@ def test_no_module_imports_what_runs_data_or_reaches_the_network():
 def test_no_module_calls_what_runs_data():
     found = set()
     for path in FILES:
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FORBIDDEN_CALLS:
                 found.add((name_of(path), node.func.id))
             if isinstance(node, ast.Attribute) and node.attr in FORBIDDEN_ATTRIBUTES:
@@ -85,10 +85,10 @@ def test_no_module_calls_what_runs_data():
 def test_yaml_is_read_by_the_strict_loader_only():
     """The texts of servicediag itself are read by another one, which knows where each of them stands."""
     for path in FILES:
-        name, tree = name_of(path), tree_of(path)
+        name = name_of(path)
         used = {
             node.attr
-            for node in ast.walk(tree)
+            for node in nodes_of(path)
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "yaml"
         }
         if name == "wording/catalogue.py":
@@ -96,7 +96,7 @@ def test_yaml_is_read_by_the_strict_loader_only():
             continue
         allowed = YAML if name == "instrument/yaml_loader.py" else {"safe_dump", "YAMLError", "representer"}
         assert used <= allowed, name
-        assert not any(module.startswith("yaml.") for module in imported(tree)), name
+        assert not any(module.startswith("yaml.") for module in imported(path)), name
 
 
 def test_modules_are_loaded_by_name_only_where_public_names_are_loaded_lazily():
@@ -118,7 +118,7 @@ def test_templates_escape_everything_but_the_drawings_and_the_fonts_made_here():
 def test_terminal_parses_no_markup():
     """Every console is made without markup, and no text from data is given to rich as a plain string of a table."""
     for path in FILES:
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Console", "_Console"):
                 settings = {k.arg: getattr(k.value, "value", None) for k in node.keywords}
                 assert settings.get("markup") is False, name_of(path)
@@ -147,7 +147,7 @@ def patterns() -> tuple[tuple[str, str | bytes], ...]:
     """File and pattern of every regular expression that is a constant."""
     found = []
     for path in FILES:
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
                 continue
             if node.func.attr in FUNCTIONS and isinstance(node.func.value, ast.Name) and node.func.value.id == "re":

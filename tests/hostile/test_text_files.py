@@ -107,7 +107,7 @@ def test_unit_that_looks_like_no_name_keeps_it(name, rows, text_file, instrument
         b"\n" * 1_000_000,
         b"\r" * 1_000_000,
         b"a" * 5_000_000,
-        b"a,b\n" * 500_000 + b'"unclosed',
+        b"a,b\n" * 100_000 + b'"unclosed',
         b"\xff\xfe" + b"\0\xd8" * 1_000,
         b"\xef\xbb\xbf",
         b"\xef\xbb\xbf\xef\xbb\xbfa,b\n1,2\n",

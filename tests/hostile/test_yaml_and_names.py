@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -153,7 +154,10 @@ def test_export_that_is_no_file_is_refused(kind, tmp_path, confined, command):
     if kind == "pipe":
         os.mkfifo(path)
     else:
-        path.symlink_to({"device": "/dev/zero", "full": "/dev/full"}[kind])
+        device = Path({"device": "/dev/zero", "full": "/dev/full"}[kind])
+        if not device.exists():
+            pytest.skip(f"the system has no {device}")
+        path.symlink_to(device)
     assert confined("read", path=path).codes == ("unreadable_file",)
     assert command("check", path, "-i", "seven-sins").value == 1
 

@@ -483,3 +483,38 @@ def test_heatmap_holds_every_residual_of_two_items():
     groups = ["a", "b"] * 125
     parts = pm.confirmatory_factor_analysis(drawn(), MODEL, groups=groups).plot().to_dict()["concat"]
     assert [part["title"]["text"][:2] for part in parts] == ["a:", "b:"]
+
+
+# ------------------------------------------------------------------------------------- quick ways and hard samples
+
+
+@pytest.mark.parametrize("structure", ["correlated", "orthogonal", "second_order", "bifactor"])
+@pytest.mark.parametrize("mean_structure", [False, True])
+def test_complete_answers_have_the_gradient_and_information_of_the_general_way(structure, mean_structure):
+    fitted = pm.confirmatory_factor_analysis(drawn(), MODEL, structure=structure, mean_structure=mean_structure)
+    solution = fitted._solution
+    table, samples = solution.table, solution.study.samples
+    point = solution.parameters + np.random.default_rng(2).uniform(-0.05, 0.05, len(solution.parameters))
+    quick = _structure_engine.CompleteAnswers(table, samples)
+    implied_moments, value = quick.moments(point)
+    matrices = table.matrices(point)
+    slope, information = _structure_engine._both(table, matrices, samples, information=True)
+    assert_allclose(value, _structure_engine.discrepancy(matrices, samples), rtol=1e-12)
+    assert_allclose(quick.gradient(implied_moments), slope, atol=1e-11)
+    assert_allclose(quick.information(implied_moments), information, atol=1e-11)
+
+
+def test_the_gradient_vanishes_at_the_estimates():
+    result = pm.confirmatory_factor_analysis(drawn(), MODEL)
+    solution = result._solution
+    slope = _structure_engine.gradient(solution.table, solution.parameters, solution.study.samples)
+    assert np.abs(slope).max() < 1e-7
+    assert solution.minimum.largest_gradient < 1e-8
+
+
+def test_incomplete_answers_of_items_that_depend_on_each_other_are_refused_by_name():
+    answers = drawn()
+    answers["sum"] = answers[["a1", "a2", "a3"]].sum(axis=1)
+    holes = answers.mask(np.random.default_rng(5).random(answers.shape) < 0.1)
+    with pytest.raises(InsufficientDataError, match="depend on each other linearly"):
+        pm.confirmatory_factor_analysis(holes, MODEL | {"one": ["a1", "a2", "a3", "sum"]}, missing="fiml")

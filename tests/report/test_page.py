@@ -17,8 +17,9 @@ from servicediag.report.page import MAXIMUM_UNITS, render_page
 from servicediag.report.plain_text import clean
 
 Reader = Callable[[str], Any]
-ORDER = ("What we found", "What works well", "What we cannot tell", "Where it is high and where it is low",
-         "Which differences stand out", "Know, want, can: what holds service back", "Given and received",
+ORDER = ("In short", "What we found", "What works well", "What we cannot tell", "Where it is high and where it is low",
+         "Which differences stand out", "Know, want, can: what holds service back", "Confidence and capability",
+         "How different groups see it",
          "Question by question", "How many people met it", "Unit by unit", "How far the scores can be trusted",
          "Data and method", "What is not shown", "Words used here")  # fmt: skip
 DRAWN = {"svg", "title", "desc", "defs", "pattern", "rect", "path", "g", "line", "text", "tspan"}
@@ -41,6 +42,7 @@ PLAIN = {
     "h3",
     "p",
     "ul",
+    "ol",
     "li",
     "dl",
     "dt",
@@ -189,7 +191,7 @@ def test_identifiers_are_unique_and_links_lead_somewhere(page: str, read_page: R
 
 def test_every_figure_has_title_description_table_and_caption(page: str) -> None:
     figures = re.findall(r"<figure.*?</figure>", page, flags=re.DOTALL)
-    assert len(figures) == 4
+    assert len(figures) == 5
     for figure in figures:
         assert re.search(r'<svg[^>]*role="img"[^>]*aria-labelledby="[^"]+"', figure)
         assert re.search(r"<title[^>]*>[^<]{20,}</title>", figure)

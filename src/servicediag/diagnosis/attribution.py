@@ -266,8 +266,10 @@ def _explanations(study: GapStudy) -> Iterable[dict[str, Any]]:
     shown = set(cells.loc[cells["dimension"] == staff, places].itertuples(index=False, name=None))
     shown &= set(cells.loc[cells["dimension"] == situation, places].itertuples(index=False, name=None))
     pairs = study.evidence.cross
-    pairs = pairs[pairs["first"].str.startswith(f"{instrument}:") & pairs["first"].str.endswith(f"/{staff}")]
-    pairs = pairs[pairs["second"].str.endswith(f"/{situation}") & (pairs["n"] >= study.settings.minimum_group)]
+    firsts = [one for one in pairs["first"].unique() if one.startswith(f"{instrument}:") and one.endswith(f"/{staff}")]
+    seconds = [one for one in pairs["second"].unique() if one.endswith(f"/{situation}")]
+    wanted = pairs["first"].isin(firsts) & pairs["second"].isin(seconds)
+    pairs = pairs[wanted & (pairs["n"] >= study.settings.minimum_group)]
     for pair in table_rows(pairs):
         form = pair.first.partition("/")[0].partition(":")[2]
         ratio = _ratio(pair)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from servicediag.diagnosis.cross_products import CROSS_SUMS
 from servicediag.diagnosis.draft import Draft, finding_id, name_or_none
-from servicediag.diagnosis.evidence import CROSS_SUMS, WHOLE, Evidence
+from servicediag.diagnosis.evidence import WHOLE, Evidence
 from servicediag.diagnosis.model import Finding, Tier
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.targets import Targets
@@ -186,7 +187,7 @@ def judge_states(profile: StateProfile, normal: np.ndarray, settings: Settings) 
     own = _lowest(distance[:, None] + draws, settings.minimum_effect) if comparable else raw
     probability = np.minimum(raw, own)
     best = int(np.argmax(probability))
-    below = float((distance[best] + draws[best] < 0).mean()) if comparable else math.nan
+    below = _share(distance[best] + draws[best] < 0) if comparable else math.nan
     named = comparable and bool(probability[best] >= settings.bottleneck_probability)
     named = named and below >= settings.bottleneck_probability
     joint = (
@@ -207,16 +208,24 @@ def _lowest(draws: np.ndarray, margin: float) -> np.ndarray:
     """Share of draws in which each state lies below both others by at least the margin; ``draws`` is 3 x draws."""
     first, second, third = draws
     others = (np.minimum(second, third), np.minimum(first, third), np.minimum(first, second))
-    return np.array([float((one <= rest - margin).mean()) for one, rest in zip(draws, others, strict=True)])
+    return np.array([_share(one <= rest - margin) for one, rest in zip(draws, others, strict=True)])
+
+
+def _share(holds: np.ndarray) -> float:
+    """Of how many draws something holds; counting is several times faster than their mean."""
+    return float(np.count_nonzero(holds) / len(holds))
 
 
 def _joint(raw: np.ndarray, own: np.ndarray, settings: Settings) -> bool:
     """Whether two states lie below their reference and below the third one, without one of the two being the lowest."""
     pairs = ((1, 2, 0), (0, 2, 1), (0, 1, 2))
     for first, second, third in pairs:
-        below = [np.maximum(d[first], d[second]) <= d[third] - settings.minimum_effect for d in (raw, own)]
-        low = np.maximum(own[first], own[second]) < 0
-        if min(float(one.mean()) for one in (*below, low)) >= settings.bottleneck_probability:
+        higher = np.maximum(own[first], own[second])
+        if _share(higher < 0) < settings.bottleneck_probability:
+            continue
+        below = ((higher, own[third]), (np.maximum(raw[first], raw[second]), raw[third]))
+        if all(_share(pair <= other - settings.minimum_effect) >= settings.bottleneck_probability
+               for pair, other in below):  # fmt: skip
             return True
     return False
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,7 +49,7 @@ CONTRAST_COLUMNS = (
 def judge_cells(
     evidence: Evidence, settings: Settings, reliability: pd.DataFrame, targets: Targets | None = None
 ) -> pd.DataFrame:
-    """A row a cell with everything that findings, causes and reports need.
+    """A row a cell with everything that findings, causes and reports need; its index is that of the evidence's cell.
 
     Adds to the evidence's keys and sums: ``mean, sd, ci_low, ci_high, health``, the gap to the rest in points of
     health with its tests (``CONTRAST_COLUMNS``) and its ``equivalence`` verdict, the declared ``target`` with the gap
@@ -60,11 +62,15 @@ def judge_cells(
     delicate = sensitive_cells(evidence.cells)
     hidden = hidden_cells(evidence.cells, evidence.atoms, settings.minimum_group, settings.privacy, closed, delicate)
     cells = evidence.cells.drop(columns=COUNTS)
+    pools = _pools(cells, hidden == "", settings)
+    kept = _kept(cells, hidden, keep_indicators=bool(len(evidence.segments)))
+    if not kept.all():
+        cells, hidden = cells[kept].copy(), hidden[kept]
     cells["sign"] = _signs(evidence, cells)
     cells["hidden"] = pd.Series(hidden, index=cells.index, dtype=object)
     clusters = ClusterIndex.of(evidence, settings)
     _add_levels(cells, clusters)
-    _add_contrasts(cells, settings, clusters)
+    _add_contrasts(cells, settings, clusters, pools)
     newest = current_waves(evidence)
     cells["current"] = cells["wave"] == [newest[key] for key in zip(*_texts(cells, "instrument", "form"), strict=True)]
     _add_verdicts(cells, settings, targets or Targets())
@@ -166,21 +172,57 @@ def _add_levels(cells: pd.DataFrame, clusters: ClusterIndex) -> None:
     cells["health_low_90"], cells["health_high_90"] = health - half_90, health + half_90
 
 
-def _add_contrasts(cells: pd.DataFrame, settings: Settings, clusters: ClusterIndex) -> None:
-    """Gap of each unit that may be shown to the rest within its grouping, in points of health."""
-    columns = {name: np.full(len(cells), np.nan) for name in CONTRAST_COLUMNS}
+def _kept(cells: pd.DataFrame, hidden: np.ndarray, *, keep_indicators: bool) -> np.ndarray:
+    """Rows that somebody asks for: of a unit of which a form shows nothing, only scores and what is named as withheld.
+
+    There may be very many such units.
+    """
+    begins = np.zeros(len(cells), dtype=bool)
+    begins[:1] = True
+    for column in _texts(cells, "by", "unit", "instrument", "form", "wave"):
+        begins[1:] |= column[1:] != column[:-1]
+    first = np.flatnonzero(begins)
+    shown = np.logical_or.reduceat(hidden == "", first) if len(first) else np.zeros(0, dtype=bool)
+    kind = cells["kind"].to_numpy(dtype=object)
+    kept = np.repeat(shown, np.diff(np.append(first, len(cells))))
+    kept |= (kind == "score") | (hidden == "unanimity") | (cells["by"] == WHOLE).to_numpy()
+    return kept | (kind == "indicator") if keep_indicators else kept
+
+
+def _rows_by_score(cells: pd.DataFrame, places: np.ndarray) -> dict[Any, np.ndarray]:
+    """Positions within ``places`` of the units of every score, item or indicator, by ``SCORE_KEYS``."""
+    found = cells[SCORE_KEYS].iloc[places].groupby(SCORE_KEYS, sort=False, observed=True).indices
+    return {key: np.asarray(rows) for key, rows in found.items()}
+
+
+def _pools(cells: pd.DataFrame, shown: np.ndarray, settings: Settings) -> dict[tuple[str, ...], np.ndarray]:
+    """n, total and squares of the units withheld, for each score, item and grouping that has units."""
     places = np.flatnonzero(((cells["by"] != WHOLE) & (cells["kind"] != "indicator")).to_numpy())
-    units = cells["unit"].to_numpy(dtype=object)
     sums = cells[["n", "total", "total_squares"]].to_numpy(float)
-    sign, shown = cells["sign"].to_numpy(), cells["hidden"].to_numpy() == ""
     wholes = _rows_of_wholes(cells)
-    for key, rows in cells.iloc[places].groupby(SCORE_KEYS, sort=False, observed=True).indices.items():
+    found = {}
+    for key, rows in _rows_by_score(cells, places).items():
         group = places[rows]
-        first, withheld = group[shown[group]], group[~shown[group]]
-        pool = sums[withheld].sum(axis=0)
+        pool = sums[group[~shown[group]]].sum(axis=0)
         if 0 < (rest := sums[wholes[key[1:]]] - sums[group].sum(axis=0))[0] < settings.minimum_group:
             # a reference without the few people of no unit would tell about them
             pool = pool + rest
+        found[key] = pool
+    return found
+
+
+def _add_contrasts(
+    cells: pd.DataFrame, settings: Settings, clusters: ClusterIndex, pools: Mapping[tuple[str, ...], np.ndarray]
+) -> None:
+    """Gap of each unit that may be shown to the rest within its grouping, in points of health."""
+    columns = {name: np.full(len(cells), np.nan) for name in CONTRAST_COLUMNS}
+    judged = (cells["by"] != WHOLE) & (cells["kind"] != "indicator") & (cells["hidden"] == "")
+    places = np.flatnonzero(judged.to_numpy())
+    units = cells["unit"].to_numpy(dtype=object)
+    sums = cells[["n", "total", "total_squares"]].to_numpy(float)
+    sign = cells["sign"].to_numpy()
+    for key, rows in _rows_by_score(cells, places).items():
+        first, pool = places[rows], pools[key]
         together = np.vstack([sums[first], pool]) if pool[0] > 0 else sums[first]
         nested = clusters.contrast(key, units[first], together) if settings.population == "process" else None
         values = _contrast_of(together, sign[first], units[first], settings, nested)
@@ -251,7 +293,7 @@ def _add_ranks(cells: pd.DataFrame, settings: Settings, family: np.ndarray) -> N
     places = np.flatnonzero(ranked)
     shrunk, error, keep = (cells[name].to_numpy(float) for name in ("shrunk_gap", "standard_error", "keep"))
     columns = {name: cells[name].to_numpy(float, copy=True) for name in ("rank_low", "rank_high", "p_worst_fifth")}
-    for rows in cells.iloc[places].groupby(SCORE_KEYS, sort=False, observed=True).indices.values():
+    for rows in _rows_by_score(cells, places).values():
         group = places[rows]
         if len(group) < SMALLEST_RANKING:
             continue

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from servicediag.diagnosis.backgrounds import check_backgrounds, read_backgrounds, survey_languages
+from servicediag.diagnosis.backgrounds import Background, check_backgrounds, read_backgrounds, survey_languages
 from servicediag.diagnosis.breakdowns import (
     CHANGE_KEYS,
     CLUSTER_KEYS,
@@ -22,8 +22,10 @@ from servicediag.diagnosis.breakdowns import (
     real_ids,
     segment_table,
 )
+from servicediag.diagnosis.cross_products import CROSS_SUMS, group_products
 from servicediag.diagnosis.moments import Moments, add_moments, all_moments, language_moments
 from servicediag.diagnosis.sums import (
+    BACKGROUND,
     SUMS,
     WHOLE,
     Grouping,
@@ -32,7 +34,6 @@ from servicediag.diagnosis.sums import (
     empty_table,
     group_sums,
     object_frame,
-    sorted_table,
 )
 from servicediag.instrument.model import Instrument
 from servicediag.responses.model import Part, Responses
@@ -47,11 +48,12 @@ Place = tuple[str, str, str, str, str]
 N_CATEGORIES = 11
 """Widest response scale that category counts are kept for."""
 LINKED = "Answers that the same respondents gave in several waves were linked by the respondents' ids."
+MOST_ATOMS = 5_000
+"""With more combinations of groups and background categories breakdowns cannot be audited, and are withheld."""
 COUNTS = [f"count_{k}" for k in range(N_CATEGORIES)]
 KEYS = ["by", "unit", "instrument", "form", "rater", "wave", "kind", "dimension", "name"]
 CELL_SUMS = ["n", "total", "total_squares", "n_apart", *COUNTS]
 CROSS_KEYS = ["by", "unit", "wave", "source", "first", "second"]
-CROSS_SUMS = ["n", "first_total", "second_total", "first_squares", "second_squares", "product"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -88,6 +90,8 @@ class Evidence:
     atoms : mapping of (instrument, form, wave) -> DataFrame
         With several groupings: how many people of each combination of groups answered each score, item or indicator.
         Only the privacy gate reads it.
+    segment_atoms : mapping of (instrument, form, wave) -> DataFrame
+        The same for combinations of groups and background categories, where there are several of them.
     fingerprints : frozenset of str
         Hashes of the exports that were added up, so that none is added twice.
     closed : frozenset of (grouping, unit, instrument, form, wave)
@@ -113,6 +117,7 @@ class Evidence:
     changes: pd.DataFrame = field(default_factory=lambda: empty_table(CHANGE_KEYS, SUMS))
     distributions: Mapping[tuple[str, str, str, str], np.ndarray] = field(default_factory=dict)
     cluster: str | None = None
+    segment_atoms: Mapping[tuple[str, str, str], pd.DataFrame] = field(default_factory=dict)
     closed: frozenset[Place] = frozenset()
     closed_cells: frozenset[tuple[str, ...]] = frozenset()
     language_moments: Mapping[tuple[str, ...], Moments] = field(default_factory=dict)
@@ -170,6 +175,7 @@ class Evidence:
             add_tables(CHANGE_KEYS, SUMS, [self.changes, other.changes]),
             _add_values(self.distributions, other.distributions),
             self.cluster or other.cluster,
+            _add_atoms(self.segment_atoms, other.segment_atoms),
             self.closed | other.closed,
             self.closed_cells | other.closed_cells,
             add_moments(self.language_moments, other.language_moments),
@@ -295,6 +301,7 @@ def _evidence_of(responses: Responses, plan: _Plan, notes: tuple[str, ...], link
         clusters,
         distributions=_distributions(scored, waves, wave_names),
         cluster=plan.cluster,
+        segment_atoms=_segment_atoms(groupings, backgrounds, counted, waves, wave_names),
         language_moments=language_moments(responses, scored, waves, wave_names, survey_languages(responses)),
     )
 
@@ -373,6 +380,23 @@ def _atoms(
             source = (quantity.part.instrument.id, quantity.part.form.id, str(wave))
             found.setdefault(source, []).append(rows[rows["n"] > 0])
     return {source: pd.concat(rows, ignore_index=True) for source, rows in found.items()}
+
+
+def _segment_atoms(
+    groupings: Sequence[Grouping],
+    backgrounds: Sequence[Background],
+    quantities: Sequence[Quantity],
+    waves: np.ndarray,
+    wave_names: np.ndarray,
+) -> dict[tuple[str, str, str], pd.DataFrame]:
+    """Atoms of groups and background categories, where two of them may overlap in few people."""
+    if not backgrounds or len(groupings) - 1 + len(backgrounds) < 2:
+        return {}
+    fields = [Grouping(BACKGROUND + b.id, np.array(b.categories, dtype=object), b.codes) for b in backgrounds]
+    codes = np.column_stack([one.codes for one in (*groupings, *fields)])
+    if len(np.unique(codes, axis=0)) > MOST_ATOMS:
+        return {}
+    return _atoms([*groupings, *fields], quantities, waves, wave_names)
 
 
 def _add_values(first: Mapping[Key, Any], second: Mapping[Key, Any]) -> dict[Key, Any]:
@@ -457,7 +481,7 @@ class _Block:
 
     places: _Places
     keys: Mapping[str, str]
-    sums: Mapping[str, np.ndarray]
+    sums: dict[str, np.ndarray]
 
 
 def _sum_column(places: _Places, column: Quantity, group: np.ndarray) -> _Block:
@@ -474,8 +498,8 @@ def _sum_column(places: _Places, column: Quantity, group: np.ndarray) -> _Block:
 
 
 def _value_sums(quantity: Quantity, group: np.ndarray, n_groups: int) -> dict[str, np.ndarray]:
-    no_counts = dict.fromkeys(["n_apart", *COUNTS], np.zeros(n_groups, dtype=np.int64))
-    return {**group_sums(quantity.values, group, n_groups), **no_counts}
+    no_counts = dict.fromkeys(COUNTS, np.zeros(n_groups, dtype=np.int32))
+    return {**group_sums(quantity.values, group, n_groups), "n_apart": np.zeros(n_groups, dtype=np.int64), **no_counts}
 
 
 def _item_sums(column: Quantity, group: np.ndarray, n_groups: int) -> dict[str, np.ndarray]:
@@ -487,7 +511,7 @@ def _item_sums(column: Quantity, group: np.ndarray, n_groups: int) -> dict[str, 
     cell = np.where(answered & (group >= 0), group * width + (column.values - np.int64(minimum)), n_groups * width)
     counts = np.bincount(cell, minlength=n_groups * width + 1)[:-1].reshape(n_groups, width)
     points = points[np.arange(minimum, maximum + 1)]
-    categories = np.zeros((n_groups, max(N_CATEGORIES, width)), dtype=np.int64)
+    categories = np.zeros((n_groups, max(N_CATEGORIES, width)), dtype=np.int32)
     categories[:, :width] = counts
     categories[:, N_CATEGORIES - 1] = categories[:, N_CATEGORIES - 1 :].sum(axis=1)
     apart = np.zeros(n_groups, dtype=np.int64)
@@ -506,50 +530,48 @@ def _sum_products(places: _Places, scored: Sequence[DimensionScore], group: np.n
     """Cross-products of every pair of scores that the same people gave."""
     if len(scored) < 2:
         return
-    sums = _group_products(np.column_stack([s.values for s in scored]), group, len(places))
+    first, second = np.triu_indices(len(scored), 1)
+    sums = group_products(np.column_stack([s.values for s in scored]), group, len(places), (first, second))
     source = "+".join(dict.fromkeys(f"{s.part.instrument.id}:{s.part.form.id}" for s in scored))
-    for a, first in enumerate(scored):
-        for b in range(a + 1, len(scored)):
-            n, totals, squares, products = (table[:, a, b] for table in sums)
-            # totals and squares of a column are over the people who have the other one too
-            values = (n.astype(np.int64), totals, sums[1][:, b, a], squares, sums[2][:, b, a], products)
-            keys = {"source": source, "first": _reference(first), "second": _reference(scored[b])}
-            yield _Block(places, keys, dict(zip(CROSS_SUMS, values, strict=True)))
-
-
-def _group_products(values: np.ndarray, group: np.ndarray, n_groups: int) -> tuple[np.ndarray, ...]:
-    """Counts, totals, squares and products per group and pair of columns, each n_groups x columns x columns."""
-    order = np.argsort(group, kind="stable")
-    order = order[np.searchsorted(group[order], 0) :]
-    known = ~np.isnan(values[order])
-    filled = np.where(known, values[order], 0.0)
-    known = known.astype(np.float64)
-    borders = np.searchsorted(group[order], np.arange(n_groups + 1))
-    width = values.shape[1]
-    n, totals, squares, products = (np.zeros((n_groups, width, width)) for _ in range(4))
-    for position in range(n_groups):
-        rows = slice(borders[position], borders[position + 1])
-        x, m = filled[rows], known[rows]
-        n[position], totals[position] = m.T @ m, x.T @ m
-        squares[position], products[position] = (x * x).T @ m, x.T @ x
-    return n, totals, squares, products
+    for pair, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+        keys = {"source": source, "first": _reference(scored[a]), "second": _reference(scored[b])}
+        yield _Block(places, keys, {name: sums[name][pair] for name in CROSS_SUMS})
 
 
 def _table(blocks: Sequence[_Block], keys: list[str], sums: list[str]) -> pd.DataFrame:
-    """All blocks as one frame, in a fixed order of keys; groups without an answer left out."""
+    """All blocks as one frame, in a fixed order of keys; groups without an answer left out.
+
+    Columns are put together one by one in their final order, and texts as numbers until then: there may be millions of
+    rows.
+    """
     if not blocks:
         return empty_table(keys, sums)
     sizes = [len(block.places) for block in blocks]
-    columns: dict[str, np.ndarray] = {
-        "by": np.repeat(np.array([block.places.by for block in blocks], dtype=object), sizes),
-        "unit": np.concatenate([block.places.units for block in blocks]),
-        "wave": np.concatenate([block.places.waves for block in blocks]),
-    }
-    for key in blocks[0].keys:
-        columns[key] = np.repeat(np.array([block.keys[key] for block in blocks], dtype=object), sizes)
+    codes, names = {}, {}
+    for key in keys:
+        codes[key], names[key] = _key_codes(key, blocks, sizes)
+    filled = np.flatnonzero(np.concatenate([block.sums["n"] for block in blocks]))
+    order = filled[np.lexsort([codes[key][filled] for key in reversed(keys)])]
+    columns: dict[str, np.ndarray] = {}
+    for key in keys:
+        columns[key] = names[key][codes.pop(key)[order]]
     for name in sums:
-        columns[name] = np.concatenate([block.sums[name] for block in blocks])
-    return sorted_table(keys, sums, [object_frame(columns)])
+        columns[name] = np.concatenate([block.sums.pop(name) for block in blocks])[order]
+    return object_frame(columns)
+
+
+def _key_codes(key: str, blocks: Sequence[_Block], sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """A small number a row that sorts as its text does, and the texts."""
+    if key in ("unit", "wave"):
+        texts = {id(block.places): block.places.units if key == "unit" else block.places.waves for block in blocks}
+        names = np.array(sorted({name for column in texts.values() for name in column}), dtype=object)
+        place = {name: position for position, name in enumerate(names)}
+        known = {one: np.array([place[name] for name in column], dtype=np.int32) for one, column in texts.items()}
+        return np.concatenate([known[id(block.places)] for block in blocks]), names
+    values = [block.places.by if key == "by" else block.keys[key] for block in blocks]
+    names = np.array(sorted(set(values)), dtype=object)
+    place = {name: position for position, name in enumerate(names)}
+    return np.repeat(np.array([place[value] for value in values], dtype=np.int32), sizes), names
 
 
 def _reference(scored: DimensionScore) -> str:

@@ -61,7 +61,7 @@ class GapStudy:
     Attributes
     ----------
     cells : DataFrame
-        Judged cells, a row for each row of ``evidence.cells``, in the same order.
+        Judged cells; the index is the position of the row in ``evidence.cells``.
     trust : mapping of (instrument, form, wave, dimension) -> float or None
         Reliability, None where it does not apply.
     operations : Operations
@@ -134,9 +134,15 @@ class GapStudy:
         return np.where(n >= self.settings.minimum_group, shared, np.nan)
 
     @cached_property
-    def _pairs(self) -> dict[tuple[str, str, str], np.ndarray]:
+    def _cross(self) -> pd.DataFrame:
+        """Cross-products of the places that show something; there may be very many others."""
+        units = list({unit for _, unit in self.places})
         cross = self.evidence.cross
-        columns = [cross[name].to_numpy(dtype=object) for name in ("first", "second", "wave")]
+        return cross[cross["unit"].isin(units).to_numpy()]
+
+    @cached_property
+    def _pairs(self) -> dict[tuple[str, str, str], np.ndarray]:
+        columns = [self._cross[name].to_numpy(dtype=object) for name in ("first", "second", "wave")]
         keys = list(zip(*columns, strict=True))
         names = {key: code for code, key in enumerate(dict.fromkeys(keys))}
         codes = np.array([names[key] for key in keys], dtype=np.int64)
@@ -144,18 +150,17 @@ class GapStudy:
 
     @cached_property
     def _pair_places(self) -> np.ndarray:
-        cross = self.evidence.cross
-        return self._positions(cross["by"].to_numpy(dtype=object), cross["unit"].to_numpy(dtype=object))
+        return self._positions(self._cross["by"].to_numpy(dtype=object), self._cross["unit"].to_numpy(dtype=object))
 
     @cached_property
     def _pair_sums(self) -> np.ndarray:
-        return self.evidence.cross[["n", "first_total", "second_total", "product"]].to_numpy(float).T
+        return self._cross[["n", "first_total", "second_total", "product"]].to_numpy(float).T
 
     @cached_property
     def segments(self) -> pd.DataFrame:
         """Sums by background category that may be shown, with the sign that turns a score into health."""
         table = self.evidence.segments
-        hidden = hidden_segments(table, self.cells, self.settings.minimum_group)
+        hidden = hidden_segments(table, self.cells, self.settings.minimum_group, self.evidence.segment_atoms)
         return self._signed(table[hidden == ""])
 
     @cached_property
@@ -187,7 +192,8 @@ class GapStudy:
 
     def counts(self, rows: pd.DataFrame) -> np.ndarray:
         """How many chose each option, in the order of the response scale, for rows of ``cells``."""
-        return np.asarray(self.evidence.cells[COUNTS].to_numpy(float)[rows.index.to_numpy()])
+        wanted = rows.index.to_numpy()
+        return np.column_stack([self.evidence.cells[name].to_numpy()[wanted] for name in COUNTS]).astype(float)
 
     def border(self, references: Iterable[str]) -> tuple[float, float]:
         """Below what a level is low and from what it is high: the mean declared target, or else the conventions."""

@@ -149,7 +149,8 @@ def organisation_findings(
     Being there at all is a trouble, so the severity is at least *minor*; its size is the distance from the border.
     """
     whole = cells[(cells["kind"] == "score") & (cells["by"] == WHOLE) & cells["current"] & (cells["hidden"] == "")]
-    whole = whole[[not targets.declared(i, d) for i, d in zip(whole["instrument"], whole["dimension"], strict=True)]]
+    places = zip(whole["instrument"], whole["dimension"], strict=True)
+    whole = whole[np.array([not targets.declared(i, d) for i, d in places], dtype=bool)]
     whole = whole[whole["error"].notna() & ~index_part(whole)]
     with np.errstate(divide="ignore", invalid="ignore"):
         t = ((whole["health"] - settings.low_level) / whole["error"]).to_numpy(float)

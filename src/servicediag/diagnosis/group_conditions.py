@@ -66,7 +66,7 @@ def shown_groups(evidence: Evidence, cells: pd.DataFrame, minimum_group: int) ->
     places = pd.MultiIndex.from_frame(shown[keys])
     segments, clusters = evidence.segments, evidence.clusters
     if len(segments):
-        hidden = hidden_segments(segments, cells, minimum_group)
+        hidden = hidden_segments(segments, cells, minimum_group, evidence.segment_atoms)
         segments = segments[(hidden == "") & (segments["kind"] == "score").to_numpy()]
         segments = segments[pd.MultiIndex.from_frame(segments[keys]).isin(places)]
     if len(clusters):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from servicediag.diagnosis.audit import audit
 from servicediag.diagnosis.breakdowns import real_ids, wave_order
 from servicediag.diagnosis.evidence import COUNTS, WHOLE, Evidence, Place, member_groups
 from servicediag.diagnosis.privacy import FEASIBLE_SHARE
@@ -31,6 +32,8 @@ USUAL_SPREAD = 25.0
 """Standard deviation, in points, that stands for that of a group where no unchanged group can lend its own."""
 PLACE = ["by", "unit", "instrument", "form", "wave"]
 VARIABLE = ["kind", "dimension", "name"]
+MOST_AUDITED = 1_000
+"""Groups of all releases, or parts that they make, above this cannot be audited; then only coarse numbers are shown."""
 REST = "\x00rest"
 """Grouping of the people of no unit; no column can have that name, since control characters are refused there."""
 Members = Mapping[Place, frozenset[str]]
@@ -44,6 +47,7 @@ class Group:
 
     members: frozenset[str]
     means: Means = field(default_factory=dict)
+    released: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def _groups_of(release: Mapping[str, Any]) -> Iterator[tuple[Place, Group]]:
     for group in release["groups"]:
         by, unit, instrument, form, wave = (str(group[name]) for name in PLACE)
         means = {tuple(map(str, key)): (int(n), float(mean)) for *key, n, mean in group["means"]}
-        yield (by, unit, instrument, form, wave), Group(frozenset(map(str, group["members"])), means)
+        yield (by, unit, instrument, form, wave), Group(frozenset(map(str, group["members"])), means, released=True)
 
 
 def membership(responses: Sequence[Responses], groupings: Sequence[str], salt: str) -> Members:
@@ -135,7 +139,7 @@ def guard_against(ledger: Ledger, members: Members, evidence: Evidence, minimum:
     mean is rounded to a step at which their sum could still lie anywhere in a fifth of its range, and its spread is
     that of the units that did not change. The whole is put together anew from these numbers, so that it tells no more
     than they do. Counts of answers, items and shares of such a unit, and breakdowns of the form, are left out; so are
-    changed groups of further groupings, and what no step would protect (rule ``ledger``).
+    further groupings as soon as anybody joined or left, and what no step would protect (rule ``ledger``).
     """
     sources = dict.fromkeys(place[2:5] for place in members)
     known = {place: Group(people) for place, people in members.items()}
@@ -172,7 +176,9 @@ def _guarded(evidence: Evidence, members: Members, earlier: Sequence[Group], min
     rest = members[whole].difference(*(members[place] for place in units))
     of_rest = _change(rest, earlier, minimum)
     parts = {place: changes[place] for place in units if place in changes}
-    closed = {place for place in changes if place[0] not in (WHOLE, first)}
+    # groups of two groupings that changed overlap in ways that rounding does not cover
+    moved = any(group.members != members[whole] and group.members & members[whole] for group in earlier)
+    closed = {place for place in members if place[0] not in (WHOLE, first) and moved}
     if of_rest is not None:
         parts[(REST, "", *whole[2:])] = of_rest
     elif whole in changes and not parts:
@@ -180,9 +186,62 @@ def _guarded(evidence: Evidence, members: Members, earlier: Sequence[Group], min
         closed |= {place for place in members if place[0] != WHOLE}
         parts[(REST, "", *whole[2:])] = changes[whole]
         units = []
+    exact = [
+        place for place in members if place not in parts and not (place == whole and parts) and place not in closed
+    ]
+    changed = [place for place in parts if place[0] != REST]
+    # the whole less its coarse units is exact again
+    others = (REST, "others", *whole[2:])
+    groups = {place: members[place] for place in exact}
+    if changed:
+        groups[others] = members[whole].difference(*(members[place] for place in changed))
+    exposing = _exposing(groups, earlier, minimum)
+    closed |= exposing - {others} | (set(changed) if others in exposing else set())
+    evidence = _as_before(evidence, members, earlier)
     if not parts and not closed:
         return evidence
     return _Coarse(evidence, whole, tuple(units), parts, changes.get(whole)).evidence(frozenset(closed))
+
+
+def _as_before(evidence: Evidence, members: Members, earlier: Sequence[Group]) -> Evidence:
+    """What was withheld of the very same people stays withheld: something else may have been withheld to protect it."""
+    known: dict[frozenset[str], set[tuple[str, ...]]] = {}
+    for group in earlier:
+        if group.released:
+            known.setdefault(group.members, set()).update(group.means)
+    cells = evidence.cells
+    places = cells[PLACE].itertuples(index=False, name=None)
+    variables = cells[VARIABLE].itertuples(index=False, name=None)
+    again = frozenset(
+        (*place, *variable)
+        for place, variable in zip(places, variables, strict=True)
+        if members.get(place) in known and variable not in known[members[place]]
+    )
+    return replace(evidence, closed_cells=evidence.closed_cells | again) if again else evidence
+
+
+def _exposing(members: Members, earlier: Sequence[Group], minimum: int) -> set[Place]:
+    """Groups that, shown as they are, would single out few people together with what was shown before."""
+    shown = list({group.members for group in earlier if group.means})
+    if not shown:
+        return set()
+    groups = [*shown, *members.values()]
+    people = {person: column for column, person in enumerate(frozenset().union(*groups))}
+    inside = np.zeros((len(groups), len(people)), dtype=bool)
+    for row, group in enumerate(groups):
+        inside[row, [people[person] for person in group]] = True
+    atoms, sizes = np.unique(inside, axis=1, return_counts=True)
+    hidden = np.array([0 < len(group) < minimum for group in groups])
+    hidden[: len(shown)] = False
+    if len(shown) == 1:
+        # the audit takes the first group alone to be the whole, which it would hide in the end
+        atoms, hidden = np.vstack([atoms[:1], atoms]), np.append(hidden[:1], hidden)
+    result = audit(atoms, sizes, hidden, minimum, largest=MOST_AUDITED, settled=len(atoms) - len(members))
+    return (
+        {place for place, gone in zip(members, result.hidden[-len(members) :], strict=True) if gone}
+        if members
+        else set()
+    )
 
 
 def _change(people: frozenset[str], earlier: Iterable[Group], minimum: int) -> _Change | None:
@@ -217,7 +276,9 @@ class _Coarse:
         cells["total"], cells["total_squares"] = sums[:, 1], sums[:, 2]
         touched = np.array([place in self.parts or place == self.whole for place in places])
         cells.loc[touched, COUNTS] = 0
-        shut = {(*place, *v) for place, v in zip(places, variables, strict=True) if place in self.parts and v[0] != "score"}
+        shut = {
+            (*place, *v) for place, v in zip(places, variables, strict=True) if place in self.parts and v[0] != "score"
+        }
         return replace(
             self.source,
             cells=cells,

@@ -368,6 +368,22 @@ class Diagnosis:
 
         return write_html(self, path, language=language, theme=theme, overwrite=overwrite)
 
+    def to_slides(
+        self, path: str | Path, *, language: str = "en", theme: Theme | None = None, overwrite: bool = False
+    ) -> Path:
+        """Write 10 to 15 slides with native charts that can be edited; needs ``servicediag[slides]``."""
+        from servicediag.report import write_slides
+
+        return write_slides(self, path, language=language, theme=theme, overwrite=overwrite)
+
+    def to_word(
+        self, path: str | Path, *, language: str = "en", theme: Theme | None = None, overwrite: bool = False
+    ) -> Path:
+        """Write the action plan, with columns for owner and date to fill in; needs ``servicediag[word]``."""
+        from servicediag.report import write_word
+
+        return write_word(self, path, language=language, theme=theme, overwrite=overwrite)
+
     def to_json(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the machine-readable diagnosis; the schema is named in the file."""
         from servicediag.report import write_json

@@ -138,7 +138,7 @@ class _Pool:
 
     def is_safe(self, concealed: np.ndarray) -> bool:
         """Nothing is concealed, or what is concealed cannot be worked out from the whole and the units shown."""
-        few_in_none = bool(0 < self.rest[0] < self.minimum)
+        few_in_none = bool(0 < self.rest[0] < self.minimum) or self._tells_of_each(self.rest)
         if not concealed.any() and not few_in_none:
             return True
         together = self.sums[:, concealed].sum(axis=1) + self.rest
@@ -147,7 +147,15 @@ class _Pool:
         sizes = self.sums[0][self.guarded]
         if few_in_none and self.interval:
             sizes = np.append(sizes, self.rest[0])
+        if self._tells_of_each(together):
+            return False
         return bool((feasible_width(sizes, *together) >= FEASIBLE_SHARE * sizes - 1e-9).all())
+
+    def _tells_of_each(self, sums: np.ndarray) -> bool:
+        """Whether so few people agree so nearly that each one's answer is known."""
+        if not self.interval or not 0 < sums[0] < UNANIMITY_BELOW:
+            return False
+        return bool(feasible_width(1.0, *sums) < FEASIBLE_SHARE)
 
 
 def feasible_width(m: np.ndarray | float, n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:

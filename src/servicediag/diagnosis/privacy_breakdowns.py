@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
-from servicediag.diagnosis.privacy import SCORE, SOURCE, UNANIMITY_BELOW
-from servicediag.diagnosis.sums import WHOLE
+from servicediag.diagnosis.audit import audit
+from servicediag.diagnosis.privacy import (
+    FEASIBLE_SHARE,
+    SCORE,
+    SENSITIVE_MINIMUM,
+    SOURCE,
+    UNANIMITY_BELOW,
+    feasible_width,
+)
+from servicediag.diagnosis.sensitive import sensitive_cells
+from servicediag.diagnosis.sums import BACKGROUND, WHOLE
+from servicediag.results import table_rows
 
 __all__ = ["hidden_changes", "hidden_segments"]
 
 CHANGE_SCORE = ["instrument", "form", "dimension", "first_wave", "second_wave"]
 
 
-def hidden_segments(segments: pd.DataFrame, cells: pd.DataFrame, minimum: int) -> np.ndarray:
+MOST_AUDITED = 400
+"""Breakdowns that make more groups or parts than this are shown of the whole organisation only, or not at all."""
+Atoms = Mapping[tuple[str, str, str], pd.DataFrame]
+
+
+def hidden_segments(
+    segments: pd.DataFrame, cells: pd.DataFrame, minimum: int, atoms: Atoms | None = None
+) -> np.ndarray:
     """The rule that withholds each segment, or empty text where it may be shown.
 
     A unit shows a score by a background field in all of its categories or in none, and only where the whole
@@ -26,11 +45,19 @@ def hidden_segments(segments: pd.DataFrame, cells: pd.DataFrame, minimum: int) -
     cells : DataFrame
         The cells of the same evidence with their ``hidden`` rules.
     minimum : int
+    atoms : mapping of (instrument, form, wave) -> DataFrame, optional
+        ``Evidence.segment_atoms``: where several fields or groupings overlap, what would single people out together is
+        withheld too (rule ``audit``).
     """
     hidden = np.full(len(segments), "", dtype=object)
     if segments.empty:
         return hidden
     table = segments.reset_index(drop=True)
+    delicate = sensitive_cells(table)
+    if delicate.any() and minimum < SENSITIVE_MINIMUM:
+        for mine, least in ((~delicate, minimum), (delicate, SENSITIVE_MINIMUM)):
+            hidden[mine] = hidden_segments(table[mine], cells, least, atoms)
+        return hidden
     lone = _alone(table, minimum)
     hidden[lone] = np.where(table["n"].to_numpy()[lone] < minimum, "minimum_group", "unanimity")
     people, rules = _cells_of(table, cells)
@@ -46,8 +73,65 @@ def hidden_segments(segments: pd.DataFrame, cells: pd.DataFrame, minimum: int) -
             follows |= _hide_units(hidden, inside, table.loc[whole], people[mine], shut, minimum)
         if follows:
             hidden[rows[hidden[rows] == ""]] = "complementary"
+    if atoms is not None:
+        _audit_segments(hidden, table, cells, atoms, minimum)
     _hide_together(hidden, table)
     return hidden
+
+
+def _audit_segments(hidden: np.ndarray, table: pd.DataFrame, cells: pd.DataFrame, atoms: Atoms, minimum: int) -> None:
+    """Withhold what would single people out together with other fields, other groupings and the cells."""
+    shown_cells = cells[(cells["hidden"] == "").to_numpy()]
+    seen: dict[tuple[bytes, ...], np.ndarray] = {}
+    for source, mine in table.groupby(SOURCE, sort=False):
+        n_groupings = shown_cells.loc[shown_cells["by"] != WHOLE, "by"].nunique()
+        if mine["background"].nunique() + n_groupings < 2:
+            continue
+        instrument, form, wave = map(str, source)
+        people = atoms.get((instrument, form, wave))
+        answered = {} if people is None else dict(iter(people.groupby(SCORE, sort=False)))
+        of_source = shown_cells[
+            np.logical_and.reduce([shown_cells[c] == v for c, v in zip(SOURCE, source, strict=True)])
+        ]
+        beside = dict(iter(of_source.groupby(SCORE, sort=False)))
+        for score, group in mine.groupby(SCORE, sort=False):
+            rows = group.index.to_numpy()[hidden[group.index] == ""]
+            if score not in answered or score not in beside:
+                hidden[rows] = "audit"
+                continue
+            part = answered[score]
+            settled = [_inside(part, row.by, row.unit) for row in table_rows(beside[score])]
+            broken = [_inside(part, r.by, r.unit, r.background, r.category) for r in table_rows(table.loc[rows])]
+            of_units = (table.loc[rows, "by"] != WHOLE).to_numpy()
+            sizes = part["n"].to_numpy()
+            key = (np.array(settled).tobytes(), np.array(broken).tobytes(), sizes.tobytes())
+            if key not in seen:
+                seen[key] = _audited(settled, broken, sizes, of_units, minimum)
+            hidden[rows[seen[key]]] = "audit"
+
+
+def _audited(
+    settled: list[np.ndarray], broken: list[np.ndarray], sizes: np.ndarray, of_units: np.ndarray, minimum: int
+) -> np.ndarray:
+    """Which of the breakdowns have to be withheld beside the settled cells."""
+    if not broken:
+        return np.zeros(0, dtype=bool)
+    first = len(settled)
+    membership, hidden = np.array([*settled, *broken]), np.zeros(first + len(broken), dtype=bool)
+    result = audit(membership, sizes, hidden, minimum, largest=MOST_AUDITED, settled=first)
+    if not result.finished:
+        hidden[first:] = of_units
+        result = audit(membership, sizes, hidden, minimum, largest=MOST_AUDITED, settled=first)
+    return np.asarray(result.hidden[first:])
+
+
+def _inside(part: pd.DataFrame, by: str, unit: str, background: str = "", category: str = "") -> np.ndarray:
+    """Which atoms belong to a group."""
+    inside = np.ones(len(part), dtype=bool)
+    for column, value in ((by, unit), (background and BACKGROUND + background, category)):
+        if column:
+            inside &= (part[column] == value).to_numpy()
+    return inside
 
 
 def _cells_of(table: pd.DataFrame, cells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -61,7 +145,8 @@ def _alone(table: pd.DataFrame, minimum: int) -> np.ndarray:
     """Rows that are too small, or that tell what nearly everybody of a small group answered."""
     n, total, squares = (table[name].to_numpy(float) for name in ("n", "total", "total_squares"))
     of_indicator = (table["kind"] == "indicator").to_numpy() & ((total < 2) | (n - total < 2))
-    of_score = (table["kind"] == "score").to_numpy() & (squares - total**2 / np.maximum(n, 1) < 1e-9)
+    near = feasible_width(1.0, np.maximum(n, 1), total / 100.0, squares / 100.0**2) < FEASIBLE_SHARE
+    of_score = (table["kind"] == "score").to_numpy() & near
     return np.asarray((n < minimum) | ((n < UNANIMITY_BELOW) & (of_indicator | of_score)))
 
 
@@ -135,7 +220,7 @@ def hidden_changes(changes: pd.DataFrame, cells: pd.DataFrame, minimum: int) -> 
     n, total, squares = (table[name].to_numpy(float) for name in ("n", "total", "total_squares"))
     same = (n < UNANIMITY_BELOW) & (squares - total**2 / np.maximum(n, 1) < 1e-9)
     hidden[same] = "unanimity"
-    hidden[n < minimum] = "minimum_group"
+    hidden[n < np.where(sensitive_cells(table), max(minimum, SENSITIVE_MINIMUM), minimum)] = "minimum_group"
     scores = cells[cells["kind"] == "score"]
     places = scores.set_index(["by", "unit", "instrument", "form", "dimension", "wave"])[["n", "hidden"]]
     for wave in ("first_wave", "second_wave"):

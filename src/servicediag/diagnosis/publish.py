@@ -63,7 +63,7 @@ def publish(
         readiness=_named(readiness),
         withheld=_withheld_frame(cells),
         reliability=_named(_visible_reliability(reliability, settings)),
-        study=_study(evidence, cells, settings),
+        study=_study(evidence, settings),
         method=_method(settings, targets),
         summary=summarise(findings, cells, not_measured, Titles(evidence)),
         **{name: _named(table) for name, table in tables.items()},
@@ -138,14 +138,16 @@ def _withheld_frame(cells: pd.DataFrame) -> pd.DataFrame:
     place = ["by", "unit", "form", "wave", "instrument", "dimension"]
     scores = set(hidden.loc[hidden["kind"] == "score", place].itertuples(index=False, name=None))
     extra = np.array([key not in scores for key in hidden[place].itertuples(index=False, name=None)], dtype=bool)
-    return _named(hidden[(hidden["kind"] == "score") | (extra & (hidden["rule"] == "unanimity"))][WITHHELD_COLUMNS])
+    return _named(
+        hidden[(hidden["kind"] == "score") | (extra & hidden["rule"].isin(["unanimity", "ledger"]))][WITHHELD_COLUMNS]
+    )
 
 
 def _visible_reliability(reliability: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     return reliability[reliability["n_respondents"] >= settings.minimum_group].drop(columns="reflective")
 
 
-def _study(evidence: Evidence, cells: pd.DataFrame, settings: Settings) -> dict[str, Any]:
+def _study(evidence: Evidence, settings: Settings) -> dict[str, Any]:
     parts = []
     for (instrument, form, wave), n in evidence.n_respondents.items():
         value = evidence.instruments[instrument]
@@ -161,7 +163,9 @@ def _study(evidence: Evidence, cells: pd.DataFrame, settings: Settings) -> dict[
                 "n_respondents": n if n >= settings.minimum_group else None,
             }
         )
-    units = cells[cells["by"] != WHOLE].groupby("by")["unit"].nunique()
+    units = (
+        evidence.cells.loc[(evidence.cells["by"] != WHOLE).to_numpy(), ["by", "unit"]].groupby("by")["unit"].nunique()
+    )
     notes = [*evidence.notes, *_wave_notes(evidence), *language_notes(evidence)]
     sources: Sequence[str] = [line for value in evidence.instruments.values() for line in value.sources]
     return {

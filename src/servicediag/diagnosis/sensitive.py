@@ -41,7 +41,11 @@ def sensitive_scales() -> frozenset[str]:
         try:
             load_instrument(instrument).dimension(dimension)
         except (ValueError, KeyError):
-            issues.append(loaded.issue("unknown_reference", ("sensitive", number), f"There is no {scale}.", "Choose from the catalogue."))
+            issues.append(
+                loaded.issue(
+                    "unknown_reference", ("sensitive", number), f"There is no {scale}.", "Choose from the catalogue."
+                )
+            )
     if issues:
         raise InstrumentError(f"{FILE} names what does not exist.", issues)
     return frozenset(document.sensitive)

@@ -14,6 +14,8 @@ __all__ = [
     "SUMS", "WHOLE", "Grouping", "Quantity", "add_tables", "empty_table", "group_sums", "object_frame", "sorted_table",
 ]  # fmt: skip
 
+BACKGROUND = "\x00background "
+"""Before the id of a background field beside groupings; no column's name can hold a control character."""
 WHOLE = ""
 """Grouping and unit name of the whole organisation inside the evidence; people's unit names are never empty."""
 SUMS = ("n", "total", "total_squares")
@@ -84,9 +86,11 @@ def add_tables(keys: Sequence[str], sums: Sequence[str], frames: Iterable[pd.Dat
 
 def object_frame(columns: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """A frame whose texts stay plain objects, over which Python goes several times faster than over text columns."""
-    return pd.DataFrame(
-        {name: pd.Series(column, dtype=object if column.dtype == object else None) for name, column in columns.items()}
-    )
+    series = {
+        name: pd.Series(column, dtype=object if column.dtype == object else None, copy=False)
+        for name, column in columns.items()
+    }
+    return pd.DataFrame(series, copy=False)
 
 
 def empty_table(keys: Sequence[str], sums: Sequence[str]) -> pd.DataFrame:

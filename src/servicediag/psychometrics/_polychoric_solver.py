@@ -129,7 +129,8 @@ def influence_variance(
 ) -> FloatArray:
     """Asymptotic variance of each two-step correlation, thresholds estimated too, shape (P,)."""
     influence = cell_influence(tables, first, second, rho, expected=expected)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    # at a correlation of nearly 1 the information is 0, and the variance has no bound
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         result: FloatArray = (tables * influence**2).sum(axis=(1, 2)) / tables.sum(axis=(1, 2)) ** 2
     return result
 

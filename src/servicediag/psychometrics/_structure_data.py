@@ -14,11 +14,15 @@ from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics._correlations import singular_items
 from servicediag.psychometrics._frames import FloatArray, name_list, numeric_frame
 
-__all__ = ["Block", "MissingAnswers", "Sample", "Study", "group_order", "moment_sample", "study"]
+__all__ = ["Block", "MissingAnswers", "Sample", "Study", "clearly_regular", "group_order", "moment_sample", "study"]
 
 MissingAnswers = Literal["listwise", "fiml"]
 _BLOCK = 256  # patterns handled at a time
+_TAME = (1e-100, 1e100)  # sizes of answers whose squares are ordinary floats
 _EM_ROUNDS = 5000
+_EM_WORK = 2e9  # patterns times the cube of the items, over all rounds
+_FEWEST_ROUNDS = 60
+_AT_REST = 1e-10
 _SETTLED = 1e-7  # change a round, in standard deviations, from which more rounds would not matter
 
 
@@ -141,21 +145,32 @@ def study(
     frame = items if isinstance(items, pd.DataFrame) else pd.DataFrame(numeric_frame(items).values)
     places: dict[Hashable, int] = {name: position for position, name in enumerate(frame.columns)}
     positions = [places[name] for name in names]
-    checked = numeric_frame(frame.iloc[:, positions])
+    checked = numeric_frame(frame if positions == list(range(len(places))) else frame.iloc[:, positions])
     values = checked.floats
     labels = None if groups is None else _labels(groups, checked.index)
-    answered = ~np.isnan(values)
-    keep = answered.all(axis=1) if missing == "listwise" else answered.any(axis=1)
+    gaps = np.isnan(values) if checked.values.dtype.kind == "f" else np.zeros((1, 1), dtype=bool)
+    whole = not gaps.any()
+    left_out = np.any if missing == "listwise" else np.all
+    keep = np.ones(len(values), dtype=bool) if whole else ~np.asarray(left_out(gaps, axis=1))
     if labels is not None:
         keep &= ~pd.isna(pd.Series(labels, dtype=object)).to_numpy()
-    kept = values[keep]
+    kept = values if keep.all() else values[keep]
+    n_incomplete = 0 if whole else int(gaps[keep].any(axis=1).sum())
     n_dropped = len(values) - len(kept)
     parts = [(None, kept)] if labels is None else _split(labels[keep], kept, statistic)
     for label, part in parts:
         _refuse_thin(part, label, names, n_dropped, statistic)
     shift, scale = _units(kept)
-    samples = tuple(_sample(label, (part - shift) / scale, names, mean_structure, statistic) for label, part in parts)
-    return Study(samples, shift, scale, n_dropped, int((~answered[keep]).any(axis=1).sum()))
+    samples = tuple(
+        _sample(label, _scaled(part, shift, scale), names, mean_structure, statistic) for label, part in parts
+    )
+    return Study(samples, shift, scale, n_dropped, n_incomplete)
+
+
+def _scaled(values: FloatArray, shift: FloatArray, scale: FloatArray) -> FloatArray:
+    result: FloatArray = values - shift
+    result /= scale
+    return result
 
 
 def _labels(groups: object, index: pd.Index) -> npt.NDArray[np.object_]:
@@ -203,12 +218,15 @@ def _refuse_thin(
 ) -> None:
     n, k = values.shape
     _refuse_few(n, k, label, n_dropped, statistic)
-    answered = (~np.isnan(values)).astype(np.float64)
-    together = answered.T @ answered
-    few = [name for name, count in zip(names, np.diag(together), strict=True) if count < 3]
+    lowest, highest = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
+    complete = not np.isnan(values.sum())
+    together = np.full((1, 1), float(n))
+    if not complete:
+        answered = (~np.isnan(values)).astype(np.float64)
+        together = answered.T @ answered
+    few = [name for name, count in zip(names, np.broadcast_to(together.diagonal(), k), strict=True) if count < 3]
     if few:
         raise InsufficientDataError(f"{statistic}: fewer than 3 respondents{_in(label)} answered {name_list(few)}.")
-    lowest, highest = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
     largest = np.maximum(np.abs(lowest), np.abs(highest))
     _refuse_constant(highest - lowest <= 1e-12 * largest, label, names, statistic)
     lonely = np.argwhere(np.triu(together < 2, 1))
@@ -240,28 +258,28 @@ def _refuse_constant(same: npt.NDArray[np.bool_], label: Hashable, names: Sequen
 def _units(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of each item over all groups."""
     largest = np.maximum(np.abs(np.fmin.reduce(values, axis=0)), np.abs(np.fmax.reduce(values, axis=0)))
-    held = values / largest  # squares of very small or large answers would leave the range of floats
-    mean = np.nanmean if np.isnan(held).any() else np.mean
+    tame = (largest > _TAME[0]).all() and (largest < _TAME[1]).all()
+    held = values if tame else values / largest  # squares of very small or large answers would leave the floats
+    mean = np.nanmean if np.isnan(held.sum()) else np.mean
     shift = mean(held, axis=0)
-    scale = np.sqrt(mean((held - shift) ** 2, axis=0))
-    return shift * largest, scale * largest
+    away = held - shift
+    scale = np.sqrt(mean(np.multiply(away, away, out=away), axis=0))
+    return (shift, scale) if tame else (shift * largest, scale * largest)
 
 
 def _sample(
     label: Hashable, rows: FloatArray, names: Sequence[Hashable], mean_structure: bool, statistic: str
 ) -> Sample:
     blocks = _blocks(rows)
-    complete = not np.isnan(rows).any()
-    if complete:
+    n, k = rows.shape
+    if blocks[0].n[0] == n and not blocks[0].gaps.shape[1]:
         mean, covariance = blocks[0].mean[0], blocks[0].covariance[0]
+        answers, variances = np.full(k, float(n)), covariance.diagonal()
     else:
-        mean, covariance = _saturated_moments(blocks, rows, statistic, _in(label))
-    _refuse_repeating(covariance, label, names, statistic)
-    n = len(rows)
-    answers, variances = np.full(rows.shape[1], float(n)), np.diag(covariance)
-    if not complete:
+        mean, covariance = _saturated_moments(blocks, rows, names, statistic, label)
         answers = (~np.isnan(rows)).sum(axis=0).astype(np.float64)
         variances = np.nanmean((rows - np.nanmean(rows, axis=0)) ** 2, axis=0)
+    _refuse_repeating(covariance, label, names, statistic)
     return Sample(
         label=label,
         n=n,
@@ -296,7 +314,7 @@ def moment_sample(
     _refuse_few(n, k, label, n_dropped, statistic)
     _refuse_constant(np.diag(covariance) <= 1e-24, label, names, statistic)
     _refuse_repeating(covariance, label, names, statistic)
-    block = Block(np.ones((1, k)), np.zeros((1, 0), dtype=np.intp), np.array([float(n)]), mean[None], covariance[None])
+    block = _complete_block(n, mean, covariance)
     return Sample(
         label=label,
         n=n,
@@ -312,21 +330,37 @@ def moment_sample(
 
 
 def _refuse_repeating(covariance: FloatArray, label: Hashable, names: Sequence[Hashable], statistic: str) -> None:
-    spread = np.sqrt(np.diag(covariance))
-    fault = singular_items(covariance / np.outer(spread, spread), tuple(names))
+    spread = np.sqrt(covariance.diagonal())
+    correlation = covariance / (spread[:, None] * spread)
+    fault = "" if clearly_regular(correlation) else singular_items(correlation, tuple(names))
     if fault:
         raise InsufficientDataError(
             f"{statistic} needs items that do not repeat each other, and{_in(label)} {fault}. Leave some of them out."
         )
 
 
+def clearly_regular(scaled: FloatArray) -> bool:
+    """Whether a matrix with a diagonal of 1 is far from singular, by its Cholesky root, which is quick."""
+    try:
+        root = np.linalg.cholesky(scaled)
+    except np.linalg.LinAlgError:
+        return False
+    return bool(root.diagonal().min(initial=1.0) > 1e-2)
+
+
+def _complete_block(n: int, mean: FloatArray, covariance: FloatArray) -> Block:
+    k = len(mean)
+    return Block(np.ones((1, k)), np.zeros((1, 0), dtype=np.intp), np.array([float(n)]), mean[None], covariance[None])
+
+
 def _blocks(rows: FloatArray) -> tuple[Block, ...]:
+    if not np.isnan(rows.sum()):
+        mean = rows.mean(axis=0)
+        away = rows - mean if np.abs(mean).max() > 1e-8 else rows  # one group is centred already
+        return (_complete_block(len(rows), mean, away.T @ away / len(rows)),)
     answered = ~np.isnan(rows)
-    if answered.all():
-        patterns, member = answered[:1], np.zeros(len(rows), dtype=np.intp)
-    else:
-        patterns, member = np.unique(answered, axis=0, return_inverse=True)
-        member = member.reshape(-1)
+    patterns, member = np.unique(answered, axis=0, return_inverse=True)
+    member = member.reshape(-1)
     order = np.argsort(member, kind="stable")
     rows_of = np.split(order, np.cumsum(np.bincount(member, minlength=len(patterns)))[:-1])
     n_gaps = (~patterns).sum(axis=1)
@@ -348,7 +382,7 @@ def _block(
     n, mean = np.zeros(len(part)), np.zeros(part.shape)
     covariance = np.zeros((*part.shape, part.shape[1]))
     for at, pattern in enumerate(chosen):
-        held = rows[rows_of[pattern]] if len(patterns) > 1 else rows
+        held = rows[rows_of[pattern]]
         if not part[at].all():
             held = np.where(part[at], held, 0.0)
         n[at], mean[at] = len(held), held.mean(axis=0)
@@ -359,53 +393,106 @@ def _block(
 
 
 def _saturated_moments(
-    blocks: tuple[Block, ...], rows: FloatArray, statistic: str, where: str
+    blocks: tuple[Block, ...], rows: FloatArray, names: Sequence[Hashable], statistic: str, label: Hashable
 ) -> tuple[FloatArray, FloatArray]:
-    """Mean and covariance by expectation-maximisation (Dempster, Laird & Rubin 1977)."""
-    mean = np.nanmean(rows, axis=0)
-    covariance = np.diag(np.nanvar(rows, axis=0))
-    moved = np.inf
+    """Mean and covariance by expectation-maximisation (Dempster, Laird & Rubin 1977), with longer steps.
+
+    Steps are stretched as in Varadhan & Roland (2008), Scandinavian Journal of Statistics, 35, 335-353, scheme 3, as
+    long as the discrepancy falls.
+
+    Raises
+    ------
+    InsufficientDataError
+        Items depend on each other, or too few answers are at hand to settle within bounds.
+    """
+    p = rows.shape[1]
+    limit = int(np.clip(_EM_WORK / (sum(len(block.n) for block in blocks) * p**3), _FEWEST_ROUNDS, _EM_ROUNDS))
+    at = (np.nanmean(rows, axis=0), np.diag(np.nanvar(rows, axis=0)))
+    moved, done = np.inf, 0
     try:
-        for _ in range(_EM_ROUNDS):
-            new_mean, new_covariance = _em_round(blocks, mean, covariance, len(rows))
-            moved = float(max(np.abs(new_mean - mean).max(), np.abs(new_covariance - covariance).max()))
-            mean, covariance = new_mean, new_covariance
-            if moved < 1e-10 or not np.isfinite(moved):
+        while done < limit:
+            once, value = _em_round(blocks, *at, len(rows))
+            twice, _ = _em_round(blocks, *once, len(rows))
+            done += 2
+            moved = _distance(once, at)
+            if moved < _AT_REST or not np.isfinite(moved):
+                at = twice
                 break
+            ahead = _stretched(at, once, twice)
+            at = twice
+            if ahead is not None:
+                after, reached = _em_round(blocks, *ahead, len(rows))
+                done += 1
+                at = after if reached <= value else twice
+            _refuse_repeating(at[1], label, names, statistic)
     except np.linalg.LinAlgError:
         moved = np.inf
-    if not moved < _SETTLED or not (np.diag(covariance) > 0).all():
+    if not moved < _SETTLED or not (at[1].diagonal() > 0).all():
         raise InsufficientDataError(
-            f"{statistic}: too many answers are missing{where} to estimate the covariances of {len(mean)} items. "
+            f"{statistic}: too many answers are missing{_in(label)} to estimate the covariances of {p} items. "
             "Leave out the items that few answered."
         )
-    return mean, covariance
+    return at
+
+
+def _distance(first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray]) -> float:
+    return float(max(np.abs(a - b).max() for a, b in zip(first, second, strict=True)))
+
+
+def _stretched(
+    start: tuple[FloatArray, FloatArray], once: tuple[FloatArray, FloatArray], twice: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray] | None:
+    """Further along the way of two rounds; None where that leaves the positive definite matrices."""
+    first = [a - b for a, b in zip(once, start, strict=True)]
+    bend = [(a - b) - c for a, b, c in zip(twice, once, first, strict=True)]
+    length = np.sqrt(sum(float((part**2).sum()) for part in first))
+    turn = np.sqrt(sum(float((part**2).sum()) for part in bend))
+    if turn <= 0 or length / turn <= 1:
+        return None
+    for size in (length / turn, (1 + length / turn) / 2):
+        mean, covariance = (a + 2 * size * b + size**2 * c for a, b, c in zip(start, first, bend, strict=True))
+        try:
+            np.linalg.cholesky(covariance)
+        except np.linalg.LinAlgError:
+            continue
+        return mean, covariance
+    return None
 
 
 def _em_round(
     blocks: tuple[Block, ...], mean: FloatArray, covariance: FloatArray, n: int
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[tuple[FloatArray, FloatArray], float]:
+    """The next moments, and the discrepancy at these."""
     p = len(mean)
-    first, second = np.zeros(p), np.zeros((p, p))
+    first, second, value = np.zeros(p), np.zeros((p, p)), 0.0
     for block in blocks:
-        inverse, _ = block.inverses(covariance)
-        onto = covariance @ inverse  # (n_patterns, p, p): regression of every item on those answered
+        inverse, log_determinant = block.inverses(covariance)
         away = block.answered * (block.mean - mean)
-        expected = np.einsum("rij,rj->ri", onto, away)
-        unknown = covariance - onto @ covariance
-        spread = onto @ block.covariance @ onto.transpose(0, 2, 1)
+        pulled = np.einsum("rij,rj->ri", inverse, away)
+        expected = pulled @ covariance
+        # What stays unknown, what the answers tell of the whole, and how respondents of a pattern differ.
+        second += block.n.sum() * covariance - covariance @ np.tensordot(block.n, inverse, axes=1) @ covariance
         first += block.n @ expected
-        second += np.einsum("r,rij->ij", block.n, unknown + spread + expected[:, :, None] * expected[:, None, :])
+        second += (expected * block.n[:, None]).T @ expected
+        fit = log_determinant + (pulled * away).sum(axis=1)
+        if block.covariance.any():
+            onto = covariance @ inverse  # (n_patterns, p, p): regression of every item on those answered
+            second += np.tensordot(block.n, onto @ block.covariance @ onto.transpose(0, 2, 1), axes=1)
+            fit += (inverse * block.covariance).sum(axis=(1, 2))
+        value += float(block.n @ fit) / n
     change = first / n
     result = second / n - np.outer(change, change)
-    return mean + change, (result + result.T) / 2
+    return (mean + change, (result + result.T) / 2), value
 
 
 def _least(blocks: tuple[Block, ...], mean: FloatArray, covariance: FloatArray, n: int) -> float:
+    if len(blocks) == 1 and len(blocks[0].n) == 1:
+        return 2 * float(np.log(np.linalg.cholesky(covariance).diagonal()).sum()) + len(mean)
     value = 0.0
     for block in blocks:
         inverse, log_determinant = block.inverses(covariance)
         away = block.answered * (block.mean - mean)
-        fit = np.einsum("rij,rij->r", inverse, block.covariance) + np.einsum("ri,rij,rj->r", away, inverse, away)
+        fit = (np.einsum("rij,rj->ri", inverse, away) * away).sum(axis=1)
+        fit += (inverse * block.covariance).sum(axis=(1, 2))
         value += float(block.n @ (log_determinant + fit)) / n
     return value

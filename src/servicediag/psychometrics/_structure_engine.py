@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from servicediag.psychometrics._frames import FloatArray
-from servicediag.psychometrics._structure_data import Block, Sample
+from servicediag.psychometrics._structure_complete import CompleteAnswers, is_complete
+from servicediag.psychometrics._structure_data import Block, Sample, clearly_regular
 from servicediag.psychometrics._structure_model import (
     COVARIANCE,
     INTERCEPT,
@@ -49,9 +51,14 @@ _CASES = 4096  # respondents handled at a time
 _REFRESH = 3  # iterations
 _FEW_PATTERNS, _PAIRED_ITEMS = 8, 40
 _ITERATIONS = 200
-_QUASI_NEWTON_ITERATIONS = 200
+_WORK = 1e9  # patterns times the cube of the items, over all steps of a search
+_FEWEST_ITERATIONS = 25
 _ASTRAY = 1e3  # no loading or variance of scaled items is as large as this
 _SMALL_GAIN = 1e-14  # expected fall of the discrepancy at which the search ends
+_OUTSIDE = 1e10  # the discrepancy where the implied covariance is not positive definite
+_POLISHING = 12
+_NEAR = 1e-3  # expected fall of the discrepancy below which the curvature hardly changes any more
+_NO_GRADIENT = 1e-8  # reached by steps that still halve the gradient where the discrepancy is flat by rounding
 _SMALL_GRADIENT = 1e-6  # beyond this a search that stands still has not converged
 
 
@@ -66,13 +73,14 @@ class Slopes:
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where the minimiser ended."""
+    """Where the minimiser ended; ``information``: the expected one there, where it is at hand."""
 
     parameters: FloatArray
     value: float
     converged: bool
     n_iterations: int
     largest_gradient: float
+    information: FloatArray | None = None
 
 
 def slopes(matrices: Matrices, kind: IntArray, row: IntArray, column: IntArray) -> Slopes:
@@ -115,7 +123,9 @@ def discrepancy(matrices: Sequence[Matrices], samples: Sequence[Sample]) -> floa
                 return float("inf")
             inverse, log_determinant = part
             away = _away(block, mean, sample)
-            fit = (inverse * block.covariance).sum(axis=(1, 2)) + np.einsum("ri,rij,rj->r", away, inverse, away)
+            fit = (np.einsum("rij,rj->ri", inverse, away) * away).sum(axis=1)
+            if block.covariance.any():
+                fit += (inverse * block.covariance).sum(axis=(1, 2))
             value += float(block.n @ (log_determinant + fit)) / total
     return value
 
@@ -153,11 +163,12 @@ def weighted_inverse(
     mean = place.mean
     by_covariance, by_mean = np.zeros((len(mean),) * 2), np.zeros_like(mean)
     for block, inverse in zip(sample.blocks, inverses or _inverses_of(place, sample), strict=True):
-        away = _away(block, mean, sample)
-        seen = block.covariance + away[:, :, None] * away[:, None, :]
         share = block.n / sample.n
-        by_covariance += np.tensordot(share, inverse - inverse @ seen @ inverse, axes=1)
-        by_mean += np.einsum("r,rij,rj->i", share, inverse, away)
+        pull = np.einsum("rij,rj->ri", inverse, _away(block, mean, sample))
+        by_covariance += np.tensordot(share, inverse, axes=1) - (pull * share[:, None]).T @ pull
+        if block.covariance.any():  # it is 0 where no two respondents left out the same items
+            by_covariance -= np.tensordot(share, inverse @ block.covariance @ inverse, axes=1)
+        by_mean += share @ pull
     return by_covariance, by_mean
 
 
@@ -247,11 +258,11 @@ def _group_slopes(table: ParameterTable, place: Matrices, group: int) -> tuple[I
 
 
 def _both(
-    table: ParameterTable, parameters: FloatArray, samples: Sequence[Sample], *, information: bool
+    table: ParameterTable, matrices: Sequence[Matrices], samples: Sequence[Sample], *, information: bool
 ) -> tuple[FloatArray, FloatArray]:
     total = sum(sample.n for sample in samples)
     first, second = np.zeros(table.n_free), np.zeros((table.n_free, table.n_free))
-    for group, (place, sample) in enumerate(zip(table.matrices(parameters), samples, strict=True)):
+    for group, (place, sample) in enumerate(zip(matrices, samples, strict=True)):
         numbers, slope = _group_slopes(table, place, group)
         share, inverses = sample.n / total, _inverses_of(place, sample)
         np.add.at(first, numbers, share * entry_gradient(slope, *weighted_inverse(place, sample, inverses)))
@@ -263,12 +274,18 @@ def _both(
 
 def gradient(table: ParameterTable, parameters: FloatArray, samples: Sequence[Sample]) -> FloatArray:
     """Gradient of the discrepancy by the free parameters."""
-    return _both(table, parameters, samples, information=False)[0]
+    return _both(table, table.matrices(parameters), samples, information=False)[0]
 
 
 def expected_information(table: ParameterTable, parameters: FloatArray, samples: Sequence[Sample]) -> FloatArray:
     """Expected information of one respondent about the free parameters."""
-    return _both(table, parameters, samples, information=True)[1]
+    if is_complete(samples):
+        objective = CompleteAnswers(table, samples)
+        implied, value = objective.moments(parameters)
+        if not np.isfinite(value):
+            raise np.linalg.LinAlgError("implied covariance is not positive definite")
+        return objective.information(implied)
+    return _both(table, table.matrices(parameters), samples, information=True)[1]
 
 
 def observed_information(table: ParameterTable, parameters: FloatArray, samples: Sequence[Sample]) -> FloatArray:
@@ -332,10 +349,12 @@ def _bending_of_many(place: Matrices, sample: Sample, slope: Slopes) -> FloatArr
     weights = np.zeros((_n_pairs(inverse_sum),) * 2)
     for block, inverses in zip(sample.blocks, _inverses_of(place, sample), strict=True):
         away, share = _away(block, mean, sample), block.n / sample.n
-        seen = block.covariance + away[:, :, None] * away[:, None, :]
-        weights += _paired(share, inverses, inverses @ seen @ inverses - inverses / 2)
-        inverse_sum += np.tensordot(share, inverses, axes=1)
         pull = np.einsum("rij,rj->ri", inverses, away)
+        weight = pull[:, :, None] * pull[:, None, :] - inverses / 2
+        if block.covariance.any():
+            weight += inverses @ block.covariance @ inverses
+        weights += _paired(share, inverses, weight)
+        inverse_sum += np.tensordot(share, inverses, axes=1)
         pulls += ((pull * share[:, None]).T @ inverses.reshape(len(share), -1)).reshape(p * p, p)
     products = _products(slope)
     result: FloatArray = products.T @ _unpaired(weights, p) @ products
@@ -378,41 +397,104 @@ def case_products(place: Matrices, sample: Sample, slope: Slopes) -> FloatArray:
 # ------------------------------------------------------------------------------------------------------- minimiser
 
 
+class _ByPattern:
+    """Discrepancy, gradient and expected information where respondents left out different items."""
+
+    def __init__(self, table: ParameterTable, samples: Sequence[Sample]) -> None:
+        self._table, self._samples = table, samples
+        self._information, self._age = np.empty((0, 0)), 0
+
+    def moments(self, parameters: FloatArray) -> tuple[tuple[Matrices, ...], float]:
+        """The matrices of every group, and the discrepancy: infinite outside the model."""
+        matrices = self._table.matrices(parameters)
+        return matrices, discrepancy(matrices, self._samples)
+
+    def gradient(self, matrices: tuple[Matrices, ...]) -> FloatArray:
+        """Gradient by the free parameters."""
+        return _both(self._table, matrices, self._samples, information=False)[0]
+
+    def information(self, matrices: tuple[Matrices, ...]) -> FloatArray:
+        """Expected information, which costs more than all else and is kept for a while."""
+        if self._age % _REFRESH == 0:
+            self._information = _both(self._table, matrices, self._samples, information=True)[1]
+        self._age += 1
+        return self._information
+
+
 def minimise(table: ParameterTable, start: FloatArray, samples: Sequence[Sample]) -> Minimum:
     """Fisher scoring with a line search; where it stands still before the gradient vanishes, quasi-Newton goes on."""
+    complete = is_complete(samples)
+    objective: Any = CompleteAnswers(table, samples) if complete else _ByPattern(table, samples)
+    limit = _iterations(samples)
     parameters = start.copy()
-    value = discrepancy(table.matrices(parameters), samples)
-    largest, converged, done = np.inf, False, 0
-    information = np.empty((0, 0))
-    # Where respondents left out different items, the information costs more than all else and is kept for a while.
-    often = 1 if all(len(sample.blocks) == 1 and len(sample.blocks[0].n) == 1 for sample in samples) else _REFRESH
-    while done < _ITERATIONS and np.isfinite(value):
-        fresh = done % often == 0
+    place, value = objective.moments(parameters)
+    largest, previous, converged, done = np.inf, np.inf, False, 0
+    information = None
+    while done < limit and np.isfinite(value):
         done += 1
-        slope, found = _both(table, parameters, samples, information=fresh)
-        information = found if fresh else information
-        largest = float(np.abs(slope).max(initial=0.0))
+        slope, information = objective.gradient(place), objective.information(place)
+        largest, previous = float(np.abs(slope).max(initial=0.0)), largest
         step = _scoring_step(slope, information)
         gain = -float(slope @ step)
-        if gain < _SMALL_GAIN:
-            converged = largest < _SMALL_GRADIENT
-            break
-        moved = _search(table, parameters, step, value, gain, samples)
+        if gain < _NEAR and gain > _SMALL_GAIN:
+            polished = _polished(objective, parameters, slope, information)
+            if polished is not None:
+                parameters, value, largest, more = polished
+                return Minimum(parameters, value, True, done + more, largest, information if complete else None)
+        still = gain < _SMALL_GAIN and (largest < _NO_GRADIENT or largest > previous / 2)
+        moved = None if still else _search(objective, parameters, step, value, gain)
         if moved is None:
             converged = largest < _SMALL_GRADIENT
             break
-        parameters, value = moved
+        parameters, place, value = moved
         if np.abs(parameters).max() > _ASTRAY:
             return Minimum(parameters, value, False, done, largest)
     if not converged and np.isfinite(value):
-        return _quasi_newton(table, parameters, samples, done)
-    return Minimum(parameters, value, converged, done, largest)
+        return _quasi_newton(objective, parameters, done, limit)
+    return Minimum(parameters, value, converged, done, largest, information if complete else None)
+
+
+def _polished(
+    objective: Any, parameters: FloatArray, slope: FloatArray, information: FloatArray
+) -> tuple[FloatArray, float, float, int] | None:
+    """The minimum from close by: quasi-Newton steps from the expected information; None where they do not help."""
+    scale = np.sqrt(np.maximum(information.diagonal(), 1e-12))
+    scaled = information / (scale[:, None] * scale)
+    if not clearly_regular(scaled):
+        return None
+    inverse = np.linalg.inv(scaled) / (2 * scale[:, None] * scale)
+    largest = np.inf
+    for done in range(1, _POLISHING + 1):
+        step = -inverse @ slope
+        parameters = parameters + step
+        place, value = objective.moments(parameters)
+        if not np.isfinite(value):
+            return None
+        new = objective.gradient(place)
+        largest, previous = float(np.abs(new).max(initial=0.0)), largest
+        if largest < _NO_GRADIENT:
+            return parameters, value, largest, done
+        turn, slope = new - slope, new
+        along = float(turn @ step)
+        if largest > previous / 2 or along <= 0:
+            return None
+        # Broyden, Fletcher, Goldfarb and Shanno: what the last step showed of the curvature.
+        pull = inverse @ turn
+        mixed = step[:, None] * (pull / along)
+        inverse += (1 + float(turn @ pull) / along) * (step[:, None] * (step / along)) - mixed - mixed.T
+    return None
+
+
+def _iterations(samples: Sequence[Sample]) -> int:
+    """Steps that a search may take: fewer where each is dear."""
+    cost = sum(len(block.n) for sample in samples for block in sample.blocks) * len(samples[0].mean) ** 3
+    return int(min(max(_WORK / cost, _FEWEST_ITERATIONS), _ITERATIONS))
 
 
 def _scoring_step(slope: FloatArray, information: FloatArray) -> FloatArray:
     scale = np.sqrt(np.maximum(np.diag(information), 1e-12))
     scaled = information / np.outer(scale, scale)
-    if _clearly_regular(scaled):
+    if clearly_regular(scaled):
         step: FloatArray = -np.linalg.solve(scaled, slope / scale) / (2 * scale)
     else:
         values, vectors = np.linalg.eigh(scaled)
@@ -422,51 +504,35 @@ def _scoring_step(slope: FloatArray, information: FloatArray) -> FloatArray:
     return step if longest <= 1 else step / longest
 
 
-def _clearly_regular(scaled: FloatArray) -> bool:
-    """Whether a matrix with a diagonal of 1 is far from singular, by its Cholesky root, which is quick."""
-    try:
-        root = np.linalg.cholesky(scaled)
-    except np.linalg.LinAlgError:
-        return False
-    return bool(np.diag(root).min(initial=1.0) > 1e-2)
-
-
 def _search(
-    table: ParameterTable,
-    parameters: FloatArray,
-    step: FloatArray,
-    value: float,
-    gain: float,
-    samples: Sequence[Sample],
-) -> tuple[FloatArray, float] | None:
+    objective: Any, parameters: FloatArray, step: FloatArray, value: float, gain: float
+) -> tuple[FloatArray, Any, float] | None:
     size = 1.0
     for _ in range(40):
         candidate = parameters + size * step
-        reached = discrepancy(table.matrices(candidate), samples)
+        place, reached = objective.moments(candidate)
         if reached <= value - 1e-4 * size * gain + 1e-15 * abs(value):
-            return candidate, reached
+            return candidate, place, reached
         size /= 2
     return None
 
 
-def _quasi_newton(table: ParameterTable, start: FloatArray, samples: Sequence[Sample], done: int) -> Minimum:
+def _quasi_newton(objective: Any, start: FloatArray, done: int, limit: int) -> Minimum:
     from scipy.optimize import minimize
 
-    def value(x: FloatArray) -> float:
-        reached = discrepancy(table.matrices(x), samples)
-        return reached if np.isfinite(reached) else 1e10
-
-    def slope(x: FloatArray) -> FloatArray:
+    def both(x: FloatArray) -> tuple[float, FloatArray]:
+        place, reached = objective.moments(x)
+        if not np.isfinite(reached):
+            return _OUTSIDE, np.zeros(len(x))
         try:
-            return gradient(table, x, samples)
+            return reached, objective.gradient(place)
         except np.linalg.LinAlgError:
-            return np.zeros(len(x))
+            return _OUTSIDE, np.zeros(len(x))
 
-    options = {"gtol": 1e-9, "maxiter": _QUASI_NEWTON_ITERATIONS}
-    found = minimize(value, start, jac=slope, method="BFGS", options=options)
-    largest = float(np.abs(slope(found.x)).max(initial=0.0))
-    reached = discrepancy(table.matrices(found.x), samples)
-    converged = bool(np.isfinite(reached)) and largest < _SMALL_GRADIENT
+    found = minimize(both, start, jac=True, method="BFGS", options={"gtol": 1e-9, "maxiter": limit})
+    reached, slope = both(found.x)
+    largest = float(np.abs(slope).max(initial=0.0))
+    converged = reached < _OUTSIDE and largest < _SMALL_GRADIENT
     return Minimum(np.asarray(found.x), reached, converged, done + int(found.nit), largest)
 
 
@@ -474,7 +540,7 @@ def weak_directions(information: FloatArray, tolerance: float = 1e-9) -> tuple[b
     """Whether the information is singular, and which parameters take part in what it leaves open."""
     scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
     scaled = information / np.outer(scale, scale)
-    if _clearly_regular(scaled):
+    if clearly_regular(scaled):
         return False, np.zeros(len(scaled), dtype=bool)
     values, vectors = np.linalg.eigh(scaled)
     weak = values < tolerance

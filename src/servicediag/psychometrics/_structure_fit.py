@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics._frames import FloatArray, name_list
-from servicediag.psychometrics._structure_data import Block, Sample, Study
+from servicediag.psychometrics._structure_data import Block, Sample, Study, clearly_regular
 from servicediag.psychometrics._structure_engine import (
     Minimum,
     entry_gradient,
@@ -53,10 +54,8 @@ class Solution:
     ----------
     table : ParameterTable
         In the identification that was asked for, or that of the search where it does not exist.
-    covariance : ndarray or None
-        Sampling covariance of the free parameters; None where the information is singular.
-    weak : tuple of str
-        Parameters that the data leave open.
+    given : ndarray or None
+        Sampling covariance of the free parameters that counts instead of the usual one.
     """
 
     model: FactorModel
@@ -67,8 +66,32 @@ class Solution:
     minimum: Minimum
     identification: Identification
     df: int
-    covariance: FloatArray | None
-    weak: tuple[str, ...]
+    given: FloatArray | None = None
+
+    @property
+    def covariance(self) -> FloatArray | None:
+        """Sampling covariance of the free parameters; None where the information is singular."""
+        return self._sampling[0] if self.given is None else self.given
+
+    @property
+    def weak(self) -> tuple[str, ...]:
+        """Parameters that the data leave open."""
+        return () if self.is_regular else self._sampling[1]
+
+    @cached_property
+    def is_regular(self) -> bool:
+        """Whether the information is far from singular already in the units of the search, and in these."""
+        if not self.minimum.converged or self.minimum.information is None:
+            return False
+        if self.identification == "marker" and not _firm_markers(self.model, self.matrices):
+            return False
+        information = self.minimum.information
+        scale = np.sqrt(np.maximum(information.diagonal(), 1e-12))
+        return clearly_regular(information / (scale[:, None] * scale))
+
+    @cached_property
+    def _sampling(self) -> tuple[FloatArray | None, tuple[str, ...]]:
+        return _sampling(self.model, self.table, self.parameters, self.study)
 
     @property
     def converged(self) -> bool:
@@ -157,10 +180,22 @@ def fit_structure(
     chosen, used = (found, search) if turned is None else (turned, identification)
     table = parameter_table(model, len(samples), mean_structure=mean_structure, equal=equal, identification=used)
     parameters = table.parameters_of(chosen)
-    covariance, weak = _sampling(model, table, parameters, study)
-    if covariance is None or not minimum.converged:  # the model itself may be at fault, not the answers
-        _refuse_unidentified(model, inner, start, samples, statistic)
-    return Solution(model, study, table, parameters, chosen, minimum, used, df, covariance, weak)
+    solution = Solution(model, study, table, parameters, chosen, minimum, used, df)
+    if not solution.is_regular and (solution.covariance is None or not minimum.converged):
+        _refuse_unidentified(model, inner, start, samples, statistic)  # the model itself may be at fault
+    return solution
+
+
+def _firm_markers(model: FactorModel, matrices: Sequence[Matrices]) -> bool:
+    """Whether every first item reflects its factor well, so that its units lose no precision."""
+    firsts = [block[0] for block in model.blocks]
+    for place in matrices:
+        own = place.covariances.diagonal()
+        if model.structure in ("second_order", "bifactor") or own.min() < 0.04:
+            return False
+        if (own < 0.04 * place.covariance.diagonal()[firsts]).any():
+            return False
+    return True
 
 
 def _in_units(
@@ -206,12 +241,15 @@ def _start(model: FactorModel, table: ParameterTable, samples: Sequence[Sample],
     loadings = np.zeros((len(model.items), len(model.latents)))
     weights = np.zeros((len(model.items), k))
     for factor, block in enumerate(model.blocks):
-        axis, weights[list(block), factor] = _axis(pooled[np.ix_(block, block)])
-        loadings[list(block), factor] = axis * share
-    composites = weights.T @ pooled @ weights
-    spread = np.sqrt(np.maximum(np.diag(composites), 1e-12))
-    related = composites / np.outer(spread, spread) * 0.9
-    np.fill_diagonal(related, 1.0)
+        inside = list(block)
+        own = pooled[np.ix_(inside, inside)]
+        axis = _triads(own) if share == 1 else None
+        if axis is None:
+            axis, weights[inside, factor] = _axis(own)
+        else:
+            weights[inside, factor] = axis
+        loadings[inside, factor] = axis * share
+    related = _factor_relations(pooled, loadings[:, :k], weights)
     regressions = np.zeros((len(model.latents), len(model.latents)))
     covariances = np.eye(len(model.latents))
     if model.structure == "correlated":
@@ -236,6 +274,34 @@ def _start(model: FactorModel, table: ParameterTable, samples: Sequence[Sample],
     if model.structure == "second_order":
         places = [with_markers(model, place) or place for place in places]
     return table.parameters_of(places)
+
+
+def _factor_relations(pooled: FloatArray, loadings: FloatArray, weights: FloatArray) -> FloatArray:
+    """Correlations of the factors by least squares on the covariances between blocks, or of the blocks' composites."""
+    composites = weights.T @ pooled @ weights
+    spread = np.sqrt(np.maximum(composites.diagonal(), 1e-12))
+    related = composites / (spread[:, None] * spread) * 0.9
+    strength = (weights * loadings).sum(axis=0)
+    direct = composites / (strength[:, None] * strength)
+    inside = np.isfinite(direct).all() and np.abs(direct[~np.eye(len(direct), dtype=bool)]).max(initial=0.0) < 0.95
+    result = direct if inside else related
+    np.fill_diagonal(result, 1.0)
+    return np.asarray(result if not inside or np.linalg.eigvalsh(result)[0] > 0.01 else related)
+
+
+def _triads(covariance: FloatArray) -> FloatArray | None:
+    """Loadings on one factor from all triads of covariances (Harman 1976, Modern Factor Analysis, 115-117), or None."""
+    if len(covariance) < 3:
+        return None
+    own = covariance.diagonal()
+    sums = covariance.sum(axis=0) - own
+    squares = (covariance * covariance).sum(axis=0) - own * own
+    left = sums.sum() - 2 * sums
+    if (left <= 0).any():
+        return None
+    shared = (sums * sums - squares) / left
+    usable = (sums > 0).all() and (shared > 0.04 * own).all() and (shared < 0.95 * own).all()
+    return np.asarray(np.sqrt(shared)) if usable else None
 
 
 def _axis(covariance: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -202,13 +202,15 @@ class Matrices:
         result: FloatArray = self.intercepts + self.loadings @ self.total_effects @ self.means
         return result
 
+    @property
+    def all(self) -> tuple[FloatArray, ...]:
+        """The matrices in the order of their kinds."""
+        return self.loadings, self.regressions, self.covariances, self.residuals, self.intercepts, self.means
+
     def at(self, kind: int, row: int, column: int) -> float:
         """One entry."""
-        if kind == INTERCEPT:
-            return float(self.intercepts[row])
-        if kind == MEAN:
-            return float(self.means[row])
-        return float((self.loadings, self.regressions, self.covariances, self.residuals)[kind][row, column])
+        matrix = self.all[kind]
+        return float(matrix[row] if matrix.ndim == 1 else matrix[row, column])
 
 
 @dataclass(frozen=True)
@@ -272,9 +274,13 @@ class ParameterTable:
     def parameters_of(self, matrices: Sequence[Matrices]) -> FloatArray:
         """Free parameters that fill these matrices; the first of entries held equal counts."""
         parameters = np.zeros(self.n_free)
-        for entry in np.flatnonzero(self.free >= 0)[::-1]:
-            place = matrices[self.group[entry]]
-            parameters[self.free[entry]] = place.at(self.kind[entry], self.row[entry], self.column[entry])
+        for group in range(self.n_groups - 1, -1, -1):
+            place = matrices[group]
+            here = (self.group == group) & (self.free >= 0)
+            for kind, matrix in enumerate(place.all):
+                entries = np.flatnonzero(here & (self.kind == kind))[::-1]
+                at = self.row[entries] if matrix.ndim == 1 else (self.row[entries], self.column[entries])
+                parameters[self.free[entries]] = matrix[at]
         return parameters
 
 

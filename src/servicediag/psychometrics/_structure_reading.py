@@ -100,7 +100,7 @@ def standardized_variances(solution: Solution) -> FloatArray | None:
         moved[0, np.arange(len(chosen)), chosen] += steps[chosen]
         moved[1, np.arange(len(chosen)), chosen] -= steps[chosen]
         values = np.where(table.free >= 0, moved[:, :, np.maximum(table.free, 0)], table.fixed)
-        ahead, behind = (_standardized(solution, part) for part in values)
+        ahead, behind = _standardized(solution, values.reshape(-1, len(table.kind))).reshape(values.shape)
         rates[chosen] = (ahead - behind) / (2 * steps[chosen, None])
     variances: FloatArray = np.maximum((rates * (solution.covariance @ rates)).sum(axis=0), 0.0)
     variances[variances < 1e-16] = 0.0
@@ -142,7 +142,7 @@ def _search_notes(solution: Solution) -> list[str]:
             f"The answers leave open {name_list(solution.weak)}, so there are no standard errors; the estimates are "
             "one of many that fit as well."
         )
-    elif solution.covariance is None:
+    elif not solution.is_regular and solution.covariance is None:
         notes.append("The information matrix cannot be inverted, so there are no standard errors.")
     return notes
 

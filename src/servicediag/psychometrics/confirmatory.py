@@ -257,7 +257,7 @@ class ConfirmatoryFactorAnalysis(Result):
             return self._solution
         from servicediag.psychometrics._structure_robust import robust_covariance
 
-        return replace(self._solution, covariance=robust_covariance(self._solution, kind))
+        return replace(self._solution, given=robust_covariance(self._solution, kind))
 
     def _place(self, entry: int) -> tuple[int, int, int]:
         table = self._solution.table

@@ -1,4 +1,4 @@
-"""How people see a diagnosis: page, workbook, JSON, terminal, charts and notebook. Heavy modules load on use."""
+"""How people see a diagnosis: page, workbook, slides, document, JSON, terminal, notebook. Heavy modules load on use."""
 
 from __future__ import annotations
 
@@ -11,8 +11,60 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from servicediag.diagnosis.model import Diagnosis
+    from servicediag.reliability_table import Reliability
+    from servicediag.scoring import Scores
 
-__all__ = ["Theme", "notebook_html", "plot", "print_diagnosis", "write_excel", "write_html", "write_json"]
+__all__ = [
+    "Theme", "notebook_html", "plot", "print_diagnosis", "read_theme", "research_table", "write_excel", "write_html",
+    "write_json", "write_slides", "write_word",
+]  # fmt: skip
+
+
+def read_theme(path: str | Path) -> Theme:
+    """The theme in a YAML file; see :func:`servicediag.report.theme_file.read_theme`."""
+    from servicediag.report.theme_file import read_theme as read
+
+    return read(path)
+
+
+def write_slides(
+    diagnosis: Diagnosis, path: str | Path, *, language: str = "en", theme: Theme | None = None, overwrite: bool = False
+) -> Path:
+    """Write 10 to 15 slides with native charts, for a talk; needs ``servicediag[slides]``.
+
+    Parameters, result and errors are those of :func:`write_excel`, for a name that ends in ``.pptx``; ImportError
+    where python-pptx is not installed.
+    """
+    from servicediag.report.slides import write_slides as write
+
+    if Path(path).suffix.lower() != ".pptx":
+        raise ValueError(f"path={str(path)!r} must end in '.pptx'; programs for slides refuse other names")
+    return write(diagnosis, path, language=language, theme=theme or Theme(), overwrite=overwrite)
+
+
+def write_word(
+    diagnosis: Diagnosis, path: str | Path, *, language: str = "en", theme: Theme | None = None, overwrite: bool = False
+) -> Path:
+    """Write the action plan, with columns for owner and date to fill in; needs ``servicediag[word]``.
+
+    Parameters, result and errors are those of :func:`write_excel`, for a name that ends in ``.docx``; ImportError
+    where python-docx is not installed.
+    """
+    from servicediag.report.document import write_document
+
+    if Path(path).suffix.lower() != ".docx":
+        raise ValueError(f"path={str(path)!r} must end in '.docx'; word processors refuse other names")
+    return write_document(diagnosis, path, language=language, theme=theme or Theme(), overwrite=overwrite)
+
+
+def research_table(
+    result: Reliability | Scores, style: str = "markdown", *, path: str | Path | None = None, language: str = "en",
+    overwrite: bool = False,
+) -> str:  # fmt: skip
+    """A table in APA form; see :func:`servicediag.report.research_tables.research_table`."""
+    from servicediag.report.research_tables import research_table as make
+
+    return make(result, style, path=path, language=language, overwrite=overwrite)
 
 
 def write_excel(

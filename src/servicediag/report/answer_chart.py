@@ -22,7 +22,7 @@ MIDDLE = "#bdbdbd"
 
 
 def answers(frame: Frame, questionnaire: Questionnaire) -> Spec | None:
-    """Unfavourable answers to the left of zero, favourable ones to the right, those in the middle in a strip of their own.
+    """Unfavourable answers to the left of zero, favourable ones to the right, the middle in a strip of its own.
 
     One panel for each response scale and direction; the per cent stands in every segment that has room for it.
     """

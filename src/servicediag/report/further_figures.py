@@ -68,8 +68,8 @@ def change_figures(frame: Frame) -> list[Figure]:
         chart = group_charts.changes(frame, first, second)
         if chart is None:
             continue
-        table = frame.diagnosis.changes
-        inside = table[(table["first_wave"] == first) & (table["second_wave"] == second)]
+        every = frame.diagnosis.changes
+        inside = every[(every["first_wave"] == first) & (every["second_wave"] == second)]
         sure = inside[inside["tier"].isin(["established", "likely"])]
         counts = {verdict: int((sure["verdict"] == verdict).sum()) for verdict in ("declined", "improved")}
         heading = frame.labels.say("figure.changes.heading", first=first, second=second, **counts)
@@ -81,10 +81,12 @@ def change_figures(frame: Frame) -> list[Figure]:
                 change=signed(largest["change"]))  # fmt: skip
         smallest = number(charts.smallest_gap(frame.diagnosis), 0)
         rows = group_charts.change_rows(frame, first, second)
-        reading = [frame.labels.say("figure.changes.reading", gap=smallest), *cut_note(frame, len(rows), group_charts.MOST_CHANGES)]
-        tables = (_told(frame, inside.loc[[*rows.index, *inside.index.difference(rows.index, sort=False)]], "changes",
-                        CHANGE_COLUMNS, frame.labels.say("figure.changes.table", first=first, second=second)),)  # fmt: skip
-        figures.append(make_figure(frame, f"changes-{position}", chart, heading, reading, tables))
+        cut = cut_note(frame, len(rows), group_charts.MOST_CHANGES)
+        reading = [frame.labels.say("figure.changes.reading", gap=smallest), *cut]
+        caption = frame.labels.say("figure.changes.table", first=first, second=second)
+        ordered = inside.loc[[*rows.index, *inside.index.difference(rows.index, sort=False)]]
+        table = _told(frame, ordered, "changes", CHANGE_COLUMNS, caption)
+        figures.append(make_figure(frame, f"changes-{position}", chart, heading, reading, (table,)))
     return figures
 
 
@@ -100,8 +102,11 @@ def agreement_figures(frame: Frame) -> list[Figure]:
         inside = inside[inside["wave"].isna() if grouping.wave is None else inside["wave"] == grouping.wave]
         widest = inside.loc[inside["sd"].astype(float).idxmax()]
         heading = frame.labels.say(
-            "figure.agreement.heading", unit=frame.labels.within(blank_to_none(widest["unit"])),
-            dimension=frame.labels.dimension(widest["instrument"], widest["dimension"]), sd=number(widest["sd"], 0))  # fmt: skip
+            "figure.agreement.heading",
+            unit=frame.labels.within(blank_to_none(widest["unit"])),
+            dimension=frame.labels.dimension(widest["instrument"], widest["dimension"]),
+            sd=number(widest["sd"], 0),
+        )
         tables = (_told(frame, inside, "agreement", AGREEMENT_COLUMNS, frame.labels.say("figure.agreement.table")),)
         reading = [frame.labels.say("figure.agreement.reading"), *cut_note(frame, inside["unit"].nunique())]
         figures.append(make_figure(frame, f"agreement-{position}", chart, with_place(frame, grouping, heading),
@@ -189,9 +194,9 @@ def _plane_heading(frame: Frame, grouping: Grouping, rows: list[dict[str, Any]])
     if {"quadrant_over_confident", "quadrant_unequipped"} <= set(shares):
         return frame.labels.say("figure.plane.heading", over=percent(shares["quadrant_over_confident"]),
                                 unequipped=percent(shares["quadrant_unequipped"]))  # fmt: skip
-    first = rows[0]
-    return frame.labels.say("figure.plane.levels", unit=frame.labels.within(first["unit"]),
-                            confidence=number(first["confidence"], 0), capability=number(first["capability"], 0))  # fmt: skip
+    confidence, capability = (number(rows[0][name], 0) for name in ("confidence", "capability"))
+    unit = frame.labels.within(rows[0]["unit"])
+    return frame.labels.say("figure.plane.levels", unit=unit, confidence=confidence, capability=capability)
 
 
 def _index_told(frame: Frame, name: str, rows: list[dict[str, Any]], inside: Any) -> str:

@@ -18,8 +18,8 @@ from servicediag.report.plain_text import distinct, shorten
 from servicediag.report.publication import blank_to_none
 
 __all__ = [
-    "INDEXES", "MOST_CHANGES", "Index", "backgrounds", "change_rows", "changes", "index", "index_rows", "index_text", "plane",
-    "plane_rows", "segment_rows", "segments", "spread", "wave_pairs",
+    "INDEXES", "MOST_CHANGES", "Index", "backgrounds", "change_rows", "changes", "index", "index_rows", "index_text",
+    "plane", "plane_rows", "segment_rows", "segments", "spread", "wave_pairs",
 ]  # fmt: skip
 
 CONFIDENCE, CAPABILITY = ("four-tools", "conf"), ("four-tools", "capa")
@@ -117,8 +117,9 @@ def _plane_axis(frame: Frame, name: str) -> Spec:
 
 
 def _corners(frame: Frame) -> list[Spec]:
-    places = {"over_confident": (8, 16, "left"), "ready": (_PLANE - 8, 16, "right"),
-              "unequipped": (8, _PLANE - 12, "left"), "under_confident": (_PLANE - 8, _PLANE - 12, "right")}  # fmt: skip
+    far, low = _PLANE - 8, _PLANE - 12
+    places = {"over_confident": (8, 16, "left"), "ready": (far, 16, "right"),
+              "unequipped": (8, low, "left"), "under_confident": (far, low, "right")}  # fmt: skip
     return [
         mark("text", [{"text": frame.labels.say(f"chart.corner.{name}")}],
              {"x": constant(x), "y": constant(y), "text": _named("text")}, align=align, fontSize=LABEL, color=MUTED)

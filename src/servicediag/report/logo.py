@@ -15,8 +15,32 @@ MINIMUM_LOGO_PIXELS, MAXIMUM_LOGO_PIXELS = 16, 4000
 """Bounds of width and height; a logo is printed about 2 cm high."""
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PASSIVE = frozenset(
-    "svg g defs title desc metadata symbol use path rect circle ellipse line polyline polygon text tspan "
-    "linearGradient radialGradient stop clipPath mask pattern style".split()
+    [
+        "svg",
+        "g",
+        "defs",
+        "title",
+        "desc",
+        "metadata",
+        "symbol",
+        "use",
+        "path",
+        "rect",
+        "circle",
+        "ellipse",
+        "line",
+        "polyline",
+        "polygon",
+        "text",
+        "tspan",
+        "linearGradient",
+        "radialGradient",
+        "stop",
+        "clipPath",
+        "mask",
+        "pattern",
+        "style",
+    ]
 )
 """Elements of SVG that draw and do nothing else."""
 _SVG, _HTML = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xhtml}"

@@ -15,6 +15,7 @@ __all__ = [
     "facts",
     "glossary",
     "parts_table",
+    "quality_table",
     "references",
     "settings_table",
     "statements",
@@ -28,13 +29,18 @@ _STATEMENTS = ("not_validated", "conventions", "consistent", "missing", "roundin
 def facts(diagnosis: Diagnosis, labels: Labels) -> str:
     """One line about the study: questionnaires, who answered, how many units."""
     pieces = []
-    for part in _parts(diagnosis):
+    # of several waves the last one stands for its questionnaire
+    last = {(part["instrument"], part["form"], part["rater"]): part for part in _parts(diagnosis)}
+    for part in last.values():
         piece = labels.instrument(part["instrument"])
         if part["rater"] is not None:
             piece += f" ({labels.say('rated_by', rater=labels.value('rater', part['rater']))})"
         if part["n_respondents"] is not None:
             piece += f": {labels.say('count.respondents', count=part['n_respondents'])}"
         pieces.append(piece)
+    waves = list(dict.fromkeys(str(part["wave"]) for part in _parts(diagnosis) if part["wave"] is not None))
+    if len(waves) > 1:
+        pieces.append(labels.say("count.waves", waves=", ".join(waves)))
     counts = diagnosis.study.get("n_units")
     if isinstance(counts, Mapping):
         for grouping, count in counts.items():
@@ -86,6 +92,23 @@ def statements(diagnosis: Diagnosis, labels: Labels) -> list[str]:
     """The cautions, then the statements of the diagnosis itself and notes about its data."""
     own = [*_sentences(diagnosis.method.get("statements")), *_sentences(diagnosis.study.get("notes"))]
     return [*cautions(diagnosis, labels), *own]
+
+
+def quality_table(diagnosis: Diagnosis, labels: Labels) -> Table:
+    """Who answered, how many were asked, how much was withheld, and what was noted about the data."""
+    columns = columns_of(("topic", "remark", "n"), labels)
+    rows: list[tuple[Any, ...]] = []
+    for part in _parts(diagnosis):
+        place = [labels.instrument(part["instrument"]), labels.value("rater", part["rater"]), part["wave"]]
+        where = ", ".join(str(entry) for entry in place if entry)
+        rows.append((labels.say("quality.respondents"), where, part["n_respondents"]))
+    rows.append((labels.say("quality.withheld"), None, len(diagnosis.withheld)))
+    rows += [(labels.say("quality.note"), note, None) for note in _sentences(diagnosis.study.get("notes"))]
+    rows += [
+        (labels.say("quality.finding"), ": ".join(text for text in (finding.title, finding.text) if text), finding.n)
+        for finding in diagnosis.findings if finding.kind == "data_quality"
+    ]  # fmt: skip
+    return Table(labels.say("sheet.quality.title"), columns, tuple(rows))
 
 
 def references(diagnosis: Diagnosis) -> list[str]:

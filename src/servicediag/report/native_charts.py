@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +11,13 @@ from typing import Any
 from lxml import etree
 from pptx.chart.data import CategoryChartData
 from pptx.dml.color import RGBColor
-from pptx.enum.chart import XL_AXIS_CROSSES, XL_CHART_TYPE, XL_LABEL_POSITION, XL_LEGEND_POSITION, XL_TICK_LABEL_POSITION
+from pptx.enum.chart import (
+    XL_AXIS_CROSSES,
+    XL_CHART_TYPE,
+    XL_LABEL_POSITION,
+    XL_LEGEND_POSITION,
+    XL_TICK_LABEL_POSITION,
+)
 from pptx.enum.dml import MSO_PATTERN
 from pptx.util import Pt
 
@@ -56,15 +61,15 @@ def add_chart(slide: Any, chart: Chart, theme: Theme, box: tuple[int, int, int, 
     return shape
 
 
-class _Data(CategoryChartData):  # type: ignore[misc]
+class _Data(CategoryChartData):
     """Chart data with a workbook of its own: text stays text, and the interval's ends are there to be edited."""
 
     def __init__(self, chart: Chart) -> None:
-        super().__init__(number_format=chart.number_format)
+        super().__init__(number_format=chart.number_format)  # type: ignore[no-untyped-call]
         self.chart = chart
         self.categories = chart.categories
         for series in chart.series:
-            self.add_series(series.name, series.values)
+            self.add_series(series.name, series.values)  # type: ignore[no-untyped-call]
 
     @cached_property
     def intervals(self) -> list[tuple[int, str, Sequence[float | None]]]:
@@ -93,7 +98,7 @@ class _Data(CategoryChartData):  # type: ignore[misc]
     def _write(self, sheet: Any) -> None:
         for row, category in enumerate(self.chart.categories, start=1):
             sheet.write_string(row, 0, category)
-        columns = [(series.name, series.values) for series in self.chart.series]
+        columns: list[tuple[str, Sequence[float | None]]] = [(s.name, s.values) for s in self.chart.series]
         columns += [(self.chart.series[at].name + self.chart.end_labels[end], values)
                     for at, end, values in self.intervals]  # fmt: skip
         for column, (name, values) in enumerate(columns, start=1):
@@ -110,7 +115,7 @@ def _distances(low: Sequence[float | None], high: Sequence[float | None]) -> lis
 def _colours(chart: Chart, theme: Theme) -> list[str]:
     if chart.kind == "shares":
         return _diverging(theme, len(chart.series))
-    roles = {"primary": theme.primary, "accent": theme.accent, "muted": "#8c8c8c", "pale": mix(theme.primary, "#ffffff", 0.45)}
+    roles = {"primary": theme.primary, "accent": theme.accent, "muted": "#8c8c8c"}
     return [roles[series.role] for series in chart.series]
 
 
@@ -127,7 +132,7 @@ def _axes(drawn: Any, chart: Chart) -> None:
     names, values = drawn.category_axis, drawn.value_axis
     names.reverse_order = True
     # the first category stands at the top, and the numbers still below the bars
-    names.crosses = XL_AXIS_CROSSES.MAXIMUM
+    values._element.crosses.val = XL_AXIS_CROSSES.MAXIMUM
     names.tick_label_position = XL_TICK_LABEL_POSITION.LOW
     names.has_major_gridlines = False
     names.format.line.color.rgb = RGBColor(0x80, 0x80, 0x80)
@@ -191,11 +196,11 @@ def _error_bars(series: Any, data: _Data, position: int) -> None:
         etree.SubElement(cache, f"{{{_C}}}formatCode").text = "General"
         etree.SubElement(cache, f"{{{_C}}}ptCount").set("val", str(rows))
         values = next(values for at, name, values in data.intervals if (at, name) == (position, end))
-        for index, value in enumerate(values):
-            if value is not None:
+        for index, distance in enumerate(values):
+            if distance is not None:
                 point = etree.SubElement(cache, f"{{{_C}}}pt")
                 point.set("idx", str(index))
-                etree.SubElement(point, f"{{{_C}}}v").text = repr(float(value))
+                etree.SubElement(point, f"{{{_C}}}v").text = repr(float(distance))
     bars.append(etree.fromstring(
         f'<c:spPr xmlns:c="{_C}" xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main">'
         '<a:ln w="15875"><a:solidFill><a:srgbClr val="1A1A1A"/></a:solidFill></a:ln></c:spPr>'))  # fmt: skip

@@ -13,7 +13,17 @@ from xml.sax.saxutils import quoteattr
 from servicediag.report.theme import Theme
 from servicediag.report.version import package_version
 
-__all__ = ["CREATED", "FONT", "describe", "east_asian_font", "need", "packed", "property_text", "set_properties", "themed"]
+__all__ = [
+    "CREATED",
+    "FONT",
+    "describe",
+    "east_asian_font",
+    "need",
+    "packed",
+    "property_text",
+    "set_properties",
+    "themed",
+]
 
 CREATED = datetime(2000, 1, 1)
 """Written into every file, so that no file tells when it was made, and equal content gives equal bytes."""

@@ -35,7 +35,7 @@ __all__ = ["MAXIMUM_UNITS", "render_page", "write_page"]
 
 MAXIMUM_UNITS = 60
 """Sections of units on one page; with more, each unit gets a file of its own."""
-TOP, OPEN_QUESTIONS = 5, 5
+TOP, OPEN_QUESTIONS, MOST_STRENGTHS = 5, 5, 10
 SIGNS = {"established": "●", "likely": "◆", "watch": "□", "abstained": "–"}
 SCORES = ("wave", "instrument", "dimension", "rater", "n", "health", "gap", "gap_low", "gap_high",
           "minimum_detectable_gap", "tier", "severity")  # fmt: skip
@@ -143,7 +143,9 @@ def _story_sections(diagnosis: Diagnosis, labels: Labels) -> dict[str, Any]:
         "top": short.troubles,
         "more": len(troubles) - len(short.troubles),
         "strengths": stories(strengths(diagnosis), labels),
+        "most_strengths": MOST_STRENGTHS,
         "cannot": left_open,
+        "open_questions": _by_sentence(left_open.abstentions),
         "watch_table": limited(
             watch_table(stories(left_open.watch, labels), labels, labels.say("cannot.watch")), labels
         ),
@@ -152,6 +154,14 @@ def _story_sections(diagnosis: Diagnosis, labels: Labels) -> dict[str, Any]:
         "references": method.references(diagnosis),
         "glossary": method.glossary(labels),
     }
+
+
+def _by_sentence(abstentions: Sequence[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    """Each sentence once, with the findings that it is about."""
+    found: dict[str, list[str]] = {}
+    for what, sentence in abstentions:
+        found.setdefault(sentence, []).append(what)
+    return list(found.items())
 
 
 def _figure_sections(frame: Frame) -> dict[str, Any]:
@@ -272,8 +282,13 @@ def _dimension_first(table: Table) -> Table:
 def _present(page: dict[str, Any]) -> list[str]:
     """Identifiers of the sections that the page has, in its order."""
     drawn = [name for name, found in page["figure_sections"] if found or (name == "indexes" and page["all_indexes"])]
-    optional = {"items": page["item_tables"] or page["scale_tables"], "indicators": page["indicators"],
-                "operations": page["operations"], "units": page["units"] or page["unit_links"], "reliability": page["reliability"]}  # fmt: skip
+    optional = {
+        "items": page["item_tables"] or page["scale_tables"],
+        "indicators": page["indicators"],
+        "operations": page["operations"],
+        "units": page["units"] or page["unit_links"],
+        "reliability": page["reliability"],
+    }
     middle = [name for name, content in optional.items() if content]
     return ["summary", "findings", "strengths", "cannot_tell", *drawn, *middle, "method", "withheld", "glossary"]
 

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pandas as pd
+
 from servicediag.diagnosis.model import Cause, Diagnosis, Finding
 from servicediag.report import method
+from servicediag.report.answers import answer_rows
 from servicediag.report.labels import Labels
+from servicediag.report.publication import blank_to_none
 from servicediag.report.story import Reason, stories
-from servicediag.report.tables import Column, Table, all_columns, columns_of, frame_table, without_empty
+from servicediag.report.tables import (
+    FRAME_KINDS,
+    Column,
+    Table,
+    all_columns,
+    columns_of,
+    frame_table,
+    without_empty,
+)
 from servicediag.results import COLUMN_GLOSSARY
 from servicediag.wording.catalogue import has_text, text
 
@@ -93,6 +105,23 @@ RELIABILITY = (
     "note",
     "wave",
 )
+WAVES = ("unit", "dimension", "rater", "first_wave", "second_wave", "first_health", "second_health", "change", "ci_low",
+         "ci_high", "tier", "verdict", "n_first", "n_second", "n_pairs", "design", "standardized_response_mean",
+         "q_value", "instrument", "form", "by")  # fmt: skip
+COMPARISONS = ("unit", "dimension", "item", "inner_rater", "outer_rater", "inner_health", "outer_health", "difference",
+               "ci_low", "ci_high", "tier", "verdict", "pattern", "inner_n", "outer_n", "superiority", "ci_low_90",
+               "ci_high_90", "q_value", "instrument", "inner_form", "outer_form", "by", "wave")  # fmt: skip
+AGREEMENT = ("unit", "dimension", "rater", "n", "health", "sd", "sd_share_of_maximum", "average_deviation",
+             "rwg_uniform", "rwg_skewed", "verdict", "instrument", "form", "by", "wave")  # fmt: skip
+SEGMENTS = ("unit", "dimension", "background", "category", "n", "health", "mean", "ci_low", "ci_high", "rater",
+            "instrument", "form", "by", "wave")  # fmt: skip
+INDEXES = ("unit", "index", "part", "estimate", "ci_low", "ci_high", "n", "verdict", "by", "wave")
+OPERATIONS = ("unit", "indicator", "value", "cases", "by", "wave")
+NOT_MEASURED = ("gap", "what", "code", "settled_by")
+ANSWERS = ("unit", "text", "n", "options")
+ANSWER_PLACE = ("dimension", "instrument", "rater", "form", "by", "wave", "item")
+MOST_ANSWERS = 10_000
+"""Rows of the sheet of answers; with more it holds the whole organisation only."""
 WITHHELD = ("unit", "dimension", "instrument", "rater", "rule", "by", "wave", "form")
 FINDINGS = ("number", "title", "estimate", "estimate_low", "estimate_high", "estimate_unit", "n", "tier", "severity",
             "consistent", "first_action", "unit", "dimension", "rater", "comparator", "explanation", "against",
@@ -115,28 +144,84 @@ CAUSES = (
     "action_codes",
     "shortfall",
 )
-PRINTED = {"findings": 11, "causes": 9, "scales": 11, "items": 9, "indicators": 9, "readiness": 10, "reliability": 14}
+PRINTED = {"findings": 11, "causes": 9, "scales": 11, "items": 9, "indicators": 9, "readiness": 10, "reliability": 14,
+           "waves": 12, "comparisons": 13, "agreement": 11, "segments": 10, "indexes": 8, "answers": 9}  # fmt: skip
 _NUMBERS = {"number": "count", "estimate": "points", "estimate_low": "points", "estimate_high": "points",
             "shrunk": "signed"}  # fmt: skip
-_SHARES = {"ci_low": "share", "ci_high": "share"}
 
 
 def frame_sheets(diagnosis: Diagnosis, labels: Labels) -> dict[str, Table]:
-    """Scales, items, indicators, readiness, reliability and withheld, every column of each frame."""
+    """A sheet a table of the diagnosis, with every column of it."""
 
-    def sheet(name: str, first: tuple[str, ...], **options: Any) -> Table:
-        frame = getattr(diagnosis, name)
-        table = frame_table(frame, all_columns(frame, first), labels, **options)
+    def sheet(name: str, first: tuple[str, ...], frame: Any = None, **options: Any) -> Table:
+        frame = getattr(diagnosis, name) if frame is None else frame
+        kinds = FRAME_KINDS.get(name)
+        table = frame_table(frame, all_columns(frame, first), labels, kinds=kinds, **options)
         return without_empty(table, keep=first)
 
     return {
         "scales": sheet("evidence", EVIDENCE, raw=("dimension",)),
         "items": sheet("items", ITEMS),
-        "indicators": sheet("indicators", INDICATORS, kinds=_SHARES),
+        "answers": answers_table(diagnosis, labels),
+        "indicators": sheet("indicators", INDICATORS),
         "readiness": sheet("readiness", READINESS),
+        "waves": sheet("changes", WAVES, _whole_first(diagnosis.changes)),
+        "comparisons": sheet("comparisons", COMPARISONS, _with_patterns(diagnosis)),
+        "agreement": sheet("agreement", AGREEMENT),
+        "segments": sheet("segments", SEGMENTS),
+        "indexes": sheet("indexes", INDEXES),
+        "operations": sheet("operations", OPERATIONS),
+        "quality": method.quality_table(diagnosis, labels),
+        "not_measured": sheet("not_measured", NOT_MEASURED),
         "reliability": sheet("reliability", RELIABILITY),
         "withheld": sheet("withheld", WITHHELD),
     }
+
+
+def answers_table(diagnosis: Diagnosis, labels: Labels) -> Table:
+    """A row a unit and question with the shares of its answers, the whole organisation first."""
+    records = list(answer_rows(_whole_first(diagnosis.answers)))
+    caption = labels.say("sheet.answers.title")
+    if len(records) > MOST_ANSWERS:
+        records = [record for record in records if record["unit"] is None]
+        caption = labels.say("workbook.answers_whole")
+    shares = sorted({name for record in records for name in record if name.startswith("share_")},
+                    key=lambda name: int(name.removeprefix("share_")))  # fmt: skip
+    texts = dict(zip(zip(diagnosis.items["form"], diagnosis.items["item"], strict=True), diagnosis.items["text"],
+                     strict=True))  # fmt: skip
+    columns = (
+        *columns_of(ANSWERS, labels),
+        *(Column(name, labels.say("workbook.answer", code=name.removeprefix("share_")), "share") for name in shares),
+        *columns_of(ANSWER_PLACE, labels),
+    )
+    rows = []
+    for record in records:
+        words = {
+            "unit": labels.unit(record["unit"]), "text": texts.get((record["form"], record["item"])),
+            "dimension": labels.dimension(record["instrument"], record["dimension"]),
+            "instrument": labels.instrument(record["instrument"]), "rater": labels.value("rater", record["rater"]),
+        }  # fmt: skip
+        rows.append(tuple(_filled(blank_to_none({**record, **words}.get(column.name))) for column in columns))
+    return without_empty(Table(caption, columns, tuple(rows)), keep=ANSWERS)
+
+
+def _whole_first(frame: pd.DataFrame) -> pd.DataFrame:
+    whole = frame["unit"].isna()
+    return pd.concat([frame[whole], frame[~whole]])
+
+
+def _with_patterns(diagnosis: Diagnosis) -> pd.DataFrame:
+    """Comparisons with the named pattern beside each dimension that has one."""
+    keys = ["by", "unit", "wave", "instrument", "dimension"]
+
+    def places(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
+        return [tuple(blank_to_none(part) for part in row) for row in frame[keys].itertuples(index=False, name=None)]
+
+    named = dict(zip(places(diagnosis.patterns), diagnosis.patterns["pattern"], strict=True))
+    table = diagnosis.comparisons
+    patterns = [named.get(place) if blank_to_none(item) is None else None
+                for place, item in zip(places(table), table["item"], strict=True)]  # fmt: skip
+    return table.assign(pattern=pd.Series(patterns, index=table.index, dtype=object))
 
 
 def findings_table(diagnosis: Diagnosis, labels: Labels) -> Table:
@@ -248,5 +333,5 @@ def _filled(value: Any) -> Any:
 
 
 def _meaning(name: str, labels: Labels) -> str:
-    key = f"report.meaning.{name}"
+    key = f"report.meaning.{'answer' if name.startswith('share_') else name}"
     return text(key, labels.language) if has_text(key, labels.language) else COLUMN_GLOSSARY.get(name, "")

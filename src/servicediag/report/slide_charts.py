@@ -13,12 +13,16 @@ from servicediag.report.charts import STATES, TIER_SHAPES, smallest_gap
 from servicediag.report.labels import number, signed
 from servicediag.report.plain_text import distinct, shorten
 from servicediag.report.publication import blank_to_none
-from servicediag.report.slide_content import Chart, Grid, Series, Shade, Slide, Writer
+from servicediag.report.slide_content import Chart, Grid, Role, Series, Shade, Slide, Writer
 
 __all__ = ["chart_slides"]
 
 MAXIMUM_ROWS = 14
 """Bars of one chart, so that the names can be read from the back of a room."""
+_ROLES: tuple[Role, ...] = ("muted", "primary", "accent")
+_TIER_ROLES: tuple[Role, ...] = ("primary", "accent", "muted")
+_GROUPS = 8
+"""Groups of bars, for the same reason."""
 _HEAT_COLUMNS, _CATEGORY = 9, 44
 
 
@@ -43,7 +47,8 @@ def _gaps(writer: Writer) -> Slide | None:
     ]  # fmt: skip
     counts = {tier: int((known["tier"] == tier).sum()) for tier in TIER_SHAPES}
     worst = rows[0]
-    title = writer.say("gaps.title", established=counts["established"], likely=counts["likely"], gap=signed(worst["gap"]),
+    title = writer.say("gaps.title", established=counts["established"], likely=counts["likely"],
+                       gap=signed(worst["gap"]),
                        unit=labels.within(worst["unit"]), dimension=_dimension(writer, worst))  # fmt: skip
     ends = [value for row in rows for value in (row["gap_low"], row["gap_high"], row["gap"]) if value is not None]
     reach = 10.0 * math.ceil(max(abs(value) for value in ends) / 10)
@@ -58,8 +63,7 @@ def _tier_series(name: str, rows: list[dict[str, Any]], tier: str, position: int
     def column(field: str) -> tuple[float | None, ...]:
         return tuple(row[field] if row["tier"] == tier else None for row in rows)
 
-    roles = ("primary", "accent", "muted")
-    return Series(name, column("gap"), roles[position], column("gap_low"), column("gap_high"),  # type: ignore[arg-type]
+    return Series(name, column("gap"), _TIER_ROLES[position], column("gap_low"), column("gap_high"),
                   hatched=tier != "established")  # fmt: skip
 
 
@@ -78,7 +82,8 @@ def _heatmap(writer: Writer) -> Slide | None:
             cell = cells.get(grouping, unit, panel, dimension)
             health = None if cell is None else blank_to_none(cell["health"])
             hidden = cells.is_withheld(grouping, unit, panel, dimension)
-            row.append(Shade(number(health, 0) if health is not None else labels.say("withheld") if hidden else "–", health))
+            nothing = labels.say("withheld") if hidden else "–"
+            row.append(Shade(nothing if health is None else number(health, 0), health))
             if health is not None and unit is not None:
                 values.append((health, unit, dimension))
         rows.append(tuple(row))
@@ -117,12 +122,14 @@ def _readiness(writer: Writer) -> Slide | None:
     known = frame[frame[list(STATES)].notna().any(axis=1)]
     if known.empty:
         return None
-    rows = _records(known)[: MAXIMUM_ROWS - 2]
+    # the organisation stands first, then the units that something holds back
+    ranked = sorted(_records(known), key=lambda row: (row["unit"] is not None, row["bottleneck"] not in STATES))
+    rows = ranked[:_GROUPS]
     series = tuple(
         Series(labels.say(f"readiness.{state}"), tuple(row[state] for row in rows), role, hatched=state == "can")
-        for state, role in (("know", "muted"), ("want", "primary"), ("can", "accent"))
-    )  # type: ignore[arg-type]
-    named = [row for row in _records(known) if row["bottleneck"] in STATES]
+        for state, role in zip(STATES, _ROLES, strict=True)
+    )
+    named = [row for row in ranked if row["bottleneck"] in STATES]
     if named:
         first = named[0]
         title = writer.say("readiness.title", unit=labels.within(first["unit"]),
@@ -143,7 +150,7 @@ def _changes(writer: Writer) -> Slide | None:
         return None
     whole = known[known["unit"].isna()]
     chosen = (known if whole.empty else whole).assign(size=lambda f: -f["change"].abs())
-    rows = _records(chosen.sort_values("size", kind="stable"))[: MAXIMUM_ROWS - 2]
+    rows = _records(chosen.sort_values("size", kind="stable"))[:_GROUPS]
     first, second = str(rows[0]["first_wave"]), str(rows[0]["second_wave"])
     counts = {verdict: int((known["verdict"] == verdict).sum()) for verdict in ("improved", "declined", "stable")}
     title = writer.say("changes.title", first=first, second=second, **counts)
@@ -165,7 +172,7 @@ def _two_sides(writer: Writer) -> Slide | None:
     known = (known if whole.empty else whole).assign(size=lambda f: -f["difference"].abs())
     rows = _records(known.sort_values("size", kind="stable"))
     sides = (rows[0]["inner_rater"], rows[0]["outer_rater"])
-    rows = [row for row in rows if (row["inner_rater"], row["outer_rater"]) == sides][: MAXIMUM_ROWS - 2]
+    rows = [row for row in rows if (row["inner_rater"], row["outer_rater"]) == sides][:_GROUPS]
     inner, outer = (labels.value("rater", side) for side in sides)
     widest = rows[0]
     key = "two_sides.gap" if widest["verdict"] == "gap" else "two_sides.undetermined"
@@ -199,7 +206,9 @@ def _answers(writer: Writer) -> Slide | None:
         codes = list(zip(options["code"], options["label"], strict=True))
         if _low_is_good(diagnosis.evidence, finding):
             codes.reverse()
-        series = tuple(Series(str(label), tuple(shares.get((row["item"], code)) for row in rows)) for code, label in codes)
+        series = tuple(
+            Series(str(label), tuple(shares.get((row["item"], code)) for row in rows)) for code, label in codes
+        )
         title = writer.say("answers.title", unit=labels.within(finding.unit), question=rows[0]["text"],
                            dimension=labels.dimension(finding.instrument, finding.dimension))  # fmt: skip
         categories = _categories((row["text"] for row in rows), 70)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,8 +14,9 @@ from servicediag.report.story import Story, cannot_tell, first_action, headline,
 from servicediag.report.tables import frame_table, without_empty
 from servicediag.wording.catalogue import text
 
-__all__ = ["Bullets", "Chart", "Grid", "Series", "Shade", "Slide", "Writer", "opening_slides", "closing_slides"]
+__all__ = ["Bullets", "Chart", "Grid", "Role", "Series", "Shade", "Slide", "Writer", "opening_slides", "closing_slides"]
 
+Role = Literal["primary", "accent", "muted"]
 TOP = 5
 _CAUSES = 4
 
@@ -26,7 +27,7 @@ class Series:
 
     name: str
     values: tuple[float | None, ...]
-    role: Literal["primary", "accent", "muted", "pale"] = "primary"
+    role: Role = "primary"
     low: tuple[float | None, ...] = ()
     high: tuple[float | None, ...] = ()
     hatched: bool = False
@@ -82,7 +83,6 @@ class Bullets:
     """Entries of a word or two before the colon, and what follows."""
 
     entries: tuple[tuple[str, str], ...]
-    more: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Writer:
     def say(self, key: str, **values: Any) -> str:
         return text(f"slides.{key}", self.frame.labels.language, **values)
 
-    def count(self, things: Sequence[Any], key: str) -> str:
+    def count(self, things: Sized, key: str) -> str:
         return self.say(f"count.{key}", count=len(things))
 
     def notes(self, key: str, *sentences: str, **values: Any) -> str:
@@ -177,7 +177,7 @@ def _watch_slide(writer: Writer) -> Slide:
     watch = stories(cannot_tell(writer.frame.diagnosis, labels).watch, labels)
     entries = tuple((story.place, story.estimate) for story in watch)
     title = writer.say("watch.title", found=writer.count(watch, "watch")) if watch else writer.say("watch.none")
-    body = Bullets(entries) if entries else Bullets(((writer.say("summary.none_head"), writer.say("summary.none")),))
+    body = Bullets(entries or ((writer.say("watch.none_head"), writer.say("watch.none_text")),))
     return Slide("finding", title, body, writer.notes("watch"))
 
 
@@ -188,7 +188,8 @@ def _causes_slide(writer: Writer) -> Slide:
     heads = tuple(writer.say(f"column.{name}") for name in ("finding", "consistent", "against", "untested"))
     rows = [
         (story.title, _causes_of(story) or writer.frame.labels.say("story.no_cause"),
-         "; ".join(r.cause for r in story.against) or "–", "; ".join(dict.fromkeys(r.cause for r in story.untested)) or "–")
+         "; ".join(r.cause for r in story.against) or "–",
+         "; ".join(dict.fromkeys(r.cause for r in story.untested)) or "–")
         for story in told
     ]  # fmt: skip
     if not rows:

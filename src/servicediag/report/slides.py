@@ -30,7 +30,9 @@ __all__ = ["MAXIMUM_SLIDES", "slide_contents", "write_slides"]
 
 MAXIMUM_SLIDES = 15
 _WIDTH, _HEIGHT, _MARGIN = 13.333, 7.5, 0.6
-_BODY_TOP, _BODY_BOTTOM = 1.85, 6.85
+_BODY_TOP, _BODY_TOP_WITH_LEAD, _BODY_BOTTOM = 1.5, 1.85, 6.85
+_TABLE_SIZES = (15, 14, 13, 12)
+"""Sizes of the letters in a table; the largest in which all rows fit is taken."""
 _TITLE_ONLY = 5
 _INK, _MUTED, _RULE = "#1a1a1a", "#4d4d4d", "#c4c4c4"
 
@@ -88,7 +90,8 @@ class _Deck:
             self._opening(slide, content)
         else:
             self._heading(slide, content)
-            box = (_MARGIN, _BODY_TOP, _WIDTH - 2 * _MARGIN, _BODY_BOTTOM - _BODY_TOP)
+            top = _BODY_TOP_WITH_LEAD if content.lead else _BODY_TOP
+            box = (_MARGIN, top, _WIDTH - 2 * _MARGIN, _BODY_BOTTOM - top)
             if isinstance(content.body, Chart):
                 self._chart(slide, content.body, box)
             elif isinstance(content.body, Grid):
@@ -145,7 +148,9 @@ class _Deck:
             if page > 1:
                 place = self.writer.say("page", page=page, pages=len(slides))
                 parts = [self.theme.organisation, shorten(self.writer.title(), 80), place]
-                self._text(slide, (_MARGIN, 7.0, _WIDTH - 2 * _MARGIN, 0.35), " · ".join(filter(None, parts)), 11, _MUTED)
+                self._text(
+                    slide, (_MARGIN, 7.0, _WIDTH - 2 * _MARGIN, 0.35), " · ".join(filter(None, parts)), 11, _MUTED
+                )
 
     def _chart(self, slide: Any, chart: Chart, box: tuple[float, float, float, float]) -> None:
         from servicediag.report.native_charts import add_chart
@@ -170,7 +175,7 @@ class _Deck:
     def _grid(self, slide: Any, grid: Grid, box: tuple[float, float, float, float]) -> None:
         from pptx.util import Inches
 
-        rows, height = _rows_that_fit(grid, box)
+        size, rows, height = _fitting_rows(grid, box)
         left, top, width, _ = box
         shape = slide.shapes.add_table(len(rows) + 1, len(grid.heads), *self._emu((left, top, width, height)))
         describe(shape._element.nvGraphicFramePr.cNvPr, grid.alt)
@@ -179,21 +184,22 @@ class _Deck:
         whole = sum(grid.widths)
         for column, share in zip(table.columns, grid.widths, strict=True):
             column.width = Inches(width * share / whole)
-        heights = [_row_height(grid, row, width) for row in (grid.heads, *rows)]
+        heights = [_row_height(grid, row, width, size) for row in (grid.heads, *rows)]
         for line, (row, high) in enumerate(zip((grid.heads, *rows), heights, strict=True)):
             table.rows[line].height = Inches(high)
             for position, content in enumerate(row):
-                self._cell(table.cell(line, position), content, _limit(grid, position, width), is_head=line == 0)
+                room = width * grid.widths[position] / whole - 0.16
+                self._cell(table.cell(line, position), content, grid.lines, room, size, is_head=line == 0)
         if len(rows) < len(grid.rows):
             more = self.writer.say("count.more_rows", count=len(grid.rows) - len(rows))
             self._text(slide, (left, top + sum(heights) + 0.05, width, 0.35), more, 12, _MUTED)
 
-    def _cell(self, cell: Any, content: str | Shade, limit: int, *, is_head: bool) -> None:
+    def _cell(self, cell: Any, content: str | Shade, lines: int, room: float, size: float, *, is_head: bool) -> None:
         from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
         from pptx.util import Inches
 
         shade = content if isinstance(content, Shade) else None
-        words = shade.text if shade else str(content)
+        words = shorten(_words(content), _limit(lines, room, size))
         ground = self.theme.primary if is_head else "#ffffff"
         if shade is not None and shade.health is not None:
             ground = self.theme.health_colour(shade.health)
@@ -203,7 +209,8 @@ class _Deck:
         cell.margin_top = cell.margin_bottom = Inches(0.04)
         cell.vertical_anchor = MSO_ANCHOR.MIDDLE if shade or is_head else MSO_ANCHOR.TOP
         ink = readable_on(ground) if is_head or shade else _INK
-        self._write(cell.text_frame, shorten(words, limit), 11 if shade is None and is_head else 12, ink, bold=is_head)
+        self._write(cell.text_frame, words, _head_size(words, room) if is_head else size, ink, bold=is_head)
+        _lines(cell, "#ffffff" if shade else _RULE)
         if shade is not None:
             cell.text_frame.paragraphs[0].alignment = PP_ALIGN.CENTER
 
@@ -287,33 +294,60 @@ def _characters(size: float, width: float) -> float:
     return width * 72 / (0.53 * size)
 
 
-def _rows_that_fit(grid: Grid, box: tuple[float, float, float, float]) -> tuple[list[tuple[str | Shade, ...]], float]:
-    heights = [_row_height(grid, row, box[2]) for row in (grid.heads, *grid.rows)]
-    room = box[3] if sum(heights) <= box[3] else box[3] - 0.4
-    used, rows = heights[0], []
-    for row, height in zip(grid.rows, heights[1:], strict=True):
-        if used + height > room:
+def _fitting_rows(
+    grid: Grid, box: tuple[float, float, float, float]
+) -> tuple[float, list[tuple[str | Shade, ...]], float]:
+    """Size of the letters, rows that fit, and the height of all."""
+    for size in _TABLE_SIZES:
+        whole = sum(_row_height(grid, row, box[2], size) for row in (grid.heads, *grid.rows))
+        if whole <= box[3]:
+            return size, list(grid.rows), whole
+    size = _TABLE_SIZES[-1]
+    used, rows = _row_height(grid, grid.heads, box[2], size), []
+    for row in grid.rows:
+        height = _row_height(grid, row, box[2], size)
+        if used + height > box[3] - 0.4:
             break
         rows.append(row)
         used += height
-    return rows, used
+    return size, rows, used
 
 
-def _row_height(grid: Grid, row: tuple[str | Shade, ...], width: float) -> float:
+def _row_height(grid: Grid, row: tuple[str | Shade, ...], width: float, size: float) -> float:
     whole, lines = sum(grid.widths), 1
-    for position, (content, share) in enumerate(zip(row, grid.widths, strict=True)):
-        words = content.text if isinstance(content, Shade) else content
-        words = shorten(words, _limit(grid, position, width))
+    for content, share in zip(row, grid.widths, strict=True):
+        room = width * share / whole - 0.16
+        words = shorten(_words(content), _limit(grid.lines, room, size))
         # words are not broken, so a line is filled to nine tenths on average
-        room = 0.9 * _characters(12, width * share / whole - 0.16)
-        lines = max(lines, 1 + int((display_width(words) - 1) / room))
-    return 0.1 + lines * 12 * 1.22 / 72
+        lines = max(lines, 1 + int((display_width(words) - 1) / (0.9 * _characters(size, room))))
+    return 0.1 + lines * size * 1.22 / 72
 
 
-def _limit(grid: Grid, position: int, width: float) -> int:
+def _limit(lines: int, room: float, size: float) -> int:
     """Letters that the lines of a cell hold."""
-    share = grid.widths[position] / sum(grid.widths)
-    return max(8, int(0.85 * max(grid.lines, 2) * _characters(12, width * share - 0.16)))
+    return max(8, int(0.85 * max(lines, 2) * _characters(size, room)))
+
+
+def _head_size(words: str, room: float) -> float:
+    """The largest letters in which the longest word stays whole."""
+    longest = max((display_width(word) for word in words.split()), default=1)
+    return next((size for size in (13, 12, 11, 10) if longest <= 0.92 * _characters(size, room)), 9)
+
+
+def _words(content: str | Shade) -> str:
+    return content.text if isinstance(content, Shade) else content
+
+
+def _lines(cell: Any, colour: str) -> None:
+    from lxml import etree
+
+    main = "http://schemas.openxmlformats.org/drawingml/2006/main"
+    properties = cell._tc.get_or_add_tcPr()
+    # the schema wants lines before the fill; the line of the table's style above the next row must give way
+    for place, side in enumerate(("lnT", "lnB")):
+        properties.insert(place, etree.fromstring(
+            f'<a:{side} xmlns:a="{main}" w="9525"><a:solidFill><a:srgbClr val="{colour[1:].upper()}"/></a:solidFill>'
+            f'</a:{side}>'))  # fmt: skip
 
 
 def _decorative(drawing: Any) -> None:

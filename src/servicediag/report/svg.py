@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
@@ -15,6 +16,9 @@ from servicediag.report.theme import FONT_STACK
 __all__ = ["to_svg"]
 
 _DROPPED = ("class", "role", "pointer-events", "font-family", "display", "href")
+_LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}")
+"""A tenth of a pixel is enough for a drawing, and a third of the page's size."""
+_GEOMETRY = frozenset({"d", "transform", "x", "y", "x1", "x2", "y1", "y2", "width", "height", "dy", "font-size"})
 _HATCH = "M0,6L6,0M-1.5,1.5L1.5,-1.5M4.5,7.5L7.5,4.5"
 
 
@@ -58,6 +62,12 @@ def _simplify(element: Any, figure: str) -> None:
             del element.attrib[name]
         elif value == WITHHELD_FILL:
             element.attrib[name] = f"url(#{figure}-hatch)"
+        elif name in _GEOMETRY:
+            element.attrib[name] = _LONG_NUMBER.sub(_short, value)
+
+
+def _short(found: re.Match[str]) -> str:
+    return f"{float(found[0]):.1f}".removesuffix(".0")
 
 
 def _drop_invisible(root: Any) -> None:

@@ -212,6 +212,11 @@ def _word(record: Mapping[Any, Any], column: Column, labels: Labels) -> Any:
         return labels.part(record["index"], value)
     if column.name == "index":
         return labels.index(value)
+    if column.name == "gap" and isinstance(value, str):
+        word = labels.value("kind", value)
+        return labels.index(value) if word == value else word
+    if column.name == "code" and isinstance(value, str):
+        return labels.value("code", value)
     if column.name in CODED or column.name in _OF_RATERS:
         return labels.value("rater" if column.name in _OF_RATERS else column.name, value)
     return value

@@ -85,6 +85,10 @@ class Theme:
         """Background of table heads and the light (healthy) end of the heatmap."""
         return mix(self.primary, "#ffffff", 0.06)
 
+    def names(self) -> str:
+        """Whose report it is and who made it, in one line."""
+        return " · ".join(filter(None, (self.organisation, self.prepared_by)))
+
     def health_colour(self, health: float) -> str:
         """Colour of a health value on the absolute scale from 0 (dark) to 100 (light)."""
         return mix(self.primary, self.pale, 1 - min(max(health, 0.0), 100.0) / 100)

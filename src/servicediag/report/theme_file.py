@@ -14,7 +14,7 @@ from servicediag.report.theme import Theme
 
 __all__ = ["read_theme"]
 
-_COLOUR_REMEDY = "Take a darker colour, written in quotes: \"#14324f\"."
+_COLOUR_REMEDY = 'Take a darker colour, written in quotes: "#14324f".'
 _LOGO_REMEDY = "Give a PNG or a plain SVG of at most 500 kB, by a path that starts at the theme file."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from servicediag.escaping import LONGEST_CELL, starts_like_formula
 from servicediag.files import atomic_path, new_workbook
 from servicediag.report import method
 from servicediag.report.cells import Cells, Grouping, Panel, groupings, panels, units_of
-from servicediag.report.charts import STATES, Frame, packed, panel_title
+from servicediag.report.charts import Frame, packed, panel_title
 from servicediag.report.labels import Labels
+from servicediag.report.logo import Logo
 from servicediag.report.plain_text import display_width
 from servicediag.report.publication import printable
 from servicediag.report.sheets import (
@@ -25,18 +27,23 @@ from servicediag.report.sheets import (
     frame_sheets,
     method_tables,
 )
-from servicediag.report.story import headline, stories, strengths
+from servicediag.report.story import brief
 from servicediag.report.tables import Column, Table
 from servicediag.report.theme import Theme, readable_on
 from servicediag.report.version import package_version
+from servicediag.report.workbook_charts import answer_charts, readiness_chart, wave_charts
 
 __all__ = ["SHEETS", "write_workbook"]
 
-SHEETS = ("readme", "findings", "causes", "heatmap", "scales", "items", "indicators", "readiness", "reliability",
-          "withheld", "method", "dictionary")  # fmt: skip
+SHEETS = ("readme", "findings", "causes", "heatmap", "scales", "items", "answers", "indicators", "readiness",
+          "waves", "comparisons", "agreement", "segments", "indexes", "operations", "reliability", "quality",
+          "not_measured", "withheld", "method", "dictionary")  # fmt: skip
+ALWAYS = ("readme", "findings", "method", "dictionary")
+"""Sheets that are there even where they have nothing to say; others are left out then."""
 CREATED = datetime(2000, 1, 1)
 FORMATS = {
     "count": "0", "points": "0.0", "signed": "+0.0;-0.0;0.0", "share": "0%", "p": "0.000", "coefficient": "0.00",
+    "value": "0.00",
     "probability": '[>0.99]"> 0.99";[<0.01]"< 0.01";0.00',
 }  # fmt: skip
 WIDE_TEXTS = {
@@ -59,6 +66,11 @@ WIDE_TEXTS = {
     "undetermined": 30,
     "untested": 46,
     "actions": 32,
+    "options": 60,
+    "what": 70,
+    "settled_by": 70,
+    "remark": 100,
+    "part": 50,
 }
 MARKS = {"established_worse": "▼", "likely_worse": "▽", "established_better": "▲", "likely_better": "△"}
 
@@ -81,6 +93,7 @@ class _Writer:
     def __init__(self, book: Any, frame: Frame) -> None:
         self.book, self.frame = book, frame
         self.diagnosis, self.labels, self.theme = frame.diagnosis, frame.labels, frame.theme
+        self.sheets: list[str] = []
         self._formats: dict[_Properties, Any] = {}
         self._looks: dict[tuple[str, str, _Properties], Any] = {}
 
@@ -96,17 +109,34 @@ class _Writer:
             "causes": causes_table(self.diagnosis, self.labels),
             **frame_sheets(self.diagnosis, self.labels),
         }
-        sheets = {key: self.book.add_worksheet(self.labels.say(f"sheet.{key}.title")) for key in SHEETS}
+        tables = {key: table for key, table in tables.items() if table or key in ALWAYS}
+        self.sheets = [key for key in SHEETS if key in tables or key in ALWAYS
+                       or (key == "heatmap" and groupings(self.diagnosis))]  # fmt: skip
+        sheets = {key: self.book.add_worksheet(self.labels.say(f"sheet.{key}.title")) for key in self.sheets}
         for key, sheet in sheets.items():
             self._page_setup(sheet, landscape=key not in ("readme", "method", "dictionary"))
         self._readme(sheets["readme"])
         for key, table in tables.items():
             self._table_sheet(sheets[key], table, PRINTED.get(key))
-        self._heatmap(sheets["heatmap"])
-        self._readiness_chart(sheets["readiness"], tables["readiness"])
+        if "heatmap" in sheets:
+            self._heatmap(sheets["heatmap"])
+        self._charts(sheets, tables)
         self._method(sheets["method"])
         self._table_sheet(sheets["dictionary"], dictionary_table(tables, self.labels))
         sheets["readme"].activate()
+
+    def _charts(self, sheets: dict[str, Any], tables: dict[str, Table]) -> None:
+        if "waves" in sheets:
+            wave_charts(self.book, sheets["waves"], tables["waves"], self.labels, self.theme)
+        if "answers" in sheets:
+            answer_charts(self.book, sheets["answers"], tables["answers"], self.labels, self.theme)
+        if "readiness" in sheets and readiness_chart(
+            self.book, sheets["readiness"], tables["readiness"], self.labels, self.theme
+        ):
+            last = len(tables["readiness"].rows)
+            sheets["readiness"].print_area(0, 0, last + 8 + int(2.4 * min(last, 40)), PRINTED["readiness"] - 1)
+            if last <= 30:
+                sheets["readiness"].fit_to_pages(1, 1)
 
     # --- cells and formats -------------------------------------------------------------------------------------------
 
@@ -209,24 +239,31 @@ class _Writer:
         sheet.set_column(1, 1, 86)
         self.put(sheet, 0, 0, self.title, bold=True, font_size=18, font_color=self.theme.primary, text_wrap=False)
         sheet.set_row(0, 30)
+        self._logo(sheet)
         row = 1
-        for line in (method.facts(self.diagnosis, labels), headline(self.diagnosis, labels)):
+        if self.theme.names():
+            row = self._line(sheet, row, self.theme.names())
+        short = brief(self.diagnosis, labels)
+        for line in (method.facts(self.diagnosis, labels), short.headline):
             row = self._line(sheet, row, line)
         row = self._section(sheet, row + 1, labels.say("workbook.most_important"))
-        for story in stories(self.diagnosis.top(5), labels):
-            text = f"{story.title}: {story.estimate}."
+        for story in short.troubles:
+            text = f"{story.title}: {story.estimate}." + (f" {story.standing}." if story.standing else "")
             if story.first_action:
                 text += f"\n{labels.say('story.first')}: {story.first_action}"
             row = self._pair(sheet, row, f"{story.tier_label}, {story.severity_label}", text)
-        good = strengths(self.diagnosis)
-        row = self._section(sheet, row + 1, labels.say("workbook.strengths")) if good else row
-        for story in stories(good[:5], labels):
-            row = self._pair(sheet, row, story.tier_label, f"{story.title}: {story.estimate}.")
+        row = self._section(sheet, row + 1, labels.say("workbook.strengths")) if short.strengths else row
+        for sentence in short.strengths[:5]:
+            row = self._pair(sheet, row, "", sentence)
+        row = self._section(sheet, row + 1, labels.say("brief.open")) if short.open else row
+        for what, settled in short.open[:5]:
+            told = f"{what}. {labels.say('brief.settled', what=settled)}" if settled else what
+            row = self._pair(sheet, row, "", told)
         row = self._section(sheet, row + 1, labels.say("workbook.before"))
         for sentence in method.cautions(self.diagnosis, labels):
             row = self._pair(sheet, row, "", sentence)
         row = self._section(sheet, row + 1, labels.say("workbook.sheets"))
-        for key in SHEETS[1:]:
+        for key in self.sheets[1:]:
             title = labels.say(f"sheet.{key}.title")
             about = labels.say(f"sheet.{key}.about")
             self.put(sheet, row, 1, about)
@@ -235,6 +272,18 @@ class _Writer:
             sheet.write_url(row, 0, f"internal:'{title}'!A1", link, title)
             row += 1
         sheet.print_area(0, 0, row, 1)
+
+    def _logo(self, sheet: Any) -> None:
+        """At the right end of the first row, beside the title."""
+        logo = self.theme.logo
+        if logo is None:
+            return
+        picture = logo.png()
+        wide, high = logo.fit(150, 36)
+        across, down = Logo(picture).width, Logo(picture).height
+        sheet.insert_image(0, 1, "logo.png", {
+            "image_data": BytesIO(picture), "x_offset": 605 - wide, "y_offset": 2, "x_scale": wide / across,
+            "y_scale": high / down, "description": self.theme.organisation or self.theme.name})  # fmt: skip
 
     def _section(self, sheet: Any, row: int, heading: str) -> int:
         look: dict[str, Any] = {"bold": True, "font_size": 12, "font_color": self.theme.primary, "text_wrap": False}
@@ -352,44 +401,6 @@ class _Writer:
             "min_color": self.theme.primary, "max_color": self.theme.pale})  # fmt: skip
         sheet.conditional_format(top, left, bottom, right, {"type": "cell", "criteria": "between", "minimum": 0,
                                                             "maximum": dark - 0.000001, "format": light})  # fmt: skip
-
-    # --- readiness ---------------------------------------------------------------------------------------------------
-
-    def _readiness_chart(self, sheet: Any, table: Table) -> None:
-        """Bars of know, want and can below the table; the chart holds no value that the table does not show."""
-        names = [column.name for column in table.columns]
-        if not table.rows or not {"unit", *STATES} <= set(names):
-            return
-        title, last = self.labels.say("sheet.readiness.title"), len(table.rows)
-        chart = self.book.add_chart({"type": "bar"})
-        fills = (("#9a9a9a", None), (self.theme.primary, None), (self.theme.accent, "dark_upward_diagonal"))
-        for state, (colour, pattern) in zip(STATES, fills, strict=True):
-            column = names.index(state)
-            look = {"fill": {"color": colour}}
-            if pattern:
-                look = {"pattern": {"pattern": pattern, "fg_color": colour, "bg_color": "#ffffff"}}
-            chart.add_series(
-                {
-                    "name": [title, 0, column],
-                    "categories": [title, 1, names.index("unit"), last, names.index("unit")],
-                    "values": [title, 1, column, last, column],
-                    "gap": 60,
-                    **look,
-                }
-            )
-        text = self.labels.say("workbook.readiness_chart")
-        chart.set_title({"name": text, "name_font": {"size": 12, "color": self.theme.primary}})
-        chart.set_x_axis({"min": 0, "max": 100, "major_gridlines": {"visible": True, "line": {"color": "#d9d9d9"}}})
-        chart.set_y_axis({"reverse": True})
-        chart.set_legend({"position": "bottom"})
-        chart.set_size({"width": 760, "height": 120 + 46 * min(last, 40)})
-        finding = self.labels.say("count.units", count=last)
-        sheet.insert_chart(
-            last + 2, 0, chart, {"description": self.labels.say("workbook.readiness_alt", finding=finding)}
-        )
-        sheet.print_area(0, 0, last + 8 + int(2.4 * min(last, 40)), PRINTED["readiness"] - 1)
-        if last <= 30:
-            sheet.fit_to_pages(1, 1)
 
 
 def _width(column: Column, table: Table, position: int) -> float:

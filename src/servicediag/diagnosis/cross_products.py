@@ -1,0 +1,64 @@
+"""Sums of the products of every two scores within many groups of people."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["CROSS_SUMS", "group_products"]
+
+CROSS_SUMS = ["n", "first_total", "second_total", "first_squares", "second_squares", "product"]
+GROUPS_AT_ONCE = 4_096
+"""Products are made for so many groups together, which bounds the memory they take."""
+
+
+def group_products(
+    values: np.ndarray, group: np.ndarray, n_groups: int, pairs: tuple[np.ndarray, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """``CROSS_SUMS`` of pairs of columns by name, each pairs x groups.
+
+    A column's totals and squares are over the people who have the other one too. Who has a negative group is left out.
+
+    Examples
+    --------
+    >>> scores = np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 6.0]])
+    >>> sums = group_products(scores, np.array([0, 1, 1]), 2, (np.array([0]), np.array([1])))
+    >>> [sums[name].tolist() for name in ("n", "first_total", "product")]
+    [[[1, 1]], [[1.0, 5.0]], [[2.0, 30.0]]]
+    """
+    order = np.argsort(group, kind="stable")
+    order = order[np.searchsorted(group[order], 0) :]
+    borders = np.searchsorted(group[order], np.arange(n_groups + 1))
+    sums = {name: np.zeros((len(pairs[0]), n_groups), dtype=np.int64 if name == "n" else float) for name in CROSS_SUMS}
+    for begin in range(0, n_groups, GROUPS_AT_ONCE):
+        inside = np.arange(begin, min(begin + GROUPS_AT_ONCE, n_groups))
+        rows = order[borders[inside[0]] : borders[inside[-1] + 1]]
+        known = ~np.isnan(values[rows])
+        filled = np.where(known, values[rows], 0.0)
+        local = borders[inside[0] : inside[-1] + 2] - borders[inside[0]]
+        n, totals, squares, products = _dense_products(filled, known.astype(np.float64), local)
+        there, back = (slice(None), *pairs), (slice(None), *pairs[::-1])
+        parts = (n[there], totals[there], totals[back], squares[there], squares[back], products[there])
+        for name, part in zip(CROSS_SUMS, parts, strict=True):
+            sums[name][:, inside] = part.T
+    return sums
+
+
+def _dense_products(x: np.ndarray, known: np.ndarray, borders: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Counts, totals, squares and products of consecutive groups of rows, each groups x columns x columns."""
+    sizes, width = np.diff(borders), x.shape[1]
+    n, totals, squares, products = (np.zeros((len(sizes), width, width)) for _ in range(4))
+    alone = np.flatnonzero(sizes == 1)
+    if len(alone):
+        one, there = x[borders[alone]], known[borders[alone]]
+        n[alone], totals[alone] = _outer(there, there), _outer(one, there)
+        squares[alone], products[alone] = _outer(one * one, there), _outer(one, one)
+    for position in np.flatnonzero(sizes > 1):
+        rows = slice(borders[position], borders[position + 1])
+        one, there = x[rows], known[rows]
+        n[position], totals[position] = there.T @ there, one.T @ there
+        squares[position], products[position] = (one * one).T @ there, one.T @ one
+    return n, totals, squares, products
+
+
+def _outer(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    return np.asarray(left[:, :, None] * right[:, None, :])
