@@ -24,8 +24,8 @@ SIGNATURES = {
         "smallest_gap", "seed",
     ],
     "plan": [
-        "gap", "n_units", "power", "tier", "n_scales", "icc", "reliability", "n_items", "response_rate", "minimum_group",
-        "n_simulations", "seed", "progress",
+        "gap", "n_units", "power", "tier", "n_scales", "icc", "reliability", "n_items", "response_rate",
+        "minimum_group", "n_simulations", "seed", "progress",
     ],
     "write_answer_sheet": ["instrument", "path", "form", "language", "overwrite"],
 }  # fmt: skip

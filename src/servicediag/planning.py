@@ -362,7 +362,9 @@ def _tier_of_gap(design: _Design, n: np.ndarray, shown: np.ndarray, rng: np.rand
     gap, error = (np.concatenate([getattr(c, name)[told] for c in contrasts]) for name in ("gap", "standard_error"))
     p, p_minimum = (minimum_effect_p(gap, error, contrasts[0].df, least) for least in (0.0, settings.minimum_effect))
     q, q_minimum = benjamini_hochberg(p), benjamini_hochberg(p_minimum)
-    shrunk = gap[told] * shrinkage_weights(*sums[0][:2], pooled_variance(*sums[0])[0])[told]
+    people, totals, of_squares = sums[0]
+    kept = shrinkage_weights(people, totals, pooled_variance(people, totals, of_squares)[0])
+    shrunk = gap[told] * kept[told]
     first = slice(0, 1)
     reliability = np.array([_estimated_reliability(design, int(n.sum()), rng)])
     tiers, _ = tiers_of(q[first], q_minimum[first], shrunk[first], gap[first], n[first], reliability, settings)
@@ -425,4 +427,5 @@ def _needed(curve: pd.DataFrame, name: str, power: float) -> int | None:
         return int(people[0])
     low, high = chances[place - 1], chances[place]
     share = (power - low) / (high - low)
-    return math.ceil(people[place - 1] + share * (people[place] - people[place - 1]) - 1e-9)
+    needed = float(people[place - 1] + share * (people[place] - people[place - 1]))
+    return math.ceil(needed - 1e-9)

@@ -72,8 +72,14 @@ def questionnaires(diagnosis: Diagnosis) -> list[Questionnaire]:
     turned = _turned(diagnosis)
     texts = _texts(diagnosis)
     return [
-        Questionnaire(*key, wave=blank_to_none(inside["wave"].iloc[0]), blocks=tuple(_blocks(inside, turned, texts)))
-        for key, inside in newest.items()
+        Questionnaire(
+            instrument,
+            form,
+            rater,
+            wave=blank_to_none(inside["wave"].iloc[0]),
+            blocks=tuple(_blocks(inside, turned, texts)),
+        )
+        for (instrument, form, rater), inside in newest.items()
     ]
 
 

@@ -117,7 +117,7 @@ def readiness_figures(frame: Frame) -> list[Figure]:
 
 def dumbbell_figures(frame: Frame) -> list[Figure]:
     """What was given beside what was received, and where two groups see the same service differently."""
-    figures = []
+    figures: list[Figure] = []
     for kind in ("provision_gap", "perception_gap"):
         chart = charts.dumbbell(frame, kind)
         if chart is None:

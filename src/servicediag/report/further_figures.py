@@ -74,7 +74,7 @@ def change_figures(frame: Frame) -> list[Figure]:
         counts = {verdict: int((sure["verdict"] == verdict).sum()) for verdict in ("declined", "improved")}
         heading = frame.labels.say("figure.changes.heading", first=first, second=second, **counts)
         if len(sure):
-            largest = sure.loc[sure["change"].abs().idxmax()]
+            largest = sure.iloc[int(sure["change"].abs().to_numpy(float).argmax())]
             heading += " " + frame.labels.say(
                 "figure.changes.largest", unit=frame.labels.within(blank_to_none(largest["unit"])),
                 dimension=frame.labels.dimension(largest["instrument"], largest["dimension"]),
@@ -100,7 +100,7 @@ def agreement_figures(frame: Frame) -> list[Figure]:
             continue
         inside = table[(table["by"] == grouping.by) | table["unit"].isna()]
         inside = inside[inside["wave"].isna() if grouping.wave is None else inside["wave"] == grouping.wave]
-        widest = inside.loc[inside["sd"].astype(float).idxmax()]
+        widest = inside.iloc[int(inside["sd"].fillna(-1.0).to_numpy(float).argmax())]
         heading = frame.labels.say(
             "figure.agreement.heading",
             unit=frame.labels.within(blank_to_none(widest["unit"])),

@@ -70,7 +70,7 @@ def plane_rows(frame: Frame, grouping: Grouping) -> list[dict[str, Any]]:
         unit = blank_to_none(row["unit"])
         if unit is None or blank_to_none(row["by"]) == grouping.by:
             known[unit, row["instrument"], row["dimension"]] = {str(key): value for key, value in row.items()}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for unit in (None, *units_of(frame.diagnosis, grouping.by)):
         confidence, capability = known.get((unit, *CONFIDENCE)), known.get((unit, *CAPABILITY))
         if confidence is not None and capability is not None:
@@ -291,6 +291,7 @@ def _intervals(frame: Frame, look: Index, name: str, records: list[Spec]) -> Spe
 
 def _index_axis(frame: Frame, look: Index, name: str, records: Sequence[Mapping[str, Any]]) -> Spec:
     title = frame.labels.say(f"index.{name}.axis")
+    axis: dict[str, Any]
     if look.metric == "level":
         domain, axis = [0.0, 100.0], {"values": [0, 20, 40, 60, 80, 100]}
     elif look.metric == "share":
