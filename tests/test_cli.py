@@ -474,7 +474,7 @@ def test_faulty_targets_are_1_and_every_fault_is_named(tmp_path, sins, content, 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["-o", "report.docx"],
+        ["-o", "report.odt"],
         ["-o", "customers.xlsx", "--force"],
         ["-o", "r.json", "-o", "r.json"],
         ["--minimum-group", "2"],

@@ -337,16 +337,19 @@ def plan(
 
         with progress(["plan"]) as steps:
             steps()
-            study = plan_study(
-                gap=gap,
-                n_units=units,
-                power=power,
-                tier=tier,  # type: ignore[arg-type]
-                n_scales=scales,
-                response_rate=response_rate,
-                minimum_group=minimum_group,
-                progress=lambda done: steps.within(round(100 * done), 100, "plan"),
-            )
+            try:
+                study = plan_study(
+                    gap=gap,
+                    n_units=units,
+                    power=power,
+                    tier=tier,  # type: ignore[arg-type]
+                    n_scales=scales,
+                    response_rate=response_rate,
+                    minimum_group=minimum_group,
+                    progress=lambda done: steps.within(round(100 * done), 100, "plan"),
+                )
+            except ValueError as error:
+                raise typer.BadParameter(str(error)) from error
         line(console(), study.describe())
         show_frame(console(), study.to_frame())
 

@@ -78,7 +78,7 @@ def _write_cell(sheet: Any, row: int, column: int, value: Any, date: Any, quoted
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> Path:
-    """Write a table as UTF-8 text that spreadsheets open; a text that looks like a formula gets a leading apostrophe.
+    r"""Write a table as UTF-8 text that spreadsheets open; a text that looks like a formula gets a leading apostrophe.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Attacks on the rendered files learn nothing, and learn a great deal as soon as one rule is switched off.
 
-A sample; ``python benchmarks/attack/run.py`` does the whole. Two waves with a few joiners or leavers are not among them:
-there the attack still succeeds now and then, as docs/privacy.md says.
+A sample; ``python benchmarks/attack/run.py`` does the whole. Two waves with a few joiners or leavers are not
+among them: there the attack still succeeds now and then, as docs/privacy.md says.
 """
 
 from pathlib import Path

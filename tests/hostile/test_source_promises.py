@@ -57,6 +57,13 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+MAY_CALL = {
+    *((f"report/{name}.py", "from_string") for name in ("native_charts", "slides", "word_parts")),
+    ("report/unit_files.py", "rmtree"),
+}
+"""Reviewed: colours by name in Office files, and the folder of unit pages that the library itself wrote."""
+
+
 def holds(names: set[str], module: str) -> bool:
     return any(module == name or module.startswith(f"{name}.") for name in names)
 
@@ -79,7 +86,7 @@ def test_no_module_calls_what_runs_data():
                 found.add((name_of(path), node.attr))
             if isinstance(node, ast.keyword) and node.arg in ("allow_pickle", "shell"):
                 found.add((name_of(path), node.arg))
-    assert found == set()
+    assert found == MAY_CALL
 
 
 def test_yaml_is_read_by_the_strict_loader_only():
@@ -107,7 +114,7 @@ def test_modules_are_loaded_by_name_only_where_public_names_are_loaded_lazily():
 def test_templates_escape_everything_but_the_drawings_and_the_fonts_made_here():
     for path in (SOURCE / "report" / "templates").iterdir():
         text = path.read_text(encoding="utf-8")
-        assert re.findall(r"[\w.]+\s*\|\s*safe", text) in ([], ["figure.svg|safe", "font|safe"])
+        assert set(re.findall(r"[\w.]+\s*\|\s*safe", text)) <= {"figure.svg|safe", "font|safe"}
         assert "autoescape" not in text
         assert "<script" not in text
     makers = [path for path in FILES if "jinja2.Environment(" in path.read_text(encoding="utf-8")]

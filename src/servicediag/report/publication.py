@@ -38,7 +38,7 @@ def rounded(diagnosis: Diagnosis) -> Diagnosis:
     """
     if not isinstance(diagnosis, PublishedDiagnosis):
         raise TypeError(
-            f"diagnosis is a {type(diagnosis).__name__}; only what diagnose() returned, a PublishedDiagnosis, is rendered"
+            f"diagnosis is a {type(diagnosis).__name__}; only a PublishedDiagnosis, which diagnose() gives, is rendered"
         )
     frames = {name: _rounded_frame(getattr(diagnosis, name), name) for name in FRAMES}
     findings = tuple(_mapped(_rounded_finding(finding), encodable) for finding in diagnosis.findings)

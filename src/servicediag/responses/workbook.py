@@ -283,7 +283,9 @@ def _scan(piece: bytes, lengths: np.ndarray, without_blank: bool) -> _Extent:
     if without_blank and len(references):
         ends = np.flatnonzero(data == _GREATER)
         ends = ends[np.searchsorted(ends, references)]
-        references = references[data[ends - 1] != _SLASH]
+        # some writers close a blank cell at once, others open and close it
+        blank = (data[ends - 1] == _SLASH) | ((data[ends + 1] == _LESS) & (data[ends + 2] == _SLASH))
+        references = references[~blank]
     extent.add(*_decode(data, references))
     extent.has_errors = b't="e"' in piece or b"t='e'" in piece
     return extent
@@ -359,7 +361,7 @@ def _count_one_by_one(pieces: Iterator[bytes], lengths: np.ndarray) -> _Extent:
                 continue
             row = int(digits) if digits else max(row, 1)
             column = _column_number(letters) if letters else column + 1
-            if not match[2].endswith(b"/"):
+            if not match[2].endswith(b"/") and not piece.startswith(b"</", match.end()):
                 extent.first_column = min(extent.first_column, column)
                 extent.last_column = max(extent.last_column, column)
                 extent.last_row = max(extent.last_row, row)
