@@ -10,27 +10,9 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 import tracemalloc
 
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM", "NUMEXPR")}
-
-
-def seconds(action):
-    begin = time.process_time()
-    action()
-    return time.process_time() - begin
-
-
-def alternating(rounds, **actions):
-    """Seconds of every action in turn, after one unmeasured turn: name -> list, a value a round."""
-    for action in actions.values():
-        action()
-    found = {name: [] for name in actions}
-    for _ in range(rounds):
-        for name, action in actions.items():
-            found[name].append(seconds(action))
-    return found
+from timing import ONE_THREAD, alternating
 
 
 def extra_mb(action):
