@@ -86,11 +86,14 @@ def questionnaires(diagnosis: Diagnosis) -> list[Questionnaire]:
 def answer_rows(answers: pd.DataFrame) -> Iterable[dict[str, Any]]:
     """A row a unit and item: its place, its answers in words, ``n``, and ``share_<code>`` for each code."""
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for record in answers.to_dict("records"):
-        key = tuple(blank_to_none(record[name]) for name in _ROW)
-        row = rows.setdefault(key, {**dict(zip(_ROW, key, strict=True)), "n": record["n"], "options": []})
-        row[f"share_{record['code']}"] = record["share"]
-        row["options"].append(f"{record['code']} {record['label']}")
+    places = zip(*(map(blank_to_none, answers[name].tolist()) for name in _ROW), strict=True)
+    cells = zip(*(answers[name].tolist() for name in ("n", "code", "label", "share")), strict=True)
+    for place, (n, code, label, share) in zip(places, cells, strict=True):
+        row = rows.get(place)
+        if row is None:
+            row = rows[place] = {**dict(zip(_ROW, place, strict=True)), "n": n, "options": []}
+        row[f"share_{code}"] = share
+        row["options"].append(f"{code} {label}")
     for row in rows.values():
         row["options"] = ", ".join(row["options"])
     return rows.values()

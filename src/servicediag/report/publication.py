@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -99,20 +99,27 @@ def _rare(frame: pd.DataFrame, name: str) -> np.ndarray:
 
 def _rounded_column(values: pd.Series[Any], kind: ColumnKind, rare: np.ndarray) -> pd.Series[Any]:
     if kind == "count":
-        counts = [blank_to_none(value) for value in pd.to_numeric(values, errors="coerce")]
+        counts = [blank_to_none(value) for value in pd.to_numeric(values, errors="coerce").tolist()]
         return pd.Series([None if count is None else int(count) for count in counts], dtype=object)
     if kind in ("text", "flag"):
-        entries = [blank_to_none(value) for value in values]
-        texts = [encodable(entry) if isinstance(entry, str) else entry for entry in entries]
-        return pd.Series(texts, dtype=object)
-    numbers = pd.to_numeric(values, errors="coerce")
+        return pd.Series(_each_text(map(blank_to_none, values.tolist()), encodable), dtype=object)
+    numbers = pd.to_numeric(values, errors="coerce").astype(float).tolist()
     if kind == "error_rate":
         return pd.Series([_significant(value) for value in numbers], dtype=float)
     decimals = _DECIMALS.get(kind, _FULL)
-    pairs = zip(numbers, rare, strict=True)
+    pairs = zip(numbers, rare.tolist(), strict=True)
     # Python's round, because that of numpy is off by one digit for some values near a half
-    exact = [round(float(value), decimals if few else _FULL) for value, few in pairs]
-    return pd.Series(exact, dtype=float)
+    return pd.Series([round(value, decimals if few else _FULL) for value, few in pairs], dtype=float)
+
+
+def _each_text(values: Iterable[Any], change: Callable[[str], str]) -> list[Any]:
+    """The values with every text changed, a text that comes again and again only once."""
+    entries = list(values)
+    changed = {entry: change(entry) for entry in {value for value in entries if type(value) is str}}
+    return [
+        changed[entry] if type(entry) is str else change(entry) if isinstance(entry, str) else entry
+        for entry in entries
+    ]
 
 
 def _rounded_finding(finding: Finding) -> Finding:
@@ -211,6 +218,6 @@ def _printable_frame(frame: pd.DataFrame, names: Mapping[tuple[Any, Any], str]) 
             by = frame["by"] if "by" in frame else [None] * len(frame)
             values = [None if unit is None else names[key, unit] for key, unit in zip(by, values, strict=True)]
         elif frame[column].dtype == object:
-            values = [clean(value) if isinstance(value, str) else value for value in values]
+            values = _each_text(values, clean)
         columns[column] = pd.Series(list(values), index=frame.index, dtype=frame[column].dtype)
     return pd.DataFrame(columns, columns=list(frame.columns), index=frame.index)

@@ -196,12 +196,12 @@ def answers_table(diagnosis: Diagnosis, labels: Labels) -> Table:
     )
     rows = []
     for record in records:
-        words = {
-            "unit": labels.unit(record["unit"]), "text": texts.get((record["form"], record["item"])),
+        told = {
+            **record, "unit": labels.unit(record["unit"]), "text": texts.get((record["form"], record["item"])),
             "dimension": labels.dimension(record["instrument"], record["dimension"]),
             "instrument": labels.instrument(record["instrument"]), "rater": labels.value("rater", record["rater"]),
         }  # fmt: skip
-        rows.append(tuple(_filled(blank_to_none({**record, **words}.get(column.name))) for column in columns))
+        rows.append(tuple(_filled(blank_to_none(told.get(column.name))) for column in columns))
     return without_empty(Table(caption, columns, tuple(rows)), keep=ANSWERS)
 
 

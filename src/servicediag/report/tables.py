@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -66,6 +67,9 @@ CODED = (
     "pattern",
 )
 _OF_RATERS = ("inner_rater", "outer_rater")
+_BESIDE = {"dimension": "instrument", "category": "background", "part": "index", "severity": "tier",
+           "direction": "tier"}  # fmt: skip
+"""Columns whose words depend on another column of the row."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,14 @@ class Table:
 
     def __bool__(self) -> bool:
         return bool(self.rows)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(column.kind for column in self.columns)
 
     def cells(self) -> list[list[str]]:
         """The rows as the reader sees them."""
@@ -129,11 +141,8 @@ def frame_table(
 ) -> Table:  # fmt: skip
     """Those columns of a frame, codes as words except in ``raw``; columns that the frame lacks are left out."""
     columns = columns_of([name for name in names if name in frame.columns], labels, kinds)
-    rows = [
-        tuple(blank_to_none(record[c.name]) if c.name in raw else _word(record, c, labels) for c in columns)
-        for record in frame.to_dict("records")
-    ]
-    return Table(caption, columns, tuple(rows))
+    filled = [_plain_values(frame, c.name) if c.name in raw else _words(frame, c, labels) for c in columns]
+    return Table(caption, columns, tuple(zip(*filled, strict=True)))
 
 
 def all_columns(frame: pd.DataFrame, first: Sequence[str]) -> list[str]:
@@ -194,31 +203,47 @@ def limited(table: Table, labels: Labels) -> Table:
     return replace(table, caption=f"{table.caption} ({cut})", rows=table.rows[:MOST_ROWS])
 
 
-def _word(record: Mapping[Any, Any], column: Column, labels: Labels) -> Any:
-    value = blank_to_none(record[column.name])
-    if column.name == "unit":
+def _words(frame: pd.DataFrame, column: Column, labels: Labels) -> list[Any]:
+    """The values of a column as words; what comes again and again is looked up once."""
+    values = _plain_values(frame, column.name)
+    if column.numeric:
+        return values
+    beside = _BESIDE.get(column.name)
+    others = _plain_values(frame, beside) if beside and beside in frame.columns else [""] * len(values)
+    pairs = list(zip(values, others, strict=True))
+    words = {pair: _word(column.name, *pair, labels) for pair in dict.fromkeys(pairs)}
+    return [words[pair] for pair in pairs]
+
+
+def _plain_values(frame: pd.DataFrame, name: str) -> list[Any]:
+    return [blank_to_none(value) for value in frame[name].tolist()]
+
+
+def _word(name: str, value: Any, beside: Any, labels: Labels) -> Any:
+    """One value of a column in words; ``beside`` is what the column it depends on holds in the same row."""
+    if name == "unit":
         return labels.unit(value)
-    if value is None or (column.name in ("severity", "direction") and blank_to_none(record.get("tier", "-")) is None):
+    if value is None or (name in ("severity", "direction") and beside is None):
         return None
-    if column.name == "instrument":
+    if name == "instrument":
         return labels.instrument(value)
-    if column.name == "dimension":
-        return labels.dimension(record.get("instrument"), value)
-    if column.name == "background":
+    if name == "dimension":
+        return labels.dimension(beside, value)
+    if name == "background":
         return labels.background(value)
-    if column.name == "category":
-        return labels.category(record["background"], value)
-    if column.name == "part":
-        return labels.part(record["index"], value)
-    if column.name == "index":
+    if name == "category":
+        return labels.category(beside, value)
+    if name == "part":
+        return labels.part(beside, value)
+    if name == "index":
         return labels.index(value)
-    if column.name == "gap" and isinstance(value, str):
+    if name == "gap" and isinstance(value, str):
         word = labels.value("kind", value)
         return labels.index(value) if word == value else word
-    if column.name == "code" and isinstance(value, str):
+    if name == "code" and isinstance(value, str):
         return labels.value("code", value)
-    if column.name in CODED or column.name in _OF_RATERS:
-        return labels.value("rater" if column.name in _OF_RATERS else column.name, value)
+    if name in CODED or name in _OF_RATERS:
+        return labels.value("rater" if name in _OF_RATERS else name, value)
     return value
 
 

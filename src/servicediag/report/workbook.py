@@ -217,21 +217,20 @@ class _Writer:
         sheet.set_row(top, _height(labels, widths) + 4)
         for position, column in enumerate(table.columns):
             self.head(sheet, top, position, column.label, numeric=column.numeric)
+        long = _long_columns(table, widths)
         for number, row in enumerate(table.rows, start=top + 1):
             for position, (value, kind) in enumerate(zip(row, self._kinds(table, row), strict=True)):
                 self._put(sheet, number, position, value, kind, _ROW_LINE)
-            sheet.set_row(number, _height(row, widths))
+            sheet.set_row(number, _height([row[i] for i in long], [widths[i] for i in long]))
 
-    def _kinds(self, table: Table, row: Sequence[Any]) -> list[str]:
+    def _kinds(self, table: Table, row: Sequence[Any]) -> tuple[str, ...]:
         """What each cell counts; a finding that is a probability or share is not shown as points."""
-        names = [column.name for column in table.columns]
-        kinds = [column.kind for column in table.columns]
-        if "estimate_unit" in names:
-            units = {self.labels.say("workbook.unit_points"): "signed", self.labels.say("workbook.unit_share"): "share"}
-            found = units.get(str(row[names.index("estimate_unit")]), "probability")
-            kinds = [found if name.startswith("estimate") and name != "estimate_unit" else kind
-                     for name, kind in zip(names, kinds, strict=True)]  # fmt: skip
-        return kinds
+        if "estimate_unit" not in table.names:
+            return table.kinds
+        units = {self.labels.say("workbook.unit_points"): "signed", self.labels.say("workbook.unit_share"): "share"}
+        found = units.get(str(row[table.names.index("estimate_unit")]), "probability")
+        return tuple(found if name.startswith("estimate") and name != "estimate_unit" else kind
+                     for name, kind in zip(table.names, table.kinds, strict=True))  # fmt: skip
 
     def _readme(self, sheet: Any) -> None:
         labels = self.labels
@@ -408,17 +407,30 @@ def _width(column: Column, table: Table, position: int) -> float:
     longest = max((display_width(word) for word in column.label.split()), default=8)
     if column.numeric:
         return max(9.0, longest + 3.0)
-    values = [max((display_width(line) for line in str(row[position]).split("\n")), default=0)
-              for row in table.rows if row[position] is not None]  # fmt: skip
+    texts = {str(row[position]) for row in table.rows if row[position] is not None}
+    values = [max((display_width(line) for line in value.split("\n")), default=0) for value in texts]
     return float(min(max([longest + 3, *values]) + 3, WIDE_TEXTS.get(column.name, 30)))
+
+
+def _long_columns(table: Table, widths: Sequence[float]) -> list[int]:
+    """Positions of the columns in which some text may need more than one line; only these can make a row higher."""
+    return [
+        position
+        for position, (_, width) in enumerate(zip(table.columns, widths, strict=False))
+        if any(_may_wrap(value, width) for value in {row[position] for row in table.rows})
+    ]
+
+
+def _may_wrap(value: Any, width: float) -> bool:
+    """No character takes more than two columns, so most texts are seen to fit without being measured."""
+    return isinstance(value, str) and (1.68 * len(value) >= width - 1.5 or "\n" in value)
 
 
 def _height(values: Sequence[Any], widths: Sequence[float]) -> float:
     """Height of a row in points: the lines of its longest text at these column widths."""
     lines = 1
     for value, width in zip(values, widths, strict=False):
-        # no character takes more than two columns, so most texts are seen to fit without being measured
-        if isinstance(value, str) and (1.68 * len(value) >= width - 1.5 or "\n" in value):
+        if _may_wrap(value, width):
             texts = value[:LONGEST_CELL].split("\n")
             lines = max(lines, sum(1 + int(0.84 * display_width(text) / (width - 1.5)) for text in texts))
     return min(2 + 13.0 * lines, 400.0)
