@@ -15,6 +15,7 @@ from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics.alpha import alpha_from_covariance
 from servicediag.psychometrics.omega import omega_from_covariance
 from servicediag.responses.model import Part, Responses
+from servicediag.wording.telling import joined, sentence
 
 if TYPE_CHECKING:
     from servicediag.instrument.model import Dimension
@@ -26,15 +27,6 @@ RELIABILITY_COLUMNS = (
     "instrument", "dimension", "n_items", "n_respondents", "alpha", "alpha_low", "alpha_high", "omega", "omega_low",
     "omega_high", "mean_inter_item_correlation", "sem", "note",
 )  # fmt: skip
-NOTES = {
-    "formative": "Formative block: its items are separate provisions, not reflections of one trait, so internal "
-    "consistency does not apply; read it item by item, and judge its reliability by a retest.",
-    "single": "Single item: internal consistency does not apply; judge its reliability by a retest.",
-    "ordered_stages": "Ordered stages: internal consistency is not claimed; judge its reliability by a retest.",
-    "non_compensatory": "Conditions of which none replaces another: internal consistency is not claimed; read them "
-    "one by one, and judge their reliability by a retest.",
-}
-"""Why a dimension that is not reflective gets no coefficient."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -124,7 +116,10 @@ def reliability(responses: Responses, *, by: str | None = None) -> Reliability:
                 row = _row_of(subset, part, dimension)
                 rows.append(row if by is None else {by: group, **row})
     columns = list(RELIABILITY_COLUMNS) if by is None else [by, *RELIABILITY_COLUMNS]
-    return Reliability(responses, pd.DataFrame(rows, columns=columns))
+    table = pd.DataFrame(rows, columns=columns)
+    # a column of pandas' own text type would forget how the notes were made
+    table["note"] = pd.Series([row["note"] for row in rows], index=table.index, dtype=object)
+    return Reliability(responses, table)
 
 
 def _groups(responses: Responses, by: str | None) -> Iterable[tuple[Any, Responses]]:
@@ -161,12 +156,12 @@ def reliability_row(
         note="",
     )
     if dimension.measurement != "reflective":
-        row["note"] = NOTES[dimension.measurement]
+        row["note"] = sentence(f"finding.reliability.{dimension.measurement}")
         return row
     if covariance is None:
-        row["note"] = "Fewer than two respondents answered all items."
+        row["note"] = sentence("finding.reliability.too_few")
         return row
-    notes = []
+    notes: list[str] = []
     table = pd.DataFrame(covariance, index=list(codes), columns=list(codes))
     try:
         alpha = alpha_from_covariance(table, n_respondents)
@@ -175,7 +170,7 @@ def reliability_row(
         if alpha.estimate <= 1:
             row["sem"] = _score_spread(part, codes, covariance) * math.sqrt(1 - alpha.estimate)
         if alpha.estimate < 0:
-            notes.append("Alpha is negative: items disagree; check the keying with check_keying().")
+            notes.append(sentence("finding.reliability.negative"))
     except InsufficientDataError as error:
         notes.append(str(error))
     try:
@@ -185,7 +180,7 @@ def reliability_row(
     except InsufficientDataError as error:
         if not notes:
             notes.append(str(error))
-    row["note"] = " ".join(notes)
+    row["note"] = joined("sentences", notes)
     return row
 
 

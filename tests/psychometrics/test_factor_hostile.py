@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
 
 from servicediag import psychometrics as pm
 from servicediag.errors import InsufficientDataError
@@ -188,3 +189,53 @@ def test_input_is_never_changed():
     for statistic in STATISTICS.values():
         statistic(frame)
     pd.testing.assert_frame_equal(frame, before)
+
+
+# ------------------------------------------------------------------------------------- faults that the sweep found
+
+
+@pytest.mark.parametrize("seed", [22, 34])
+def test_maximum_likelihood_looks_beyond_the_first_minimum(seed):
+    # Unrelated items: the usual two starts end in a minimum that is not the lowest one.
+    drawn = np.random.default_rng(seed).normal(size=(60, 8))
+    matrix = np.corrcoef(drawn, rowvar=False)
+    result = pm.exploratory_factor_analysis(pd.DataFrame(drawn).add_prefix("q"), 2, method="ml", rotation="none")
+    loadings = result.loadings.to_numpy()
+
+    def discrepancy(unique):
+        half = np.sqrt(unique)
+        rest = np.sort(np.linalg.eigvalsh(matrix / np.outer(half, half)))[:-2]
+        return float((rest - np.log(rest) - 1).sum())
+
+    ours = discrepancy(1 - (loadings**2).sum(axis=1))
+    generator = np.random.default_rng(5)
+    others = [
+        minimize(discrepancy, generator.uniform(0.2, 0.9, 8), bounds=[(0.005, 1)] * 8, method="L-BFGS-B").fun
+        for _ in range(12)
+    ]
+    assert ours <= min(others) + 1e-6
+    assert "different solutions" in result.describe()
+
+
+def test_a_clear_structure_has_no_note_about_other_solutions():
+    assert "different solutions" not in pm.exploratory_factor_analysis(scale(n=300), 1, method="ml").describe()
+
+
+def test_charts_of_many_items_are_drawn_whole():
+    generator = np.random.default_rng(3)
+    level = generator.normal(size=(150, 1)) + generator.normal(size=(150, 75))
+    wide = pd.DataFrame(np.digitize(level, [-1, 0, 1]), columns=[f"q{i}" for i in range(75)])
+    residuals = pm.exploratory_factor_analysis(wide, 1).plot_residuals().to_dict()
+    assert max(len(rows) for rows in residuals["datasets"].values()) == 75 * 74
+    curves = pm.graded_response_model(wide.iloc[:, :20], max_iterations=5).plot().to_dict()
+    assert max(len(rows) for rows in curves["datasets"].values()) == 20 * 4 * 81
+
+
+def test_a_model_whose_items_say_nothing_is_drawn_without_a_warning():
+    alike = pd.DataFrame([[3] * 5] * 59 + [[1, 2, 5, 4, 1]], columns=list("abcde"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = pm.graded_response_model(alike)
+        title = result.plot().to_dict()["title"]["text"]
+    assert "inf" not in title
+    assert "Very steep" in result.describe() or "Not converged" in result.describe()

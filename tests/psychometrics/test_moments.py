@@ -50,6 +50,34 @@ def test_the_blocked_route_by_pairs_equals_pandas():
     assert known.n_smallest == (present.T @ present).to_numpy().min()
 
 
+@pytest.mark.parametrize("dtype", ["float64", "Int8"])
+@pytest.mark.parametrize(
+    "leave_out",
+    [
+        pytest.param(lambda generator, holes: generator.random(holes.shape) < 0.02, id="few here and there"),
+        pytest.param(lambda generator, holes: generator.random(holes.shape) < 0.5, id="half of all"),
+        pytest.param(
+            lambda generator, holes: (generator.random((len(holes), 1)) < 0.05) & (np.arange(24) > 2), id="drop-outs"
+        ),
+        pytest.param(
+            lambda generator, holes: generator.random(holes.shape) < np.linspace(0, 0.3, len(holes))[:, None],
+            id="more and more",
+        ),
+        pytest.param(lambda generator, holes: (generator.random((len(holes), 1)) < 0.01) | holes, id="whole rows"),
+    ],
+)
+def test_sums_by_pairs_are_exact_whatever_is_missing(leave_out, dtype):
+    generator = np.random.default_rng(15)
+    items = large(generator, -2, 5, n=20_001, k=24, dtype="float64")
+    items = items.mask(leave_out(generator, np.zeros(items.shape, dtype=bool)))
+    sums = block_sums(items.astype(dtype), "pairwise")
+    present, answers = items.notna().to_numpy().astype(float), items.fillna(0).to_numpy()
+    assert_array_equal(sums.counts, present.T @ present)
+    assert_array_equal(sums.sums, answers.T @ present)
+    assert_array_equal(sums.products, answers.T @ answers)
+    assert sums.n_rows == int(items.notna().any(axis=1).sum())
+
+
 @pytest.mark.parametrize("shift", [0.5, 0.0])
 def test_wide_or_broken_numbers_take_the_plain_route(shift):
     generator = np.random.default_rng(4)

@@ -21,6 +21,9 @@ _EXACT = 2**24  # up to here float32 holds every integer, so block sums carry no
 _FEWEST_ROWS = 1024  # below which a block does not pay
 _INTEGERS = {np.dtype(name) for name in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")}
 _FLOATS = [{np.dtype("f4")}, {np.dtype("f8")}]
+_WAITING = 2**17  # gaps that are counted by pairs at a time
+_MANY = 0.06  # share of missing answers from which dense products are faster, as measured
+_PAIRS = 0.3  # and squared gaps of a respondent over items: those who left out nearly all have many pairs
 _MARKS = {"Int8": -128, "UInt8": 255}  # for a missing answer among nullable integers
 
 
@@ -78,7 +81,7 @@ def block_sums(data: pd.DataFrame, missing: Literal["listwise", "pairwise"]) -> 
             if not adder.add(block):
                 return None
     if adder.n_marks:
-        n_missing = sum(int(column.isna().sum()) for _, column in data.items())
+        n_missing = sum(np.count_nonzero(column.array.isna()) for _, column in data.items())
         if adder.n_marks != n_missing:
             return None  # somebody's answer is the number that marks a missing one
     return adder.result()
@@ -129,82 +132,154 @@ class _Adder:
         self._spare = np.zeros_like(self._buffer)  # fresh memory for every block would cost more than the work in it
         self._flags = np.zeros(self._buffer.shape, dtype=bool)
         self._shift = self._buffer
+        self._wide: Block | None = None
         self._centre: Block | None = None
-        self._products = np.zeros((self._buffer.shape[1],) * 2)  # about the centre, missing answers being 0
+        width = self._buffer.shape[1]
+        # Of the answers about the centre, missing ones being 0, and beside them of 1 for each that is missing.
+        self._products = np.zeros((2 * width, 2 * width))
         self._sums_in_gaps = np.zeros((k, k))  # at [j, i]: sum of item i over those who did not answer j
         self._gaps = np.zeros((k, k))  # those who answered neither
         self._n_rows = 0
+        self._waiting: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]] = []  # gaps of which no pair is counted
+        self._n_seen = 0
+        self._sparse: Any = None
 
     def add(self, block: npt.NDArray[Any]) -> bool:
         """Whether the block could be added without rounding."""
-        if self._by_rows and block.dtype.itemsize <= 2:
-            block = np.ascontiguousarray(block)  # turned to rows while small, which spares memory traffic
         n, k = len(block), self._k
-        rows = self._buffer[:n]
+        rows, flags = self._buffer[:n], self._flags[:n]
+        if self._mark is not None:
+            block = np.ascontiguousarray(block)  # turned to rows while small, which spares memory traffic
         np.copyto(rows[:, :k], block, casting="unsafe")
         if not _held(block, rows[:, :k]):
             return False
-        gaps = self._missing(rows, block)
+        n_gaps = self._flag(block, rows)
         if self._centre is None:
-            self._centre = _middle(rows[:, :k], gaps, rows.shape[1])
+            self._centre = _middle(rows[:, :k], flags[:, :k])
             self._shift = np.zeros_like(self._buffer)  # as large as the buffer: faster than a row for all
             self._shift[:, :k] = self._centre
         if self._centre.any():
             np.subtract(rows, self._shift[:n], out=rows)
-        if gaps.size:
-            at, item = np.divmod(gaps, rows.shape[1])
-            if self._pairwise:
-                rows.ravel()[gaps] = 0
-                self._add_gaps(rows, at, item)
-            else:
-                rows = rows[np.bincount(at, minlength=n) == 0]
+        table = rows
+        if n_gaps and self._pairwise:
+            table = self._without_gaps(rows, n_gaps)
+        elif n_gaps:
+            table = rows = rows[np.bincount(_places(flags) // rows.shape[1], minlength=n) == 0]
         self._n_rows += len(rows)
-        bare = block.dtype.kind in "iu" and not gaps.size and not self._centre.any()
+        bare = block.dtype.kind in "iu" and not n_gaps and not self._centre.any()
         reach = _reach(block if bare else rows)
         step = int(_EXACT // reach**2) if reach < _EXACT else 0
         if step < min(_FEWEST_ROWS, n) or (block.dtype.kind == "f" and not self._whole(rows)):
             return False
-        for start in range(0, len(rows), step):
-            part = rows[start : start + step]
-            self._products += part.T @ part
+        width = table.shape[1]
+        for start in range(0, len(table), step):
+            part = table[start : start + step]
+            self._products[:width, :width] += part.T @ part
         return True
 
-    def _missing(self, rows: Block, block: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-        """Places of the missing answers in the flattened rows."""
+    def _flag(self, block: npt.NDArray[Any], rows: Block) -> int:
+        """How many answers are missing; their flags are set."""
         flags = self._flags[: len(rows)]
         if self._mark is not None:
-            places = np.flatnonzero(np.equal(rows, self._mark, out=flags))
-            self.n_marks += len(places)
-            return places
-        return np.flatnonzero(np.isnan(rows, out=flags)) if block.dtype.kind == "f" else np.empty(0, dtype=np.intp)
+            np.equal(block, self._mark, out=flags[:, : self._k])
+        elif block.dtype.kind == "f":
+            np.isnan(rows, out=flags)
+        else:
+            return 0
+        n_gaps = int(np.count_nonzero(flags))
+        self.n_marks += n_gaps if self._mark is not None else 0
+        return n_gaps
 
     def _whole(self, rows: Block) -> bool:
         rounded = np.rint(rows, out=self._spare[: len(rows)])
         return bool(np.equal(rounded, rows, out=self._flags[: len(rows)]).all())
 
-    def _add_gaps(self, rows: Block, at: npt.NDArray[np.intp], item: npt.NDArray[np.intp]) -> None:
-        """Sums over those who left out an item: few as a rule, so cheaper than products with all answers there."""
+    def _without_gaps(self, rows: Block, n_gaps: int) -> Block:
+        """The rows with 0 for what is missing; beside them, where much is missing, 1 for each that is.
+
+        Where little is missing, sums over those who left out an item cost less than products with all answers there.
+        """
+        n, k = len(rows), self._k
+        width, flags = rows.shape[1], self._flags[:n]
+        if n_gaps < _MANY * n * k:
+            places = _places(flags)
+            at, item = np.divmod(places, width)
+            per_row = np.bincount(at, minlength=n)
+            if int(per_row @ per_row) < _PAIRS * n * k:
+                rows.ravel()[places] = 0
+                self._n_rows -= int(np.count_nonzero(per_row == k))
+                self._sums_in_gaps += (self._by_item(item, per_row) @ rows)[:, :k]
+                self._waiting.append((at + self._n_seen, item))
+                self._n_seen += n
+                if sum(len(items) for _, items in self._waiting) > _WAITING:
+                    self._add_pairs()
+                return rows
+        if self._wide is None:
+            self._wide = np.zeros((len(self._buffer), 2 * width), dtype=np.float32)
+        wide = self._wide[:n]
+        kept = self._spare[:n].view(np.uint32)  # all bits of an answer, or none: an assignment by flags takes longer
+        np.copyto(kept, flags)
+        np.subtract(kept, 1, out=kept)
+        bits = rows.view(np.uint32)
+        np.bitwise_and(bits, kept, out=bits)
+        np.copyto(wide[:, :width], rows)
+        np.copyto(wide[:, width:], flags)
+        self._n_rows -= int(np.count_nonzero(wide[:, width:].sum(axis=1) == k))
+        return wide
+
+    def _by_item(self, item: npt.NDArray[np.intp], per_row: npt.NDArray[np.intp]) -> Any:
+        """Who left out which item, as a sparse table of items x respondents of the block."""
         from scipy.sparse import csc_array
 
-        n, k = len(rows), self._k
-        per_row = np.bincount(at, minlength=n)
-        starts = np.concatenate([[0], np.cumsum(per_row)])
-        ones = np.ones(len(at), dtype=np.float32)
-        absent = csc_array((ones, item, starts), shape=(k, n))  # items x respondents
-        again = self._spare[:n]
-        again[...] = 0
-        again[at, item] = 1
-        self._sums_in_gaps += (absent @ rows)[:, :k]
-        self._gaps += (absent @ again)[:, :k]
-        self._n_rows -= int((per_row == k).sum())
+        shape = (self._k, len(per_row))
+        if self._sparse is None or self._sparse.shape != shape:
+            self._sparse = csc_array(shape, dtype=np.float32)
+        starts = np.zeros(len(per_row) + 1, dtype=np.int32)
+        np.cumsum(per_row, out=starts[1:])
+        # A new table for each block would be checked each time, which takes as long as the product.
+        self._sparse.data = np.ones(len(item), dtype=np.float32)
+        self._sparse.indices, self._sparse.indptr = item.astype(np.int32), starts
+        return self._sparse
+
+    def _add_pairs(self) -> None:
+        """Count who left out both of two items: each gap with the next of the same respondent, the one after, ..."""
+        if not self._waiting:
+            return
+        k = self._k
+        at, item = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
+        self._waiting.clear()
+        self._gaps += np.diag(np.bincount(item, minlength=k))
+        first = np.flatnonzero(at[1:] == at[:-1])
+        for further in range(1, k):
+            pairs = np.bincount(item[first] * k + item[first + further], minlength=k * k).reshape(k, k)
+            self._gaps += pairs + pairs.T
+            first = first[: np.searchsorted(first, len(at) - further - 1)]
+            first = first[at[first] == at[first + further + 1]]
+            if not len(first):
+                return
 
     def result(self) -> Sums:
-        k = self._k
-        absent = np.diag(self._gaps)
-        counts = self._products[k, k] - absent[:, None] - absent[None, :] + self._gaps
-        sums = self._products[:k, k][:, None] - self._sums_in_gaps.T
+        self._add_pairs()
+        k, width = self._k, self._buffer.shape[1]
+        beside = slice(width, width + k)
+        gaps = self._gaps + self._products[beside, beside]
+        sums_in_gaps = self._sums_in_gaps + self._products[beside, :k]
+        absent = np.diag(gaps)
+        counts = self._products[k, k] - absent[:, None] - absent[None, :] + gaps
+        sums = self._products[:k, k][:, None] - sums_in_gaps.T
         centre = np.zeros(k) if self._centre is None else self._centre.astype(np.float64)
         return Sums(counts, sums, self._products[:k, :k], centre, self._n_rows)
+
+
+def _places(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Where flattened flags are true, which few are: looked for by eights, of which most are all false."""
+    if flags.size % 8:
+        return np.flatnonzero(flags)
+    eights = flags.ravel().view(np.uint64)
+    some = np.flatnonzero(eights != 0)
+    which = np.flatnonzero(eights[some].view(np.bool_))
+    places: npt.NDArray[np.intp] = 8 * some[which >> 3] + (which & 7)
+    return places
 
 
 def _held(block: npt.NDArray[Any], converted: Block) -> bool:
@@ -223,10 +298,9 @@ def _reach(values: npt.NDArray[Any]) -> float:
     return max(-float(values.min(initial=0)), float(values.max(initial=1)))
 
 
-def _middle(answers: Block, gaps: npt.NDArray[np.intp], width: int) -> Block:
+def _middle(answers: Block, gaps: npt.NDArray[np.bool_]) -> Block:
     """The whole number in the middle of what each item got; 0 where nobody answered it, or where all are small."""
-    known = answers.copy()
-    known[np.divmod(gaps, width)] = np.nan
+    known = np.where(gaps, np.float32(np.nan), answers)
     low, high = np.fmin.reduce(known, axis=0), np.fmax.reduce(known, axis=0)
     if np.fmax(-low, high).max() ** 2 * _ROWS <= _EXACT:
         return np.zeros_like(low)

@@ -95,7 +95,7 @@ def item_curves(curves: Mapping[Hashable, pd.DataFrame], information: pd.DataFra
     categories = sorted({value for frame in curves.values() for value in frame.columns})
     answers_in_order = [f"{value:g}" for value in categories]
     answers = (
-        alt.Chart(pd.concat(parts, ignore_index=True))
+        alt.Chart(_rows(pd.concat(parts, ignore_index=True)))
         .mark_line()
         .encode(
             x=alt.X("theta:Q", title="Level (standard deviations)"),
@@ -111,7 +111,7 @@ def item_curves(curves: Mapping[Hashable, pd.DataFrame], information: pd.DataFra
     long = wide.rename_axis("theta").reset_index().melt("theta", var_name="curve", value_name="information")
     domain = alt.Scale(domain=["whole test", *names.values()])
     amounts = (
-        alt.Chart(long)
+        alt.Chart(_rows(long))
         .mark_line()
         .encode(
             x=alt.X("theta:Q", title="Level (standard deviations)"),
@@ -125,9 +125,21 @@ def item_curves(curves: Mapping[Hashable, pd.DataFrame], information: pd.DataFra
     )
     total = information.sum(axis=1)
     best = float(total.index[int(total.to_numpy().argmax())])
-    title = f"Scores are most precise around level {best:.1f}, with a standard error of {total.max() ** -0.5:.2f}"
+    most, title = float(total.max()), "The items say nothing about these levels"
+    if most > 0:
+        title = f"Scores are most precise around level {best:.1f}, with a standard error of {most**-0.5:.2f}"
     both = alt.vconcat(answers, amounts).resolve_scale(color="independent", strokeDash="independent")
     return both.properties(title=alt.TitleParams(title, subtitle="Graded response model"))
+
+
+def _rows(table: pd.DataFrame) -> Any:
+    """The rows of a table as they are: altair refuses tables of more than 5000, which many items soon have."""
+    import altair as alt
+
+    rows: list[dict[str, Any]] = [
+        dict(zip(table.columns, row, strict=True)) for row in table.dropna().to_numpy().tolist()
+    ]
+    return alt.InlineData(values=rows)
 
 
 def _labels(index: pd.Index) -> list[str]:
@@ -159,7 +171,7 @@ def _heatmap(
 ) -> Any:
     import altair as alt
 
-    base = alt.Chart(data).encode(
+    base = alt.Chart(_rows(data)).encode(
         x=alt.X(f"{column}:N", title=None, sort=columns, axis=alt.Axis(orient="top", labelAngle=-40)),
         y=alt.Y("item:N", title=None, sort=items),
     )

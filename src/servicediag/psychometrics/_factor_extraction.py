@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -28,6 +28,8 @@ FLOOR = 0.005  # least unique variance; an item held there is a Heywood case
 _ITERATIONS = 200
 _TOLERANCE = 1e-9
 _SWEEPS, _NEWTON_STEPS = 4, 200  # for many matrices at once
+_RANDOM_STARTS, _MORE_STARTS = 3, 24
+_SAME = 1e-7  # difference of two objectives that rounding may make
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Extraction:
         Items at the floor.
     objective : float
     converged : bool
+    n_starts, n_best : int
+        Starts of the search, and how many of them ended at this objective; fewer where there are other, worse minima.
     """
 
     loadings: FloatArray
@@ -51,10 +55,14 @@ class Extraction:
     heywood: npt.NDArray[np.bool_]
     objective: float
     converged: bool
+    n_starts: int
+    n_best: int
 
 
-def extract(matrix: FloatArray, n_factors: int, method: ExtractionMethod) -> Extraction:
+def extract(matrix: FloatArray, n_factors: int, method: ExtractionMethod, *, thorough: bool = False) -> Extraction:
     """The best of two starts: from squared multiple correlations, and from unique variances of one half.
+
+    ``thorough``: of some more, drawn at random with a fixed seed; of many more where these disagree.
 
     Notes
     -----
@@ -66,6 +74,13 @@ def extract(matrix: FloatArray, n_factors: int, method: ExtractionMethod) -> Ext
     starts = [np.clip(1 - squared_multiples(matrix), 2 * FLOOR, 1.0), np.full(k, 0.5)]
     derivatives = _minres if method == "minres" else _likelihood
     found = [_minimise(matrix, n_factors, start, derivatives) for start in starts]
+    if thorough:
+        generator = np.random.default_rng(0)
+        for count in (_RANDOM_STARTS, _MORE_STARTS):
+            drawn = generator.uniform(0.1, 0.9, (count, k))
+            found += [_minimise(matrix, n_factors, start, derivatives) for start in drawn]
+            if _n_best(found) == len(found):
+                break
     best = min(found, key=lambda one: (not one[2], one[1]))
     # Of two equally good solutions the first start's is kept, so that rounding does not choose.
     if found[0][2] and found[0][1] <= best[1] + 1e-10:
@@ -79,7 +94,14 @@ def extract(matrix: FloatArray, n_factors: int, method: ExtractionMethod) -> Ext
         heywood=psi <= FLOOR * (1 + 1e-9),
         objective=objective,
         converged=converged,
+        n_starts=len(found),
+        n_best=_n_best(found),
     )
+
+
+def _n_best(found: Sequence[tuple[FloatArray, float, bool]]) -> int:
+    least = min(objective for _, objective, _ in found)
+    return sum(objective <= least + _SAME for _, objective, _ in found)
 
 
 def squared_multiples(matrix: FloatArray) -> FloatArray:

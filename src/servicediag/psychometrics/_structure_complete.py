@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotri
 
 from servicediag.psychometrics._frames import FloatArray
 from servicediag.psychometrics._structure_data import Sample
@@ -20,8 +21,9 @@ from servicediag.psychometrics._structure_model import (
     IntArray,
     ParameterTable,
 )
+from servicediag.psychometrics._structure_steps import FIRM
 
-__all__ = ["CompleteAnswers", "Moments", "is_complete"]
+__all__ = ["CompleteAnswers", "Moments", "firm_inverse", "is_complete"]
 
 
 def is_complete(samples: Sequence[Sample]) -> bool:
@@ -123,11 +125,12 @@ class _Group:
         spread = covariances @ paths
         covariance = spread.T @ paths + self._filled(RESIDUAL, parameters)
         spread = effects @ spread
-        try:
-            root = np.linalg.cholesky(covariance)
-            inverse = np.linalg.inv(covariance)
-        except np.linalg.LinAlgError:
+        if not np.isfinite(covariance.sum()):
             return None
+        root, failed = dpotrf(covariance, lower=1)
+        if failed:
+            return None
+        inverse = _whole(dpotri(root, lower=1)[0])
         means = self._fixed[MEAN]
         away = np.zeros(len(covariance))
         value = 2 * float(np.log(root.diagonal()).sum()) + float(np.vdot(inverse, self.sample.covariance))
@@ -137,7 +140,7 @@ class _Group:
             value += float(away @ inverse @ away)
         if not np.isfinite(value):
             return None
-        return Moments(effects, paths, spread, means, np.asarray((inverse + inverse.T) / 2), away), value
+        return Moments(effects, paths, spread, means, inverse, away), value
 
     def gradient(self, implied: Moments) -> FloatArray:
         """Gradient of the group's discrepancy by its own parameters."""
@@ -179,6 +182,20 @@ class _Group:
             row_of, column_of, _ = self._places[REGRESSION]
             w[spans[REGRESSION]] = implied.paths[row_of] * levels[column_of, None]
             w[spans[MEAN]] = implied.paths[self._places[MEAN][0]]
+
+
+def firm_inverse(scaled: FloatArray) -> FloatArray | None:
+    """Inverse of a symmetric matrix with a diagonal of 1; None where it is not far from singular."""
+    root, failed = dpotrf(scaled, lower=1)
+    return None if failed or not root.diagonal().min() > FIRM else _whole(dpotri(root, lower=1)[0])
+
+
+def _whole(lower: FloatArray) -> FloatArray:
+    """A symmetric matrix given by its lower triangle; what stands above it does not count."""
+    half = np.tril(lower, -1)
+    result: FloatArray = half + half.T
+    result.flat[:: len(result) + 1] = lower.diagonal()
+    return result
 
 
 class CompleteAnswers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -13,15 +14,26 @@ import pandas as pd
 from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics._correlations import singular_items
 from servicediag.psychometrics._frames import FloatArray, name_list, numeric_frame
+from servicediag.psychometrics._structure_steps import FIRM, Steps
 
-__all__ = ["Block", "MissingAnswers", "Sample", "Study", "clearly_regular", "group_order", "moment_sample", "study"]
+__all__ = [
+    "Block",
+    "MissingAnswers",
+    "Sample",
+    "Study",
+    "clearly_regular",
+    "group_order",
+    "moment_sample",
+    "pooled_units",
+    "study",
+]
 
 MissingAnswers = Literal["listwise", "fiml"]
 _BLOCK = 256  # patterns handled at a time
 _TAME = (1e-100, 1e100)  # sizes of answers whose squares are ordinary floats
 _EM_ROUNDS = 5000
 _EM_WORK = 2e9  # patterns times the cube of the items, over all rounds
-_FEWEST_ROUNDS = 60
+_FEWEST_ROUNDS = 300
 _AT_REST = 1e-10
 _SETTLED = 1e-7  # change a round, in standard deviations, from which more rounds would not matter
 
@@ -93,8 +105,10 @@ class Sample:
     mean_structure : bool
         Whether means count in the discrepancy.
     answers_per_item : ndarray, shape (n_items,)
-    rows : ndarray, shape (n, n_items), or None
-        The scaled answers, NaN where missing; None where only their moments are known.
+    answers : ndarray, shape (n, n_items), or None
+        In their own units, NaN where missing; None where only their moments are known.
+    units : tuple of ndarray, shape (n_items,)
+        What to subtract from answers, and then to divide them by.
     """
 
     label: Hashable
@@ -106,7 +120,13 @@ class Sample:
     baseline: float
     mean_structure: bool
     answers_per_item: FloatArray
-    rows: FloatArray | None
+    answers: FloatArray | None
+    units: tuple[FloatArray, FloatArray]
+
+    @cached_property
+    def rows(self) -> FloatArray | None:
+        """The scaled answers, shape (n, n_items)."""
+        return None if self.answers is None else _scaled(self.answers, *self.units)
 
 
 @dataclass(frozen=True)
@@ -132,6 +152,7 @@ def study(
     missing: MissingAnswers = "listwise",
     mean_structure: bool,
     statistic: str,
+    steps: Steps | None = None,
 ) -> Study:
     """Check the answers to some items and sort them by group and pattern.
 
@@ -143,7 +164,7 @@ def study(
         Answers that are no numbers; groups that do not fit the answers.
     """
     frame = items if isinstance(items, pd.DataFrame) else pd.DataFrame(numeric_frame(items).values)
-    places: dict[Hashable, int] = {name: position for position, name in enumerate(frame.columns)}
+    places: dict[Hashable, int] = {name: position for position, name in enumerate(frame.columns.tolist())}
     positions = [places[name] for name in names]
     checked = numeric_frame(frame if positions == list(range(len(places))) else frame.iloc[:, positions])
     values = checked.floats
@@ -158,12 +179,16 @@ def study(
     n_incomplete = 0 if whole else int(gaps[keep].any(axis=1).sum())
     n_dropped = len(values) - len(kept)
     parts = [(None, kept)] if labels is None else _split(labels[keep], kept, statistic)
-    for label, part in parts:
-        _refuse_thin(part, label, names, n_dropped, statistic)
-    shift, scale = _units(kept)
-    samples = tuple(
-        _sample(label, _scaled(part, shift, scale), names, mean_structure, statistic) for label, part in parts
-    )
+    largest = [_refuse_thin(part, label, names, n_dropped, n_incomplete > 0, statistic) for label, part in parts]
+    tame = all(_TAME[0] < size.min() and size.max() < _TAME[1] for size in largest)
+    if tame and not n_incomplete:
+        samples, shift, scale = _complete_samples(parts, names, mean_structure, statistic)
+    else:
+        shift, scale = _units(kept, np.max(largest, axis=0), tame)
+        samples = tuple(
+            _sample(label, part, (shift, scale), names, mean_structure, statistic, steps or Steps())
+            for label, part in parts
+        )
     return Study(samples, shift, scale, n_dropped, n_incomplete)
 
 
@@ -214,21 +239,29 @@ def _in(label: Hashable) -> str:
 
 
 def _refuse_thin(
-    values: FloatArray, label: Hashable, names: Sequence[Hashable], n_dropped: int, statistic: str
-) -> None:
+    values: FloatArray, label: Hashable, names: Sequence[Hashable], n_dropped: int, gaps: bool, statistic: str
+) -> FloatArray:
+    """The largest absolute answer to each item of a group, which must hold enough answers that vary."""
     n, k = values.shape
     _refuse_few(n, k, label, n_dropped, statistic)
-    lowest, highest = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
-    complete = not np.isnan(values.sum())
-    together = np.full((1, 1), float(n))
-    if not complete:
-        answered = (~np.isnan(values)).astype(np.float64)
-        together = answered.T @ answered
-    few = [name for name, count in zip(names, np.broadcast_to(together.diagonal(), k), strict=True) if count < 3]
+    if gaps:
+        _refuse_unanswered(values, label, names, statistic)
+    lowest, highest = (np.nanmin(values, axis=0), np.nanmax(values, axis=0)) if gaps else _range(values)
+    largest: FloatArray = np.maximum(np.abs(lowest), np.abs(highest))
+    _refuse_constant(highest - lowest <= 1e-12 * largest, label, names, statistic)
+    return largest
+
+
+def _range(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    return values.min(axis=0), values.max(axis=0)
+
+
+def _refuse_unanswered(values: FloatArray, label: Hashable, names: Sequence[Hashable], statistic: str) -> None:
+    answered = (~np.isnan(values)).astype(np.float64)
+    together = answered.T @ answered
+    few = [name for name, count in zip(names, together.diagonal(), strict=True) if count < 3]
     if few:
         raise InsufficientDataError(f"{statistic}: fewer than 3 respondents{_in(label)} answered {name_list(few)}.")
-    largest = np.maximum(np.abs(lowest), np.abs(highest))
-    _refuse_constant(highest - lowest <= 1e-12 * largest, label, names, statistic)
     lonely = np.argwhere(np.triu(together < 2, 1))
     if len(lonely):
         pairs = [f"{names[i]} and {names[j]}" for i, j in lonely]
@@ -255,42 +288,77 @@ def _refuse_constant(same: npt.NDArray[np.bool_], label: Hashable, names: Sequen
         )
 
 
-def _units(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _units(values: FloatArray, largest: FloatArray, tame: bool) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of each item over all groups."""
-    largest = np.maximum(np.abs(np.fmin.reduce(values, axis=0)), np.abs(np.fmax.reduce(values, axis=0)))
-    tame = (largest > _TAME[0]).all() and (largest < _TAME[1]).all()
     held = values if tame else values / largest  # squares of very small or large answers would leave the floats
-    mean = np.nanmean if np.isnan(held.sum()) else np.mean
-    shift = mean(held, axis=0)
-    away = held - shift
-    scale = np.sqrt(mean(np.multiply(away, away, out=away), axis=0))
+    shift = np.nanmean(held, axis=0)
+    scale = np.nanstd(held, axis=0)
     return (shift, scale) if tame else (shift * largest, scale * largest)
 
 
+def _complete_samples(
+    parts: Sequence[tuple[Hashable, FloatArray]], names: Sequence[Hashable], mean_structure: bool, statistic: str
+) -> tuple[tuple[Sample, ...], FloatArray, FloatArray]:
+    """Groups in which every answer is known, and the units of all of them together."""
+    moments = [(len(values), *_moments(values)) for _, values in parts]
+    shift, scale = pooled_units(moments)
+    across = scale[:, None] * scale
+    samples = tuple(
+        _complete_sample(
+            label, n, (mean - shift) / scale, covariance / across, names, mean_structure, statistic,
+            answers=values, units=(shift, scale),
+        )
+        for (label, values), (n, mean, covariance) in zip(parts, moments, strict=True)
+    )  # fmt: skip
+    return samples, shift, scale
+
+
+def _moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    mean = values.mean(axis=0)
+    away = values - mean
+    return mean, away.T @ away / len(values)
+
+
+def pooled_units(moments: Sequence[tuple[int, FloatArray, FloatArray]]) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of each item over all groups, given the number, means and covariances of each."""
+    total = sum(n for n, _, _ in moments)
+    shift: FloatArray = np.asarray(sum(n / total * mean for n, mean, _ in moments))
+    own = sum(n / total * (covariance.diagonal() + (mean - shift) ** 2) for n, mean, covariance in moments)
+    return shift, np.sqrt(np.asarray(own))
+
+
 def _sample(
-    label: Hashable, rows: FloatArray, names: Sequence[Hashable], mean_structure: bool, statistic: str
+    label: Hashable,
+    answers: FloatArray,
+    units: tuple[FloatArray, FloatArray],
+    names: Sequence[Hashable],
+    mean_structure: bool,
+    statistic: str,
+    steps: Steps,
 ) -> Sample:
+    rows = _scaled(answers, *units)
+    if not np.isnan(rows.sum()):
+        mean, covariance = _moments(rows)
+        return _complete_sample(
+            label, len(rows), mean, covariance, names, mean_structure, statistic, answers=answers, units=units
+        )
     blocks = _blocks(rows)
-    n, k = rows.shape
-    if blocks[0].n[0] == n and not blocks[0].gaps.shape[1]:
-        mean, covariance = blocks[0].mean[0], blocks[0].covariance[0]
-        answers, variances = np.full(k, float(n)), covariance.diagonal()
-    else:
-        mean, covariance = _saturated_moments(blocks, rows, names, statistic, label)
-        answers = (~np.isnan(rows)).sum(axis=0).astype(np.float64)
-        variances = np.nanmean((rows - np.nanmean(rows, axis=0)) ** 2, axis=0)
+    mean, covariance = _saturated_moments(blocks, rows, names, statistic, label, steps)
     _refuse_repeating(covariance, label, names, statistic)
+    n_answers = (~np.isnan(rows)).sum(axis=0).astype(np.float64)
+    variances = np.nanmean((rows - np.nanmean(rows, axis=0)) ** 2, axis=0)
     return Sample(
         label=label,
-        n=n,
+        n=len(rows),
         blocks=blocks,
         mean=mean,
         covariance=covariance,
-        saturated=_least(blocks, mean, covariance, n),
-        baseline=float((answers / n * (np.log(variances) + 1)).sum()),
+        saturated=_least(blocks, mean, covariance, len(rows)),
+        baseline=float((n_answers / len(rows) * (np.log(variances) + 1)).sum()),
         mean_structure=mean_structure,
-        answers_per_item=answers,
-        rows=rows,
+        answers_per_item=n_answers,
+        answers=answers,
+        units=units,
     )
 
 
@@ -310,54 +378,72 @@ def moment_sample(
     InsufficientDataError
         As :func:`study`.
     """
-    k = len(mean)
-    _refuse_few(n, k, label, n_dropped, statistic)
+    _refuse_few(n, len(mean), label, n_dropped, statistic)
     _refuse_constant(np.diag(covariance) <= 1e-24, label, names, statistic)
-    _refuse_repeating(covariance, label, names, statistic)
-    block = _complete_block(n, mean, covariance)
+    unknown = np.zeros_like(mean), np.ones_like(mean)
+    return _complete_sample(label, n, mean, covariance, names, True, statistic, answers=None, units=unknown)
+
+
+def _complete_sample(
+    label: Hashable,
+    n: int,
+    mean: FloatArray,
+    covariance: FloatArray,
+    names: Sequence[Hashable],
+    mean_structure: bool,
+    statistic: str,
+    *,
+    answers: FloatArray | None,
+    units: tuple[FloatArray, FloatArray],
+) -> Sample:
+    log_determinant = _refuse_repeating(covariance, label, names, statistic)
+    k = len(mean)
+    block = Block(np.ones((1, k)), np.zeros((1, 0), dtype=np.intp), np.array([float(n)]), mean[None], covariance[None])
     return Sample(
         label=label,
         n=n,
         blocks=(block,),
         mean=mean,
         covariance=covariance,
-        saturated=_least((block,), mean, covariance, n),
-        baseline=float((np.log(np.diag(covariance)) + 1).sum()),
-        mean_structure=True,
+        saturated=log_determinant + k,
+        baseline=float(np.log(covariance.diagonal()).sum()) + k,
+        mean_structure=mean_structure,
         answers_per_item=np.full(k, float(n)),
-        rows=None,
+        answers=answers,
+        units=units,
     )
 
 
-def _refuse_repeating(covariance: FloatArray, label: Hashable, names: Sequence[Hashable], statistic: str) -> None:
+def _refuse_repeating(covariance: FloatArray, label: Hashable, names: Sequence[Hashable], statistic: str) -> float:
+    """Log of the determinant of a covariance matrix whose items must not repeat each other."""
     spread = np.sqrt(covariance.diagonal())
     correlation = covariance / (spread[:, None] * spread)
-    fault = "" if clearly_regular(correlation) else singular_items(correlation, tuple(names))
-    if fault:
-        raise InsufficientDataError(
-            f"{statistic} needs items that do not repeat each other, and{_in(label)} {fault}. Leave some of them out."
-        )
+    root = _root(correlation)
+    if root.min() <= FIRM:
+        fault = singular_items(correlation, tuple(names))
+        if fault:
+            raise InsufficientDataError(
+                f"{statistic} needs items that do not repeat each other, and{_in(label)} {fault}. "
+                "Leave some of them out."
+            )
+    with np.errstate(divide="ignore"):
+        return 2 * float(np.log(root).sum() + np.log(spread).sum())
+
+
+def _root(scaled: FloatArray) -> FloatArray:
+    """Diagonal of the Cholesky root; 0 where there is none."""
+    try:
+        return np.asarray(np.linalg.cholesky(scaled).diagonal())
+    except np.linalg.LinAlgError:
+        return np.zeros(1)
 
 
 def clearly_regular(scaled: FloatArray) -> bool:
     """Whether a matrix with a diagonal of 1 is far from singular, by its Cholesky root, which is quick."""
-    try:
-        root = np.linalg.cholesky(scaled)
-    except np.linalg.LinAlgError:
-        return False
-    return bool(root.diagonal().min(initial=1.0) > 1e-2)
-
-
-def _complete_block(n: int, mean: FloatArray, covariance: FloatArray) -> Block:
-    k = len(mean)
-    return Block(np.ones((1, k)), np.zeros((1, 0), dtype=np.intp), np.array([float(n)]), mean[None], covariance[None])
+    return bool(_root(scaled).min(initial=1.0) > FIRM)
 
 
 def _blocks(rows: FloatArray) -> tuple[Block, ...]:
-    if not np.isnan(rows.sum()):
-        mean = rows.mean(axis=0)
-        away = rows - mean if np.abs(mean).max() > 1e-8 else rows  # one group is centred already
-        return (_complete_block(len(rows), mean, away.T @ away / len(rows)),)
     answered = ~np.isnan(rows)
     patterns, member = np.unique(answered, axis=0, return_inverse=True)
     member = member.reshape(-1)
@@ -393,7 +479,12 @@ def _block(
 
 
 def _saturated_moments(
-    blocks: tuple[Block, ...], rows: FloatArray, names: Sequence[Hashable], statistic: str, label: Hashable
+    blocks: tuple[Block, ...],
+    rows: FloatArray,
+    names: Sequence[Hashable],
+    statistic: str,
+    label: Hashable,
+    steps: Steps,
 ) -> tuple[FloatArray, FloatArray]:
     """Mean and covariance by expectation-maximisation (Dempster, Laird & Rubin 1977), with longer steps.
 
@@ -414,6 +505,7 @@ def _saturated_moments(
             once, value = _em_round(blocks, *at, len(rows))
             twice, _ = _em_round(blocks, *once, len(rows))
             done += 2
+            steps.step(limit - done)
             moved = _distance(once, at)
             if moved < _AT_REST or not np.isfinite(moved):
                 at = twice
@@ -486,8 +578,6 @@ def _em_round(
 
 
 def _least(blocks: tuple[Block, ...], mean: FloatArray, covariance: FloatArray, n: int) -> float:
-    if len(blocks) == 1 and len(blocks[0].n) == 1:
-        return 2 * float(np.log(np.linalg.cholesky(covariance).diagonal()).sum()) + len(mean)
     value = 0.0
     for block in blocks:
         inverse, log_determinant = block.inverses(covariance)

@@ -28,6 +28,7 @@ from servicediag.psychometrics._structure_model import (
     Matrices,
     ParameterTable,
 )
+from servicediag.psychometrics._structure_steps import NO_GRADIENT, Curvature, Steps, polished
 
 __all__ = [
     "Minimum",
@@ -49,16 +50,15 @@ __all__ = [
 
 _CASES = 4096  # respondents handled at a time
 _REFRESH = 3  # iterations
-_FEW_PATTERNS, _PAIRED_ITEMS = 8, 40
+_FEW_PATTERNS, _PAIRED_ITEMS = 8, 64
 _ITERATIONS = 200
 _WORK = 1e9  # patterns times the cube of the items, over all steps of a search
-_FEWEST_ITERATIONS = 25
+_FEWEST_ITERATIONS = 60
+_KEPT = 30_000_000  # entries of inverses that are kept from one use to the next
 _ASTRAY = 1e3  # no loading or variance of scaled items is as large as this
 _SMALL_GAIN = 1e-14  # expected fall of the discrepancy at which the search ends
 _OUTSIDE = 1e10  # the discrepancy where the implied covariance is not positive definite
-_POLISHING = 12
 _NEAR = 1e-3  # expected fall of the discrepancy below which the curvature hardly changes any more
-_NO_GRADIENT = 1e-8  # reached by steps that still halve the gradient where the discrepancy is flat by rounding
 _SMALL_GRADIENT = 1e-6  # beyond this a search that stands still has not converged
 
 
@@ -73,14 +73,14 @@ class Slopes:
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where the minimiser ended; ``information``: the expected one there, where it is at hand."""
+    """Where the minimiser ended; ``firm``: whether the expected information is known to be far from singular there."""
 
     parameters: FloatArray
     value: float
     converged: bool
     n_iterations: int
     largest_gradient: float
-    information: FloatArray | None = None
+    firm: bool = False
 
 
 def slopes(matrices: Matrices, kind: IntArray, row: IntArray, column: IntArray) -> Slopes:
@@ -111,23 +111,37 @@ def slopes(matrices: Matrices, kind: IntArray, row: IntArray, column: IntArray) 
     return Slopes(u, v, w)
 
 
-def discrepancy(matrices: Sequence[Matrices], samples: Sequence[Sample]) -> float:
-    """``ln det(Sigma) + trace(S inverse(Sigma)) + d' inverse(Sigma) d``, by respondents; infinite outside the model."""
+def discrepancy(
+    matrices: Sequence[Matrices], samples: Sequence[Sample], *, keep: bool = False
+) -> tuple[float, list[list[FloatArray]] | None]:
+    """``ln det(Sigma) + trace(S inverse(Sigma)) + d' inverse(Sigma) d``, by respondents; infinite outside the model.
+
+    And, where they are to be kept, the inverses for the patterns of every group.
+    """
     total = sum(sample.n for sample in samples)
     value = 0.0
+    kept: list[list[FloatArray]] = []
     for place, sample in zip(matrices, samples, strict=True):
         covariance, mean = place.covariance, place.mean
+        kept.append([])
         for block in sample.blocks:
             part = _inverses(block, covariance)
             if part is None:
-                return float("inf")
+                return float("inf"), None
             inverse, log_determinant = part
+            if keep:
+                kept[-1].append(inverse)
             away = _away(block, mean, sample)
-            fit = (np.einsum("rij,rj->ri", inverse, away) * away).sum(axis=1)
+            fit = (_times(inverse, away) * away).sum(axis=1)
             if block.covariance.any():
                 fit += (inverse * block.covariance).sum(axis=(1, 2))
             value += float(block.n @ (log_determinant + fit)) / total
-    return value
+    return value, kept if keep else None
+
+
+def _times(inverse: FloatArray, away: FloatArray) -> FloatArray:
+    """The product of every pattern's matrix with its vector."""
+    return np.asarray((inverse @ away[:, :, None])[:, :, 0])
 
 
 def _away(block: Block, mean: FloatArray, sample: Sample) -> FloatArray:
@@ -164,7 +178,7 @@ def weighted_inverse(
     by_covariance, by_mean = np.zeros((len(mean),) * 2), np.zeros_like(mean)
     for block, inverse in zip(sample.blocks, inverses or _inverses_of(place, sample), strict=True):
         share = block.n / sample.n
-        pull = np.einsum("rij,rj->ri", inverse, _away(block, mean, sample))
+        pull = _times(inverse, _away(block, mean, sample))
         by_covariance += np.tensordot(share, inverse, axes=1) - (pull * share[:, None]).T @ pull
         if block.covariance.any():  # it is 0 where no two respondents left out the same items
             by_covariance -= np.tensordot(share, inverse @ block.covariance @ inverse, axes=1)
@@ -258,13 +272,18 @@ def _group_slopes(table: ParameterTable, place: Matrices, group: int) -> tuple[I
 
 
 def _both(
-    table: ParameterTable, matrices: Sequence[Matrices], samples: Sequence[Sample], *, information: bool
+    table: ParameterTable,
+    matrices: Sequence[Matrices],
+    samples: Sequence[Sample],
+    *,
+    information: bool,
+    kept: Sequence[Sequence[FloatArray]] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     total = sum(sample.n for sample in samples)
     first, second = np.zeros(table.n_free), np.zeros((table.n_free, table.n_free))
     for group, (place, sample) in enumerate(zip(matrices, samples, strict=True)):
         numbers, slope = _group_slopes(table, place, group)
-        share, inverses = sample.n / total, _inverses_of(place, sample)
+        share, inverses = sample.n / total, kept[group] if kept is not None else _inverses_of(place, sample)
         np.add.at(first, numbers, share * entry_gradient(slope, *weighted_inverse(place, sample, inverses)))
         if information:
             own = entry_information(place, sample, slope, inverses=inverses)
@@ -349,7 +368,7 @@ def _bending_of_many(place: Matrices, sample: Sample, slope: Slopes) -> FloatArr
     weights = np.zeros((_n_pairs(inverse_sum),) * 2)
     for block, inverses in zip(sample.blocks, _inverses_of(place, sample), strict=True):
         away, share = _away(block, mean, sample), block.n / sample.n
-        pull = np.einsum("rij,rj->ri", inverses, away)
+        pull = _times(inverses, away)
         weight = pull[:, :, None] * pull[:, None, :] - inverses / 2
         if block.covariance.any():
             weight += inverses @ block.covariance @ inverses
@@ -397,51 +416,62 @@ def case_products(place: Matrices, sample: Sample, slope: Slopes) -> FloatArray:
 # ------------------------------------------------------------------------------------------------------- minimiser
 
 
+_Place = tuple[tuple[Matrices, ...], list[list[FloatArray]] | None]
+
+
 class _ByPattern:
     """Discrepancy, gradient and expected information where respondents left out different items."""
 
     def __init__(self, table: ParameterTable, samples: Sequence[Sample]) -> None:
         self._table, self._samples = table, samples
         self._information, self._age = np.empty((0, 0)), 0
+        entries = sum(block.covariance.size for sample in samples for block in sample.blocks)
+        self._keep = entries <= _KEPT
 
-    def moments(self, parameters: FloatArray) -> tuple[tuple[Matrices, ...], float]:
-        """The matrices of every group, and the discrepancy: infinite outside the model."""
+    def moments(self, parameters: FloatArray) -> tuple[_Place, float]:
+        """The matrices of every group with their inverses, and the discrepancy: infinite outside the model."""
         matrices = self._table.matrices(parameters)
-        return matrices, discrepancy(matrices, self._samples)
+        value, kept = discrepancy(matrices, self._samples, keep=self._keep)
+        return (matrices, kept), value
 
-    def gradient(self, matrices: tuple[Matrices, ...]) -> FloatArray:
+    def gradient(self, place: _Place) -> FloatArray:
         """Gradient by the free parameters."""
-        return _both(self._table, matrices, self._samples, information=False)[0]
+        return _both(self._table, place[0], self._samples, information=False, kept=place[1])[0]
 
-    def information(self, matrices: tuple[Matrices, ...]) -> FloatArray:
+    def information(self, place: _Place) -> FloatArray:
         """Expected information, which costs more than all else and is kept for a while."""
         if self._age % _REFRESH == 0:
-            self._information = _both(self._table, matrices, self._samples, information=True)[1]
+            self._information = _both(self._table, place[0], self._samples, information=True, kept=place[1])[1]
         self._age += 1
         return self._information
 
 
-def minimise(table: ParameterTable, start: FloatArray, samples: Sequence[Sample]) -> Minimum:
+def minimise(
+    table: ParameterTable, start: FloatArray, samples: Sequence[Sample], steps: Steps | None = None
+) -> Minimum:
     """Fisher scoring with a line search; where it stands still before the gradient vanishes, quasi-Newton goes on."""
-    complete = is_complete(samples)
+    complete, steps = is_complete(samples), steps or Steps()
     objective: Any = CompleteAnswers(table, samples) if complete else _ByPattern(table, samples)
     limit = _iterations(samples)
     parameters = start.copy()
     place, value = objective.moments(parameters)
     largest, previous, converged, done = np.inf, np.inf, False, 0
-    information = None
+    firm = False
     while done < limit and np.isfinite(value):
         done += 1
+        steps.step(limit - done)
         slope, information = objective.gradient(place), objective.information(place)
         largest, previous = float(np.abs(slope).max(initial=0.0)), largest
-        step = _scoring_step(slope, information)
+        curvature = Curvature(information)
+        firm = complete and curvature.firm
+        step = curvature.step(slope)
         gain = -float(slope @ step)
         if gain < _NEAR and gain > _SMALL_GAIN:
-            polished = _polished(objective, parameters, slope, information)
-            if polished is not None:
-                parameters, value, largest, more = polished
-                return Minimum(parameters, value, True, done + more, largest, information if complete else None)
-        still = gain < _SMALL_GAIN and (largest < _NO_GRADIENT or largest > previous / 2)
+            near = polished(objective, parameters, slope, curvature, steps)
+            if near is not None:
+                parameters, value, largest, more = near
+                return Minimum(parameters, value, True, done + more, largest, firm)
+        still = gain < _SMALL_GAIN and (largest < NO_GRADIENT or largest > previous / 2)
         moved = None if still else _search(objective, parameters, step, value, gain)
         if moved is None:
             converged = largest < _SMALL_GRADIENT
@@ -450,58 +480,14 @@ def minimise(table: ParameterTable, start: FloatArray, samples: Sequence[Sample]
         if np.abs(parameters).max() > _ASTRAY:
             return Minimum(parameters, value, False, done, largest)
     if not converged and np.isfinite(value):
-        return _quasi_newton(objective, parameters, done, limit)
-    return Minimum(parameters, value, converged, done, largest, information if complete else None)
-
-
-def _polished(
-    objective: Any, parameters: FloatArray, slope: FloatArray, information: FloatArray
-) -> tuple[FloatArray, float, float, int] | None:
-    """The minimum from close by: quasi-Newton steps from the expected information; None where they do not help."""
-    scale = np.sqrt(np.maximum(information.diagonal(), 1e-12))
-    scaled = information / (scale[:, None] * scale)
-    if not clearly_regular(scaled):
-        return None
-    inverse = np.linalg.inv(scaled) / (2 * scale[:, None] * scale)
-    largest = np.inf
-    for done in range(1, _POLISHING + 1):
-        step = -inverse @ slope
-        parameters = parameters + step
-        place, value = objective.moments(parameters)
-        if not np.isfinite(value):
-            return None
-        new = objective.gradient(place)
-        largest, previous = float(np.abs(new).max(initial=0.0)), largest
-        if largest < _NO_GRADIENT:
-            return parameters, value, largest, done
-        turn, slope = new - slope, new
-        along = float(turn @ step)
-        if largest > previous / 2 or along <= 0:
-            return None
-        # Broyden, Fletcher, Goldfarb and Shanno: what the last step showed of the curvature.
-        pull = inverse @ turn
-        mixed = step[:, None] * (pull / along)
-        inverse += (1 + float(turn @ pull) / along) * (step[:, None] * (step / along)) - mixed - mixed.T
-    return None
+        return _quasi_newton(objective, parameters, done, limit, steps)
+    return Minimum(parameters, value, converged, done, largest, firm)
 
 
 def _iterations(samples: Sequence[Sample]) -> int:
     """Steps that a search may take: fewer where each is dear."""
     cost = sum(len(block.n) for sample in samples for block in sample.blocks) * len(samples[0].mean) ** 3
     return int(min(max(_WORK / cost, _FEWEST_ITERATIONS), _ITERATIONS))
-
-
-def _scoring_step(slope: FloatArray, information: FloatArray) -> FloatArray:
-    scale = np.sqrt(np.maximum(np.diag(information), 1e-12))
-    scaled = information / np.outer(scale, scale)
-    if clearly_regular(scaled):
-        step: FloatArray = -np.linalg.solve(scaled, slope / scale) / (2 * scale)
-    else:
-        values, vectors = np.linalg.eigh(scaled)
-        damped = np.maximum(values, 1e-7)  # directions that the data hardly inform move slowly
-        step = -(vectors @ ((vectors.T @ (slope / scale)) / (2 * damped))) / scale
-    longest = float(np.abs(step).max(initial=0.0))
-    return step if longest <= 1 else step / longest
 
 
 def _search(
@@ -517,7 +503,7 @@ def _search(
     return None
 
 
-def _quasi_newton(objective: Any, start: FloatArray, done: int, limit: int) -> Minimum:
+def _quasi_newton(objective: Any, start: FloatArray, done: int, limit: int, steps: Steps) -> Minimum:
     from scipy.optimize import minimize
 
     def both(x: FloatArray) -> tuple[float, FloatArray]:
@@ -529,7 +515,11 @@ def _quasi_newton(objective: Any, start: FloatArray, done: int, limit: int) -> M
         except np.linalg.LinAlgError:
             return _OUTSIDE, np.zeros(len(x))
 
-    found = minimize(both, start, jac=True, method="BFGS", options={"gtol": 1e-9, "maxiter": limit})
+    def reported(_: FloatArray) -> None:
+        steps.step(limit)
+
+    options = {"gtol": 1e-9, "maxiter": limit}
+    found = minimize(both, start, jac=True, method="BFGS", options=options, callback=reported)
     reached, slope = both(found.x)
     largest = float(np.abs(slope).max(initial=0.0))
     converged = reached < _OUTSIDE and largest < _SMALL_GRADIENT

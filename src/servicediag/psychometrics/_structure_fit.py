@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics._frames import FloatArray, name_list
-from servicediag.psychometrics._structure_data import Block, Sample, Study, clearly_regular
+from servicediag.psychometrics._structure_complete import firm_inverse
+from servicediag.psychometrics._structure_data import Block, Sample, Study
 from servicediag.psychometrics._structure_engine import (
     Minimum,
     entry_gradient,
@@ -40,6 +41,7 @@ from servicediag.psychometrics._structure_model import (
     with_markers,
     with_variances,
 )
+from servicediag.psychometrics._structure_steps import Steps
 
 __all__ = ["Candidates", "Solution", "fit_structure", "parameter_name", "score_tests"]
 
@@ -81,13 +83,9 @@ class Solution:
     @cached_property
     def is_regular(self) -> bool:
         """Whether the information is far from singular already in the units of the search, and in these."""
-        if not self.minimum.converged or self.minimum.information is None:
+        if not (self.minimum.converged and self.minimum.firm):
             return False
-        if self.identification == "marker" and not _firm_markers(self.model, self.matrices):
-            return False
-        information = self.minimum.information
-        scale = np.sqrt(np.maximum(information.diagonal(), 1e-12))
-        return clearly_regular(information / (scale[:, None] * scale))
+        return self.identification != "marker" or _firm_markers(self.model, self.matrices)
 
     @cached_property
     def _sampling(self) -> tuple[FloatArray | None, tuple[str, ...]]:
@@ -151,6 +149,7 @@ def fit_structure(
     equal: frozenset[Equality] = frozenset(),
     identification: Identification = "marker",
     statistic: str,
+    steps: Steps | None = None,
 ) -> Solution:
     """Fit a model to one or several groups by maximum likelihood.
 
@@ -170,9 +169,9 @@ def fit_structure(
     p = len(model.items)
     df = refuse_too_many_parameters(inner, len(samples) * (p * (p + 1) // 2 + (p if mean_structure else 0)))
     start = _start(model, inner, samples, 1.0)
-    minimum = minimise(inner, start, samples)
+    minimum = minimise(inner, start, samples, steps)
     if not minimum.converged:
-        second = minimise(inner, _start(model, inner, samples, 0.6), samples)
+        second = minimise(inner, _start(model, inner, samples, 0.6), samples, steps)
         if second.converged or second.value < minimum.value:
             minimum = second
     found = inner.matrices(minimum.parameters)
@@ -240,15 +239,17 @@ def _start(model: FactorModel, table: ParameterTable, samples: Sequence[Sample],
     k = len(model.factors)
     loadings = np.zeros((len(model.items), len(model.latents)))
     weights = np.zeros((len(model.items), k))
+    member = np.zeros((len(model.items), k))
+    for factor, block in enumerate(model.blocks):
+        member[list(block), factor] = 1.0
+    by_triads, known = _triads(pooled, member)
     for factor, block in enumerate(model.blocks):
         inside = list(block)
-        own = pooled[np.ix_(inside, inside)]
-        axis = _triads(own) if share == 1 else None
-        if axis is None:
-            axis, weights[inside, factor] = _axis(own)
+        if share == 1 and known[factor]:
+            weights[inside, factor] = loadings[inside, factor] = by_triads[inside, factor]
         else:
-            weights[inside, factor] = axis
-        loadings[inside, factor] = axis * share
+            axis, weights[inside, factor] = _axis(pooled[np.ix_(inside, inside)])
+            loadings[inside, factor] = axis * share
     related = _factor_relations(pooled, loadings[:, :k], weights)
     regressions = np.zeros((len(model.latents), len(model.latents)))
     covariances = np.eye(len(model.latents))
@@ -262,15 +263,10 @@ def _start(model: FactorModel, table: ParameterTable, samples: Sequence[Sample],
     elif model.structure == "bifactor":
         loadings[:, k] = np.clip(_axis(pooled)[0], -0.9, 0.9) * 0.8 * share
         loadings[:, :k] *= 0.5
-    factor_covariance = Matrices(
-        loadings, regressions, covariances, np.zeros_like(pooled), np.zeros(len(pooled)), np.zeros(len(model.latents))
-    ).covariance
-    own = np.diag(pooled)
-    unique = np.maximum(own - np.diag(factor_covariance), 0.2 * own)
-    places = [
-        Matrices(loadings, regressions, covariances, np.diag(unique), sample.mean, np.zeros(len(model.latents)))
-        for sample in samples
-    ]
+    means, own = np.zeros(len(model.latents)), pooled.diagonal()
+    common = Matrices(loadings, regressions, covariances, pooled, own, means)
+    unique = np.maximum(own - ((loadings @ common.factor_covariance) * loadings).sum(axis=1), 0.2 * own)
+    places = [replace(common, residuals=np.diag(unique), intercepts=sample.mean) for sample in samples]
     if model.structure == "second_order":
         places = [with_markers(model, place) or place for place in places]
     return table.parameters_of(places)
@@ -289,19 +285,19 @@ def _factor_relations(pooled: FloatArray, loadings: FloatArray, weights: FloatAr
     return np.asarray(result if not inside or np.linalg.eigvalsh(result)[0] > 0.01 else related)
 
 
-def _triads(covariance: FloatArray) -> FloatArray | None:
-    """Loadings on one factor from all triads of covariances (Harman 1976, Modern Factor Analysis, 115-117), or None."""
-    if len(covariance) < 3:
-        return None
-    own = covariance.diagonal()
-    sums = covariance.sum(axis=0) - own
-    squares = (covariance * covariance).sum(axis=0) - own * own
-    left = sums.sum() - 2 * sums
-    if (left <= 0).any():
-        return None
-    shared = (sums * sums - squares) / left
-    usable = (sums > 0).all() and (shared > 0.04 * own).all() and (shared < 0.95 * own).all()
-    return np.asarray(np.sqrt(shared)) if usable else None
+def _triads(covariance: FloatArray, member: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Loadings from all triads of covariances inside a factor (Harman 1976, Modern Factor Analysis, 115-117).
+
+    And for which factors all of them can be used; ``member``: 1 where an item belongs to a factor.
+    """
+    own = covariance.diagonal()[:, None]
+    sums = covariance @ member - own
+    squares = (covariance * covariance) @ member - own * own
+    left = (sums * member).sum(axis=0) - 2 * sums
+    shared = (sums * sums - squares) / np.where(left > 0, left, 1.0)
+    usable = (left > 0) & (sums > 0) & (shared > 0.04 * own) & (shared < 0.95 * own)
+    known = (usable | (member == 0)).all(axis=0) & (member.sum(axis=0) > 2)
+    return np.sqrt(np.maximum(shared, 0.0)), known
 
 
 def _axis(covariance: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -362,14 +358,17 @@ def _sampling(
         information = of_model(table, parameters, study.samples)
     except np.linalg.LinAlgError:
         return None, ()
-    diagonal = np.diag(information)
-    singular, involved = weak_directions(information, _WEAK)
-    if singular or not (diagonal > 0).all():
-        weak = [parameter_name(model, table, study.samples, int(n)) for n in np.flatnonzero(involved)]
-        return None, tuple(weak)
-    scale = np.sqrt(diagonal)
-    inverse = np.linalg.inv(information / np.outer(scale, scale)) / np.outer(scale, scale)
-    return np.asarray(inverse / study.n), ()
+    diagonal = information.diagonal()
+    if (diagonal > 0).all():
+        scale = np.sqrt(diagonal)
+        across = scale[:, None] * scale
+        inverse = firm_inverse(information / across)
+        if inverse is None and not weak_directions(information, _WEAK)[0]:
+            inverse = np.linalg.inv(information / across)
+        if inverse is not None:
+            return np.asarray(inverse / (across * study.n)), ()
+    involved = weak_directions(information, _WEAK)[1]
+    return None, tuple(parameter_name(model, table, study.samples, int(n)) for n in np.flatnonzero(involved))
 
 
 def parameter_name(model: FactorModel, table: ParameterTable, samples: Sequence[Sample], number: int) -> str:

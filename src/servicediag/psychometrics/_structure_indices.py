@@ -246,9 +246,11 @@ def _srmr(matrices: Sequence[Matrices], samples: Sequence[Sample]) -> float:
     total = sum(sample.n for sample in samples)
     value = 0.0
     for place, sample in zip(matrices, samples, strict=True):
-        squares = correlation_residuals(place, sample)[np.tril_indices(len(sample.mean))] ** 2
+        residuals, p = correlation_residuals(place, sample), len(sample.mean)
+        squares = (float(np.vdot(residuals, residuals)) + float((residuals.diagonal() ** 2).sum())) / 2
+        count = p * (p + 1) // 2
         if sample.mean_structure:
-            means = (sample.mean - place.mean) ** 2 / np.diag(sample.covariance)
-            squares = np.concatenate([squares, means])
-        value += sample.n / total * math.sqrt(float(squares.mean()))
+            squares += float(((sample.mean - place.mean) ** 2 / np.diag(sample.covariance)).sum())
+            count += p
+        value += sample.n / total * math.sqrt(squares / count)
     return value

@@ -289,11 +289,12 @@ class _Builder:
 
     def __init__(self) -> None:
         self.entries: list[tuple[int, int, int, int, int, float]] = []
-        self._numbers: dict[tuple[int, int, int, int], int] = {}
+        self._n_free = 0
+        self._shared: dict[tuple[int, int, int], int] = {}
 
     def free(self, kind: int, group: int, row: int, column: int, *, shared: bool = False) -> None:
-        key = (kind, -1 if shared else group, row, column)
-        number = self._numbers.setdefault(key, len(self._numbers))
+        number = self._shared.setdefault((kind, row, column), self._n_free) if shared else self._n_free
+        self._n_free += number == self._n_free
         self.entries.append((kind, group, row, column, number, 0.0))
 
     def fix(self, kind: int, group: int, row: int, column: int, value: float) -> None:
@@ -326,15 +327,15 @@ def parameter_table(
                 direct = len(model.latents) if model.structure == "bifactor" else len(model.factors)
                 for factor in range(direct):
                     builder.free(MEAN, group, factor, factor)
-    columns = list(zip(*builder.entries, strict=True))
-    kind, group_of, row, column, free = (np.array(part, dtype=np.intp) for part in columns[:5])
+    entries = np.array(builder.entries)
+    kind, group_of, row, column, free = entries[:, :5].T.astype(np.intp)
     return ParameterTable(
         kind=kind,
         group=group_of,
         row=row,
         column=column,
         free=free,
-        fixed=np.array(columns[5], dtype=np.float64),
+        fixed=entries[:, 5].copy(),
         n_items=len(model.items),
         n_latents=len(model.latents),
         n_groups=n_groups,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics._frames import FloatArray, check_count, name_list
-from servicediag.psychometrics._structure_data import Study, group_order, moment_sample
+from servicediag.psychometrics._structure_data import Study, group_order, moment_sample, pooled_units
 from servicediag.results import short_repr
 
 __all__ = ["GroupMoments", "moments_study"]
@@ -113,11 +113,7 @@ def moments_study(groups: Mapping[Hashable, GroupMoments], names: Sequence[Hasha
         if absent:
             raise ValueError(f"model names {name_list(absent)}, of which group {label} has no moments")
     known = [(label, *_arrays(groups[label], names)) for label in map(list(groups).__getitem__, group_order([*groups]))]
-    total = sum(n for _, n, _, _ in known)
-    shift: FloatArray = np.asarray(sum(n / total * mean for _, n, mean, _ in known))
-    within = sum(n / total * np.diag(covariance) for _, n, _, covariance in known)
-    between = sum(n / total * (mean - shift) ** 2 for _, n, mean, _ in known)
-    scale = np.sqrt(np.asarray(within + between))
+    shift, scale = pooled_units([(n, mean, covariance) for _, n, mean, covariance in known])
     scale = np.where(scale > 0, scale, 1.0)  # a constant item is refused below
     samples = tuple(
         moment_sample(

@@ -3,108 +3,133 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from servicediag.psychometrics._frames import FloatArray, name_list
+from servicediag.psychometrics._structure_engine import slopes
 from servicediag.psychometrics._structure_fit import Solution
 from servicediag.psychometrics._structure_model import (
     COVARIANCE,
+    INTERCEPT,
     LOADING,
+    MEAN,
     REGRESSION,
     RESIDUAL,
     IntArray,
-    ParameterTable,
 )
 
 __all__ = ["solution_notes", "standardized_values", "standardized_variances"]
 
-_AT_ONCE = 64  # parameters
 _PER_PARAMETER = 5  # respondents; Bentler & Chou (1987), Sociological Methods & Research, 16, 78-117
 
 
 def standardized_values(solution: Solution) -> FloatArray:
     """Every entry of the table for items and factors of variance 1, by the variances that the model implies."""
-    values: FloatArray = _standardized(solution, solution.table.values(solution.parameters)[None])[0]
-    return values
-
-
-def _standardized(solution: Solution, values: FloatArray) -> FloatArray:
-    """The same for B sets of values of all entries, shape (B, n_entries)."""
-    study, table = solution.study, solution.table
-    result = np.zeros_like(values)
-    for group in range(table.n_groups):
-        here = table.of_group(group)
-        kind, row, column = table.kind[here], table.row[here], table.column[here]
-        own = values[:, here]
-        item, factor, rest, left = _spreads(table, own, here)
-        item_row, item_column = row % table.n_items, column % table.n_items
-        latent_row, latent_column = row % table.n_latents, column % table.n_latents
-        intercept = own + (study.shift / study.scale)[item_row]
-        same = row == column
-        with np.errstate(invalid="ignore", divide="ignore"):
-            covariance = np.where(same, factor[:, latent_row] ** 2, left[:, latent_row] * left[:, latent_column])
-            residual = np.where(same, item[:, item_row] ** 2, rest[:, item_row] * rest[:, item_column])
-            result[:, here] = np.choose(
-                kind,
-                [
-                    own * factor[:, latent_column] / item[:, item_row],
-                    own * factor[:, latent_column] / factor[:, latent_row],
-                    own / covariance,
-                    own / residual,
-                    intercept / item[:, item_row],
-                    own / factor[:, latent_row],
-                ],
-            )
+    result = np.zeros(len(solution.table.kind))
+    for group in range(solution.table.n_groups):
+        units = _units(solution, group)
+        result[units.entries] = units.values * units.size
     return result
-
-
-def _spreads(
-    table: ParameterTable, values: FloatArray, here: IntArray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Standard deviations of items, factors, residuals, and what a second-order factor leaves of the factors."""
-    p, m, count = table.n_items, table.n_latents, len(values)
-    kind, row, column = table.kind[here], table.row[here], table.column[here]
-    shapes = {LOADING: (p, m), REGRESSION: (m, m), COVARIANCE: (m, m), RESIDUAL: (p, p)}
-    filled = {}
-    for which, shape in shapes.items():
-        chosen = kind == which
-        filled[which] = np.zeros((count, *shape))
-        filled[which][:, row[chosen], column[chosen]] = values[:, chosen]
-    covariances = filled[COVARIANCE]
-    lower = covariances.transpose(0, 2, 1).copy()
-    lower[:, np.arange(m), np.arange(m)] = 0.0
-    covariances = covariances + lower
-    of_factors = covariances
-    if (kind == REGRESSION).any():
-        effects = np.linalg.inv(np.eye(m) - filled[REGRESSION])
-        of_factors = effects @ covariances @ effects.transpose(0, 2, 1)
-    loadings, residuals = filled[LOADING], np.diagonal(filled[RESIDUAL], axis1=1, axis2=2)
-    common = ((loadings @ of_factors) * loadings).sum(axis=2)
-    with np.errstate(invalid="ignore"):
-        factor = np.sqrt(np.diagonal(of_factors, axis1=1, axis2=2))
-        left = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
-        return np.sqrt(common + residuals), factor, np.sqrt(residuals), left
 
 
 def standardized_variances(solution: Solution) -> FloatArray | None:
     """Sampling variances of the standardised entries by the delta method; 0 for those that cannot vary."""
     if solution.covariance is None:
         return None
-    table, parameters = solution.table, solution.parameters
+    table = solution.table
     rates = np.zeros((table.n_free, len(table.kind)))
-    steps = 1e-5 * np.maximum(1.0, np.abs(parameters))
-    for start in range(0, table.n_free, _AT_ONCE):
-        chosen = np.arange(start, min(start + _AT_ONCE, table.n_free))
-        moved = np.tile(parameters, (2, len(chosen), 1))
-        moved[0, np.arange(len(chosen)), chosen] += steps[chosen]
-        moved[1, np.arange(len(chosen)), chosen] -= steps[chosen]
-        values = np.where(table.free >= 0, moved[:, :, np.maximum(table.free, 0)], table.fixed)
-        ahead, behind = _standardized(solution, values.reshape(-1, len(table.kind))).reshape(values.shape)
-        rates[chosen] = (ahead - behind) / (2 * steps[chosen, None])
+    for group in range(table.n_groups):
+        units = _units(solution, group)
+        chosen = np.flatnonzero(table.free[units.entries] >= 0)
+        numbers = table.free[units.entries[chosen]]
+        rates[numbers[:, None], units.entries] = _rates(solution, group, units, chosen).T
     variances: FloatArray = np.maximum((rates * (solution.covariance @ rates)).sum(axis=0), 0.0)
     variances[variances < 1e-16] = 0.0
     return variances
+
+
+@dataclass(frozen=True)
+class _Units:
+    """What the entries of one group are multiplied by: roots of variances over roots of variances.
+
+    Attributes
+    ----------
+    entries : ndarray of int
+        Numbers of the group's entries in the table.
+    values, size : ndarray, shape (n_entries,)
+        The entries, those of intercepts in the answers' own place, and what to multiply them by.
+    variances : ndarray, shape (n_variances,)
+        Of items, factors, residuals, what a second-order factor leaves of the factors; and 1.
+    above, below : ndarray of int, shape (n_entries,) and (2, n_entries)
+        Which of these variances count.
+    """
+
+    entries: IntArray
+    values: FloatArray
+    size: FloatArray
+    variances: FloatArray
+    above: IntArray
+    below: IntArray
+
+
+def _units(solution: Solution, group: int) -> _Units:
+    study, table, place = solution.study, solution.table, solution.matrices[group]
+    p, m = table.n_items, table.n_latents
+    entries = table.of_group(group)
+    kind, row, column = table.kind[entries], table.row[entries], table.column[entries]
+    factors, residuals, left, one = p, p + m, 2 * p + m, 2 * (p + m)
+    spread = place.factor_covariance
+    own = place.residuals.diagonal()
+    items = ((place.loadings @ spread) * place.loadings).sum(axis=1) + own
+    variances = np.concatenate([items, spread.diagonal(), own, place.covariances.diagonal(), [1.0]])
+    above, below = np.full(len(entries), one), np.full((2, len(entries)), one)
+    for which, over, first, second in (
+        (LOADING, factors + column, row, None),
+        (REGRESSION, factors + column, factors + row, None),
+        (COVARIANCE, None, left + row, left + column),
+        (RESIDUAL, None, residuals + row, residuals + column),
+        (INTERCEPT, None, row, None),
+        (MEAN, None, factors + row, None),
+    ):
+        here = kind == which
+        for target, chosen in ((above, over), (below[0], first), (below[1], second)):
+            if chosen is not None:
+                target[here] = chosen[here]
+    for which, whole in ((COVARIANCE, factors), (RESIDUAL, 0)):
+        here = (kind == which) & (row == column)
+        below[:, here] = whole + row[here]
+    values = table.values(solution.parameters)[entries]
+    values = np.where(kind == INTERCEPT, values + (study.shift / study.scale)[row % p], values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        roots = np.sqrt(variances)
+        size = roots[above] / (roots[below[0]] * roots[below[1]])
+    return _Units(entries, values, size, variances, above, below)
+
+
+def _rates(solution: Solution, group: int, units: _Units, chosen: IntArray) -> FloatArray:
+    """How every standardised entry of a group changes with some of the entries, shape (n_entries, n_chosen)."""
+    table, place = solution.table, solution.matrices[group]
+    p, m = table.n_items, table.n_latents
+    numbers = units.entries[chosen]
+    kind, row, column = table.kind[numbers], table.row[numbers], table.column[numbers]
+    moved = np.zeros((len(units.variances), len(chosen)))
+    on_items = slopes(place, kind, row, column)
+    moved[:p] = 2 * on_items.u * on_items.v
+    latent = np.flatnonzero((kind == REGRESSION) | (kind == COVARIANCE))
+    alone = replace(place, loadings=np.eye(m), residuals=np.zeros((m, m)), intercepts=np.zeros(m))
+    on_factors = slopes(alone, kind[latent], row[latent], column[latent])
+    moved[p : p + m, latent] = 2 * on_factors.u * on_factors.v
+    for which, start in ((RESIDUAL, p + m), (COVARIANCE, 2 * p + m)):
+        here = np.flatnonzero((kind == which) & (row == column))
+        moved[start + row[here], here] = 1.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = moved / units.variances[:, None]
+        below = relative[units.below[0]] + relative[units.below[1]]
+        result: FloatArray = (units.values * units.size / 2)[:, None] * (relative[units.above] - below)
+    result[chosen, np.arange(len(chosen))] += units.size[chosen]
+    return result
 
 
 def solution_notes(solution: Solution, heywood: tuple[Hashable, ...]) -> tuple[str, ...]:
@@ -178,10 +203,8 @@ def _factor_notes(solution: Solution) -> list[str]:
 
 
 def _mixed_signs(solution: Solution) -> list[Hashable]:
-    found: set[int] = set()
+    against = np.zeros(len(solution.model.items), dtype=bool)
     for place in solution.matrices:
-        for factor, block in enumerate(solution.model.blocks):
-            loadings = place.loadings[list(block), factor]
-            turned = loadings * (-1.0 if loadings.sum() < 0 else 1.0)
-            found |= {block[i] for i in np.flatnonzero(turned < 0)}
-    return [solution.model.items[i] for i in sorted(found)]
+        loadings = place.loadings[:, : len(solution.model.factors)]
+        against |= (loadings * np.where(loadings.sum(axis=0) < 0, -1.0, 1.0) < 0).any(axis=1)
+    return [solution.model.items[i] for i in np.flatnonzero(against)]

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from servicediag.psychometrics._frames import FloatArray, Result, check_choice, check_level, name_list
+from servicediag.psychometrics._resampling import Progress
 from servicediag.psychometrics._structure_data import MissingAnswers, study
 from servicediag.psychometrics._structure_fit import Candidates, Solution, fit_structure, score_tests
 from servicediag.psychometrics._structure_indices import (
@@ -33,6 +35,7 @@ from servicediag.psychometrics._structure_model import (
     factor_model,
 )
 from servicediag.psychometrics._structure_reading import solution_notes, standardized_values, standardized_variances
+from servicediag.psychometrics._structure_steps import Steps
 
 if TYPE_CHECKING:
     from servicediag.psychometrics._structure_robust import RobustFit, RobustMethod
@@ -222,34 +225,33 @@ class ConfirmatoryFactorAnalysis(Result):
 
         level = check_level(level)
         solution, table = self._with_errors(standard_errors), self._solution.table
-        multiply, _ = solution.units()
-        estimate = self._values()
+        order = np.lexsort((table.kind, table.group))
+        multiply, add = solution.units()
+        estimate = (table.values(solution.parameters) * multiply + add)[order]
         variances = solution.entry_variances() if self.converged else None
-        unknown = np.full(len(estimate), np.nan)
-        error = unknown if variances is None else np.where(table.free >= 0, np.sqrt(variances) * multiply, np.nan)
+        error = unknown = np.full(len(order), np.nan)
+        if variances is not None:
+            error = np.where(table.free >= 0, np.sqrt(variances) * multiply, np.nan)[order]
         with np.errstate(divide="ignore", invalid="ignore"):
             z = estimate / error
         half = -ndtri((1 - level) / 2) * error
         spread = standardized_variances(solution) if self.converged else None
-        frame = pd.DataFrame(
-            {
-                "kind": [KINDS[kind] for kind in table.kind],
-                "from": [self._source(entry) for entry in range(len(estimate))],
-                "to": [self._target(entry) for entry in range(len(estimate))],
-                "estimate": estimate,
-                "standard_error": error,
-                "z": z,
-                "p": 2 * ndtr(-np.abs(z)),
-                "ci_low": estimate - half,
-                "ci_high": estimate + half,
-                "standardized": standardized_values(solution),
-                "standardized_error": unknown if spread is None else np.sqrt(spread),
-            }
-        )
-        if self.groups:
-            frame.insert(0, "group", [self.groups[group] for group in table.group])
-        order = np.lexsort((np.arange(len(frame)), table.kind, table.group))
-        return frame.iloc[order].reset_index(drop=True)
+        source, target = self._ends(order)
+        columns: dict[str, Any] = {"group": [self.groups[g] for g in table.group[order]]} if self.groups else {}
+        columns |= {
+            "kind": [KINDS[kind] for kind in table.kind[order]],
+            "from": source,
+            "to": target,
+            "estimate": estimate,
+            "standard_error": error,
+            "z": z,
+            "p": 2 * ndtr(-np.abs(z)),
+            "ci_low": estimate - half,
+            "ci_high": estimate + half,
+            "standardized": standardized_values(solution)[order],
+            "standardized_error": unknown.copy() if spread is None else np.sqrt(spread)[order],
+        }
+        return pd.DataFrame(columns, copy=False)
 
     def _with_errors(self, kind: StandardErrors) -> Solution:
         check_choice("standard_errors", kind, get_args(StandardErrors))
@@ -259,25 +261,16 @@ class ConfirmatoryFactorAnalysis(Result):
 
         return replace(self._solution, given=robust_covariance(self._solution, kind))
 
-    def _place(self, entry: int) -> tuple[int, int, int]:
-        table = self._solution.table
-        return int(table.kind[entry]), int(table.row[entry]), int(table.column[entry])
-
-    def _source(self, entry: int) -> Hashable:
-        kind, row, column = self._place(entry)
-        if kind in (LOADING, REGRESSION):
-            return self._latents[column]
-        if kind in (INTERCEPT, MEAN):
-            return ""
-        return self._latents[row] if kind == COVARIANCE else self.items[row]
-
-    def _target(self, entry: int) -> Hashable:
-        kind, row, column = self._place(entry)
-        if kind in (LOADING, INTERCEPT):
-            return self.items[row]
-        if kind in (REGRESSION, MEAN):
-            return self._latents[row]
-        return self._latents[column] if kind == COVARIANCE else self.items[column]
+    def _ends(self, entries: npt.NDArray[np.intp]) -> tuple[list[Hashable], list[Hashable]]:
+        """Names of what entries of the table lead from and to; means and intercepts come from nowhere."""
+        table, p = self._solution.table, len(self.items)
+        kind, row, column = table.kind[entries], table.row[entries], table.column[entries]
+        names = (*self.items, *self._latents, "")
+        upper = (kind == REGRESSION) | (kind == COVARIANCE) | (kind == MEAN)
+        first = np.select([(kind == LOADING) | (kind == REGRESSION), kind == COVARIANCE], [p + column, p + row], row)
+        first[(kind == INTERCEPT) | (kind == MEAN)] = -1
+        second = np.where((kind == COVARIANCE) | (kind == RESIDUAL), column, row) + np.where(upper, p, 0)
+        return [names[at] for at in first.tolist()], [names[at] for at in second.tolist()]
 
     def modification_indices(self, *, minimum: float = 0.0) -> pd.DataFrame:
         """What freeing one more parameter would change, largest first.
@@ -306,7 +299,7 @@ class ConfirmatoryFactorAnalysis(Result):
         fall, change = score_tests(self._solution, candidates)
         units, standard = self._candidate_units(candidates)
         loading = candidates.kind == LOADING
-        names = np.array([*self.items, *self._latents], dtype=object)
+        names = np.fromiter((*self.items, *self._latents), dtype=object)
         source = np.where(loading, candidates.column + len(self.items), candidates.row)
         frame = pd.DataFrame(
             {
@@ -396,6 +389,7 @@ def confirmatory_factor_analysis(
     mean_structure: bool | None = None,
     general: Hashable = "general",
     residual_covariances: Sequence[tuple[Hashable, Hashable]] = (),
+    progress: Progress | None = None,
 ) -> ConfirmatoryFactorAnalysis:
     """Fit a stated factor structure by maximum likelihood.
 
@@ -423,6 +417,9 @@ def confirmatory_factor_analysis(
         Name of the general factor of a second-order or bifactor model.
     residual_covariances : sequence of pairs of items
         Items that share more than their factors, stated beforehand.
+    progress : callable, optional
+        Called with (steps done, steps there may be at most); it may raise to stop. With ``"fiml"`` and thousands of
+        patterns of missing answers the fit takes seconds to minutes.
 
     Returns
     -------
@@ -473,6 +470,7 @@ def confirmatory_factor_analysis(
     stated = factor_model(
         model, frame.columns, structure=structure, general=general, residual_covariances=residual_covariances
     )
+    steps = Steps(progress)
     known = study(
         frame,
         stated.items,
@@ -480,9 +478,12 @@ def confirmatory_factor_analysis(
         missing=missing,
         mean_structure=bool(mean_structure) or groups is not None or missing == "fiml",
         statistic=_STATISTIC,
+        steps=steps,
     )
-    solution = fit_structure(stated, known, identification=identification, statistic=_STATISTIC)
-    return result_of(solution, missing, identification)
+    solution = fit_structure(stated, known, identification=identification, statistic=_STATISTIC, steps=steps)
+    result = result_of(solution, missing, identification)
+    steps.end()
+    return result
 
 
 def group_labels(frame: pd.DataFrame, groups: object, model: FactorModel) -> object:

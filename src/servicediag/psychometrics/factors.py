@@ -308,7 +308,7 @@ def analyse(
     off = known.matrix[np.triu_indices(known.n_items, 1)]
     if not np.abs(off).max() > 1e-12:
         raise InsufficientDataError(f"{_STATISTIC}: no two of the {known.n_items} items correlate; there is no factor.")
-    extraction = extract(known.matrix, n_factors, method)
+    extraction = extract(known.matrix, n_factors, method, thorough=True)
     rotated = rotate(extraction.loadings, rotation, normalization, n_starts=n_starts, seed=seed)
     heywood = tuple(known.items[i] for i in np.flatnonzero(extraction.heywood))
     return ExploratoryFactorAnalysis(
@@ -347,6 +347,11 @@ def _notes(
         notes.append(f"{m} factors of {known.n_items} items are not identified: other loadings fit as well.")
     if not extraction.converged:
         notes.append("The extraction did not converge.")
+    if extraction.n_best < extraction.n_starts:
+        notes.append(
+            f"The search ended in different solutions; the best one, which {extraction.n_best} of "
+            f"{extraction.n_starts} starts reached, is shown. {m} factors hardly stand out in these answers."
+        )
     if not rotated.converged:
         notes.append("The rotation did not converge.")
     return tuple(notes)

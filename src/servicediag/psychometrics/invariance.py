@@ -13,6 +13,7 @@ import pandas as pd
 from servicediag.errors import InsufficientDataError
 from servicediag.psychometrics._frames import Result, apa_number, check_choice, name_list
 from servicediag.psychometrics._invariance_verdict import InvarianceVerdict, judged, unexamined
+from servicediag.psychometrics._resampling import Progress
 from servicediag.psychometrics._structure_data import MissingAnswers, Study, study
 from servicediag.psychometrics._structure_fit import Candidates, fit_structure, score_tests
 from servicediag.psychometrics._structure_model import (
@@ -26,6 +27,7 @@ from servicediag.psychometrics._structure_model import (
     factor_model,
 )
 from servicediag.psychometrics._structure_moments import GroupMoments, moments_study
+from servicediag.psychometrics._structure_steps import Steps
 from servicediag.psychometrics.confirmatory import ConfirmatoryFactorAnalysis, group_labels, result_of
 
 __all__ = [
@@ -321,6 +323,7 @@ def measurement_invariance(
     structure: LatentStructure = "correlated",
     missing: MissingAnswers = "listwise",
     general: Hashable = "general",
+    progress: Progress | None = None,
 ) -> MeasurementInvariance:
     """Fit a factor model to several groups with more and more held equal.
 
@@ -332,7 +335,7 @@ def measurement_invariance(
         ``{factor: [items]}``.
     groups : Series, list or str
         A group for each respondent, or the name of a column that holds it; at least 2 groups.
-    structure, missing, general
+    structure, missing, general, progress
         As in :func:`confirmatory_factor_analysis`.
 
     Returns
@@ -373,8 +376,13 @@ def measurement_invariance(
         raise ValueError(f"items has more than one column named {name_list(twice)}; give each its own name")
     stated = factor_model(model, frame.columns, structure=structure, general=general)
     labels = group_labels(frame, groups, stated)
-    known = study(frame, stated.items, groups=labels, missing=missing, mean_structure=True, statistic=_STATISTIC)
-    return _all_levels(stated, known, missing)
+    steps = Steps(progress)
+    known = study(
+        frame, stated.items, groups=labels, missing=missing, mean_structure=True, statistic=_STATISTIC, steps=steps
+    )
+    result = _all_levels(stated, known, missing, steps)
+    steps.end()
+    return result
 
 
 def invariance_from_moments(
@@ -420,7 +428,7 @@ def invariance_from_moments(
     _check_moments(moments)
     held = dict.fromkeys(item for group in moments.values() for item in group.mean.index)
     stated = factor_model(model, held, structure=structure, general=general)
-    return _all_levels(stated, moments_study(moments, stated.items, _STATISTIC), "listwise")
+    return _all_levels(stated, moments_study(moments, stated.items, _STATISTIC), "listwise", Steps())
 
 
 def invariance_verdict(
@@ -474,8 +482,8 @@ def _check_moments(moments: object) -> None:
         raise TypeError(f"moments must hold GroupMoments; not so for {name_list(wrong)}")
 
 
-def _all_levels(model: FactorModel, known: Study, missing: MissingAnswers) -> MeasurementInvariance:
-    models = {name: _fitted(model, known, equal, missing) for name, equal in _LEVELS.items()}
+def _all_levels(model: FactorModel, known: Study, missing: MissingAnswers, steps: Steps) -> MeasurementInvariance:
+    models = {name: _fitted(model, known, equal, missing, steps) for name, equal in _LEVELS.items()}
     return MeasurementInvariance(
         groups=tuple(sample.label for sample in known.samples),
         group_sizes=tuple(sample.n for sample in known.samples),
@@ -488,9 +496,9 @@ def _all_levels(model: FactorModel, known: Study, missing: MissingAnswers) -> Me
 
 
 def _fitted(
-    model: FactorModel, known: Study, equal: frozenset[Equality], missing: MissingAnswers
+    model: FactorModel, known: Study, equal: frozenset[Equality], missing: MissingAnswers, steps: Steps
 ) -> ConfirmatoryFactorAnalysis:
-    return result_of(fit_structure(model, known, equal=equal, statistic=_STATISTIC), missing)
+    return result_of(fit_structure(model, known, equal=equal, statistic=_STATISTIC, steps=steps), missing)
 
 
 def _notes(models: Mapping[str, ConfirmatoryFactorAnalysis]) -> tuple[str, ...]:
