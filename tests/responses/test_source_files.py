@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from servicediag.errors import ResponsesError
-from servicediag.responses import read_responses
+from servicediag.responses import read_responses, text_files
 
 SIX = [[1, 2, 3, 4, 5, 1], [5, 4, 3, 2, 1, 5], [2, 2, 2, 2, 2, 2]]
 
@@ -288,3 +288,62 @@ def test_progress_ends_with_every_item_coded(harbour, answered):
     )
     assert steps[0] == (0, 1, "reading")
     assert steps[-1][:2] == (6, 6)
+
+
+@pytest.fixture
+def pieces(monkeypatch):
+    """Files are looked through, and given to the processors, in pieces of this many bytes."""
+
+    def cut(size):
+        monkeypatch.setattr(text_files, "_PIECE", size)
+        monkeypatch.setattr(text_files, "_LEAST_PART", size)
+        monkeypatch.setattr(text_files.pa, "cpu_count", lambda: 64)
+
+    return cut
+
+
+@pytest.mark.parametrize("size", [5, 16, 37, 150])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("town", ["South", "Süd", '"South, East"', '"South\nEast"', "东南", "S" * 90])
+def test_text__cut_anywhere_into_pieces__reads_the_same(town, newline, size, pieces, harbour, codes, tmp_path):
+    text = as_text(rows_of(codes, unit=("North", town, "NA"))).replace(",1\n", f",1{newline}")
+    path = write(tmp_path, text.encode())
+    pieces(size)
+    responses = read_responses(path, harbour, form="guest", unit="Branch")
+    assert responses.answers.to_numpy().tolist() == SIX
+    assert responses.respondents["unit"].tolist() == ["North", town.strip('"'), "NA"]
+    assert (responses.intake.encoding, responses.intake.delimiter) == ("utf-8", ",")
+
+
+def test_text__short_row_in_one_of_the_pieces__is_filled_with_blanks(pieces, harbour, codes, tmp_path):
+    rows = [*rows_of(codes), ["North", 1, 2, 3, 4], ["South", 5, 5, 5, 5, 5, 5]]
+    path = write(tmp_path, as_text(rows).encode())
+    pieces(16)
+    answers = read_responses(path, harbour, form="guest", unit="Branch").answers
+    assert answers.iloc[3].isna().tolist() == [False] * 4 + [True] * 2
+    assert answers.iloc[4].tolist() == [5] * 6
+
+
+@pytest.mark.parametrize("size", [5, 16, 1000])
+def test_text__byte_that_is_not_of_the_encoding__its_place_is_that_in_the_file(size, pieces, harbour, codes, tmp_path):
+    data = as_text(rows_of(codes, unit=("Nörd", "South", "NA"))).encode() + b"Gen\xe8ve,1,2,3,4,5,5\n"
+    path = write(tmp_path, data)
+    pieces(size)
+    with pytest.raises(ResponsesError, match=f"Byte {data.index(0xE8) + 1} is not text"):
+        read_responses(path, harbour, form="guest", encoding="utf-8")
+    assert read_responses(path, harbour, form="guest", unit="Branch").intake.encoding == "cp1252"
+
+
+def test_text__nul_beyond_what_is_looked_at_first__unreadable(harbour, codes, tmp_path):
+    rows = rows_of(codes) + [["North", 1, 2, 3, 4, 5, 5]] * 20_000
+    path = write(tmp_path, as_text(rows).encode() + b"So\0th,1,2,3,4,5,5\n")
+    with pytest.raises(ResponsesError, match="NUL"):
+        read_responses(path, harbour, form="guest")
+
+
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 126, 127, 128, 129, 300])
+def test_text__any_number_of_different_texts_in_a_column(n, harbour, codes, tmp_path):
+    units = [f"u{i}" if i % 7 else "" for i in range(n)]
+    rows = [["Branch", *codes], *([unit, 1, 2, 3, 4, 5, 5] for unit in units), ["x", 1, 2, 3, 4, 5, 5]]
+    found = read_responses(write(tmp_path, as_text(rows).encode()), harbour, form="guest", unit="Branch").respondents
+    assert found["unit"].fillna("").tolist() == [*units, "x"]

@@ -85,7 +85,7 @@ class Coder:
                 values[turned] = scale.minimum + scale.maximum - values[turned]
         self._remarked.labels(match, scale, [_bare(texts[i]) for i in coding.labels], coding, widened)
         self._remarked.missing([str(texts[i]) for i in coding.platform_missing], coding, indices)
-        return values[indices], issues
+        return values.take(indices), issues
 
     def remarks(self) -> list[Issue]:
         """What is to be said of several columns together, once all are coded."""

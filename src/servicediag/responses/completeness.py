@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from servicediag.errors import Issue
 from servicediag.instrument.model import MISSING_REASONS, Instrument
@@ -66,7 +68,8 @@ def share_completed(parts: Sequence[Part], codes: Mapping[str, np.ndarray], n_ro
     for part in parts:
         answered = np.zeros(n_rows, np.int32)
         for code in part.items:
-            answered += ~np.isin(codes[code], _NOT_ANSWERED)
+            column = codes[code]
+            answered += np.logical_and.reduce([column != reason for reason in _NOT_ANSWERED])
         best = np.maximum(best, answered / max(len(part.items), 1))
     return best
 
@@ -81,7 +84,7 @@ def doubled_respondents(ids: pd.Index, waves: pd.Series | None, table: Table, ke
     kept : int array
         Their positions in the table.
     """
-    if ids.is_unique:
+    if len(pc.unique(pa.array(ids))) == len(ids):  # the Index itself would turn its texts into objects to tell
         return
     frame = pd.DataFrame({"respondent": np.asarray(ids), "position": kept})
     frame["wave"] = "" if waves is None else waves.fillna("").to_numpy()

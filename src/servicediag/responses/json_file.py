@@ -32,7 +32,7 @@ def read_json(path: Path, limits: Limits, encoding: str | None, known_texts: fro
     """
     where = path.name
     data, encoding, guessed = decode_file(path, encoding, known_texts)
-    text = data.decode("utf-8")
+    text = str(data, "utf-8")
     n_values = text.count("{") + text.count("[") + text.count(",")
     if n_values > limits.json_values:
         raise too_large(where, "Values", n_values, "json_values", limits)

@@ -129,7 +129,7 @@ class ItemTexts:
     def count(self, headings: Iterable[str]) -> int:
         """How many different items are recognised in a row of headings."""
         keys: set[ItemKey] = set()
-        for heading in headings:
+        for heading in set(headings):
             if heading and len(heading) <= _LONGEST_HEADING:
                 keys.update(self.by_code(heading) or self.by_text(heading))
         return len(keys)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from servicediag.instrument.model import MISSING_REASONS, Dimension, Form, Instrument
+from servicediag.results import as_html
 
 if TYPE_CHECKING:
     from servicediag.responses.intake import Intake
@@ -74,6 +75,9 @@ class Responses:
     def __repr__(self) -> str:
         names = ", ".join(f"{part.instrument.id}:{part.form.id}" for part in self.parts)
         return f"Responses({names}, n_respondents={len(self)}, n_items={len(self.codes)})"
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self))
 
     def __len__(self) -> int:
         return len(self.respondents)

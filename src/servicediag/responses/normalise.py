@@ -35,7 +35,8 @@ def normal_text(text: str) -> str:
     "i don't know"
     """
     text = unicodedata.normalize("NFKC", text[:_LONGEST]).translate(_TRANSLATION).casefold().translate(_TRANSLATION)
-    text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc") or c in "\t\n\r")
+    if not text.isprintable():
+        text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc") or c in "\t\n\r")
     return " ".join(text.split()).rstrip(_TRAILING)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,7 +140,8 @@ def _ids(table: Table, roles: Roles, issues: list[Issue]) -> tuple[pd.Index, boo
     column = roles.columns.get("respondent")
     if column is None:
         return table.rows, False
-    ids = _texts(table, column, table.rows)
+    texts, indices = distinct(table.columns[column])
+    ids = _series(texts, indices, table.rows)
     blank = ids.isna().to_numpy()
     if blank.all():
         return table.rows, False
@@ -149,7 +150,7 @@ def _ids(table: Table, roles: Roles, issues: list[Issue]) -> tuple[pd.Index, boo
         problem = f"{int(blank.sum())} respondents have no id; their row stands for it."
         where = table.where(column, np.flatnonzero(blank))
         issues.append(Issue("missing_respondent", "warning", where, problem, "Fill in the ids to link waves."))
-    if personal_reason("", distinct(table.columns[column])[0]):
+    if personal_reason("", texts):
         problem = "The respondents' ids look like personal details."
         remedy = "Replace them with numbers or other pseudonyms before you pass the data on."
         issues.append(Issue("personal_ids", "warning", table.where(column), problem, remedy))
@@ -158,9 +159,15 @@ def _ids(table: Table, roles: Roles, issues: list[Issue]) -> tuple[pd.Index, boo
 
 def _texts(table: Table, column: int, index: pd.Index) -> pd.Series:
     """A column as text; blank cells are missing, and "NA" is a text like any other."""
-    texts, indices = distinct(table.columns[column])
-    values = np.array([text if text and text.strip() else None for text in texts] + [None], dtype=object)
-    return pd.Series(values[indices], index=index)
+    return _series(*distinct(table.columns[column]), index)
+
+
+def _series(texts: Sequence[str | None], indices: np.ndarray, index: pd.Index) -> pd.Series:
+    values: list[str | None] = [*texts, None]
+    for place, text in enumerate(texts):
+        if not (text and text.strip()):
+            values[place] = None
+    return pd.Series(values).take(indices.astype(np.intp) % len(values)).set_axis(index)
 
 
 def _background(table: Table, column: int, index: pd.Index) -> pd.Series:

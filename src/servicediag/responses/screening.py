@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from servicediag.results import short_repr
+from servicediag.results import as_html, short_repr
 
 if TYPE_CHECKING:
     from servicediag.responses.model import Responses
@@ -151,6 +151,9 @@ class Screening:
             }
             for rule in self._rules
         )
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self))
 
     def to_frame(self) -> pd.DataFrame:
         """A row a respondent: the indices, a flag for every rule, and whether the respondent is flagged.

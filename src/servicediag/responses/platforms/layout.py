@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from servicediag.responses.normalise import normal_text
-from servicediag.responses.readers import Grid, Table, Variables, column_letter, distinct
+from servicediag.responses.readers import Grid, Table, Variables, column_letter, has_text
 
 __all__ = [
     "Declaration",
@@ -189,9 +189,7 @@ def without_empty_rows(table: Table) -> Table:
     """The table without the rows in which every cell is blank."""
     filled = np.zeros(len(table.rows), bool)
     for column in table.columns:
-        texts, indices = distinct(column)
-        has_text = np.array([bool(text) for text in texts] + [False])
-        filled |= has_text[indices]
+        filled |= has_text(column)
         if filled.all():
             return table
     return keep_rows(table, filled)
