@@ -177,6 +177,10 @@ def write_reports(
             diagnosis.to_excel(place / "report.xlsx")
         if "html" in formats:
             diagnosis.to_html(place / "report.html")
+        if "pptx" in formats:
+            diagnosis.to_slides(place / "report.pptx")
+        if "docx" in formats:
+            diagnosis.to_word(place / "report.docx")
         if "txt" in formats:
             (place / "report.txt").write_text(_terminal_text(diagnosis), encoding="utf-8")
         yield place

@@ -1,7 +1,7 @@
 """What a reader finds in the files of a report: numbers of named groups, and whatever names a group too small to show.
 
-Reads .json, .xlsx (hidden sheets and the caches of charts included), .html (attributes and texts of figures included)
-and the text of a terminal. Knows nothing of the library.
+Reads .json, .xlsx (hidden sheets and the caches of charts included), .html (attributes and texts of figures included),
+.pptx and .docx (by ``office_files``) and the text of a terminal. Knows nothing of the library.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+from office_files import is_number as _is_number
+from office_files import small_groups, texts
 
 UNREPORTED = ("withheld", "not shown", "dictionary", "method", "heatmap")
 """Parts of a report that may name a group without telling anything of it; only a number beside the name tells."""
@@ -49,6 +51,27 @@ def reported(folder: Path) -> list[Reported]:
     if workbook.exists():
         found += _of_workbook(workbook, document)
     return found
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many people of a group chose each option of an item."""
+
+    by: str
+    unit: str
+    wave: str
+    item: str
+    counts: tuple[int, ...]
+
+
+def counted(folder: Path) -> list[Counted]:
+    """Every distribution of answers in the report."""
+    document = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    found: dict[tuple[str, ...], list[tuple[int, int]]] = {}
+    for row in document["answers"]:
+        key = (*_place(row), row["wave"] or "", row["item"])
+        found.setdefault(key, []).append((row["code"], round(row["share"] * row["n"])))
+    return [Counted(*key, tuple(count for _, count in sorted(options))) for key, options in found.items()]
 
 
 def _place(row: dict[str, Any]) -> tuple[str, str]:
@@ -92,14 +115,23 @@ def _others(document: dict[str, Any]) -> Iterator[Reported]:
         variable = (row["instrument"], row["form"], "score", row["dimension"], "")
         place = (*_place(row), row["background"], str(row["category"]), row["wave"] or "")
         yield Reported(*place, variable, row["n"], row["mean"], _half(row["n"]))
+    weak = {(r["instrument"], r["dimension"]) for r in document["evidence"] if r["direction_of_scale"] == "weakness"}
+
+    def of_health(
+        row: dict[str, Any], form: str, wave: str, n: int, health: float, sd: float | None = None
+    ) -> Reported:
+        kind = ("item", row["dimension"], row["item"]) if row.get("item") else ("score", row["dimension"], "")
+        mean = 100 - health if (row["instrument"], row["dimension"]) in weak else health
+        return Reported(*_place(row), "", "", wave or "", (row["instrument"], form, *kind), n, mean, _half(n), sd)
+
     for row in document["agreement"]:
-        variable = (row["instrument"], row["form"], "score", row["dimension"], "")
-        place = (*_place(row), "", "", row["wave"] or "")
-        weak = {
-            (r["instrument"], r["dimension"]) for r in document["evidence"] if r["direction_of_scale"] == "weakness"
-        }
-        mean = 100 - row["health"] if (row["instrument"], row["dimension"]) in weak else row["health"]
-        yield Reported(*place, variable, row["n"], mean, _half(row["n"]), row["sd"])
+        yield of_health(row, row["form"], row["wave"], row["n"], row["health"], row["sd"])
+    for row in document["comparisons"]:
+        for side in ("inner", "outer"):
+            yield of_health(row, row[f"{side}_form"], row["wave"], row[f"{side}_n"], row[f"{side}_health"])
+    for row in document["changes"]:
+        for side in ("first", "second"):
+            yield of_health(row, row["form"], row[f"{side}_wave"], row[f"n_{side}"], row[f"{side}_health"])
     for row in document["readiness"]:
         for state in ("know", "want", "can"):
             variable = ("readiness", row["form"], "score", state, "")
@@ -167,24 +199,24 @@ class _Html(HTMLParser):
 def small_groups_named(folder: Path, small: set[str], minimum: int) -> list[str]:
     """Places in which a file tells a number of a group that is too small, or any number of too few respondents."""
     found = list(_in_json(json.loads((folder / "report.json").read_text(encoding="utf-8")), small, minimum))
-    texts: list[str] = []
+    said: list[str] = []
+    for path in (folder / "report.pptx", folder / "report.docx"):
+        if path.exists():
+            said += texts(path)
+            found += small_groups(path, small)
     if (folder / "report.html").exists():
         page = _Html()
         page.feed((folder / "report.html").read_text(encoding="utf-8"))
-        texts += page.texts
+        said += page.texts
         found += [f"html: {row}" for row in page.rows if row and row[0] in small and any(map(_is_number, row[1:]))]
     if (folder / "report.txt").exists():
-        texts += (folder / "report.txt").read_text(encoding="utf-8").splitlines()
+        said += (folder / "report.txt").read_text(encoding="utf-8").splitlines()
     if (folder / "report.xlsx").exists():
         found += _in_workbook(folder / "report.xlsx", small, minimum)
-    for text in texts:
+    for text in said:
         counts = [int(n) for n in re.findall(r"\bn = (\d+)|\b(\d+) respondents", text) for n in n if n]
         found += [f"text: {text}" for n in counts if 0 < n < minimum]
     return found
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[-−+]?\d+(\.\d+)?\s*%?", text.strip()) is not None
 
 
 def _in_json(value: Any, small: set[str], minimum: int, path: str = "") -> Iterator[str]:

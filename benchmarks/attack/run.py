@@ -1,26 +1,33 @@
 """Attack reports about random organisations, and say how often something is learnt that they do not show.
 
-python benchmarks/attack/run.py --organisations 500
-python benchmarks/attack/run.py --mutations --organisations 50
+python benchmarks/attack/run.py --organisations 500 --results attack.jsonl
+python benchmarks/attack/run.py --mutations --organisations 50 --results mutations.jsonl
+
+Every organisation is a line in the file of results; one that is there already is not attacked again, so that a run
+may be stopped and taken up, or be shared out with ``--first``. The file counts for one state of the library only.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from equations import Equation, Success, attack
+from equations import Equation, Success, attack, options_told
 from organisations import MINIMUM, Organisation, crafted, random_organisation, truth, write_reports
-from rendered_files import Reported, reported, small_groups_named
+from rendered_files import Counted, Reported, counted, reported, small_groups_named
 
 KINDS = ("one", "two", "waves")
 RULES = ("minimum_group", "unanimity", "complementary", "interval", "audit", "partial_answers", "ledger")
@@ -46,36 +53,56 @@ def successes(organisation: Organisation, folders: Sequence[Path], ledger: bool)
         equations = list(_equations(organisation, entries, ~np.isnan(answers[key]), ledger))
         step = {"item": 25.0, "indicator": 100.0}.get(key[2])
         found += [("/".join(key), s.attack, s) for s in attack(equations, MINIMUM, step, np.nan_to_num(answers[key]))]
-    return [*found, *_partial(organisation, by_variable, answers)]
+    chosen = [(r, one) for r, folder in enumerate(folders) for one in counted(folder)]
+    return [*found, *_partial(organisation, by_variable, answers), *_of_options(organisation, chosen, answers)]
+
+
+def _of_options(
+    organisation: Organisation, chosen: Sequence[tuple[int, Counted]], answers: Mapping[tuple[str, ...], np.ndarray]
+) -> Iterator[tuple[str, str, Success]]:
+    """Distributions of few people, by subtraction of distributions that are shown."""
+    for key in (key for key in answers if key[2] == "item"):
+        present = [frozenset(np.flatnonzero(rows & ~np.isnan(answers[key])).tolist()) for rows in organisation.reports]
+        groups = []
+        for r, one in chosen:
+            if one.item == key[4]:
+                people = present[r] & organisation.people(one.by, one.unit) if one.by else present[r]
+                if sum(one.counts) == len(people):
+                    groups.append((people, one.counts))
+        for people, counts in options_told(groups, MINIMUM):
+            yield "/".join(key), "options", Success("options", people, float(min(counts)), float(max(counts)))
 
 
 def _equations(
     organisation: Organisation, entries: Sequence[tuple[int, Reported]], answered: np.ndarray, ledger: bool
 ) -> Iterator[Equation]:
-    means = {(r, one.unit): one.mean for r, one in entries if one.by == organisation.groupings[0] and not one.rest}
+    first = organisation.groupings[0]
+    means = {(r, one.by, one.unit): one.mean for r, one in entries if one.by and not one.rest and not one.background}
     for r, one in sorted(entries, key=lambda entry: entry[0]):
         present = frozenset(np.flatnonzero(organisation.reports[r] & answered).tolist())
-        people = _people(organisation, one, present)
+        shown = {unit for number, by, unit in means if (number, by) == (r, one.by)}
+        people = _people(organisation, one, present, shown)
         if one.n is not None and one.n != len(people):
             raise ValueError(f"{one} speaks of {len(people)} people")
-        half = one.half
-        exact = True
-        if ledger and r > 0:
-            coarse = _coarse_half(organisation, one, r, people, means)
-            exact, half = coarse == 0.0, max(half, coarse / max(len(people), 1))
+        errors: tuple[tuple[str, float], ...] = ()
+        if ledger and r > 0 and not one.background:
+            units = {unit: mean for (number, by, unit), mean in means.items() if (number, by) == (r, first)}
+            errors = tuple(_roundings(organisation, one, r, present, units))
         squares = None
-        if one.sd is not None and one.n and exact:
+        if one.sd is not None and one.n and not errors:
             squares = one.sd**2 * (one.n - 1) + one.n * one.mean**2
-        yield Equation(people, one.mean * len(people), half * len(people), squares, exact)
+        by = one.by + ("/rest" if one.rest else "") + one.background
+        yield Equation(people, one.mean * len(people), one.half * len(people), squares, errors, r, by)
 
 
-def _people(organisation: Organisation, one: Reported, present: frozenset[int]) -> frozenset[int]:
+def _people(organisation: Organisation, one: Reported, present: frozenset[int], shown: set[str]) -> frozenset[int]:
     people = present
     if one.rest:
-        units = organisation.responses.respondents[one.by].fillna("").astype(str).to_numpy()
-        few = [p for p in present if units[p] == ""]
-        # people of no unit belong to the rest where they are too few to stand alone
-        outside = frozenset(few) if len(few) >= MINIMUM else frozenset()
+        units = _column(organisation, one.by)
+        outside = frozenset(p for p in present if units[p] == "")
+        # people of no unit belong to the rest where they are few, or where a unit is withheld
+        if len(outside) < MINIMUM or {units[p] for p in present} - {""} - shown:
+            outside = frozenset()
         return present - organisation.people(one.by, one.unit) - outside
     if one.by:
         people &= organisation.people(one.by, one.unit)
@@ -84,27 +111,41 @@ def _people(organisation: Organisation, one: Reported, present: frozenset[int]) 
     return people
 
 
-def _coarse_half(
-    organisation: Organisation, one: Reported, r: int, people: frozenset[int], means: Mapping[tuple[int, str], float]
-) -> float:
-    """How far a sum may be from the truth because few people joined or left, by the rules that are documented.
+def _column(organisation: Organisation, by: str) -> np.ndarray:
+    return organisation.responses.respondents[by].fillna("").astype(str).to_numpy()
+
+
+def _roundings(
+    organisation: Organisation,
+    one: Reported,
+    r: int,
+    present: frozenset[int],
+    means: Mapping[str, float],
+) -> Iterator[tuple[str, float]]:
+    """The roundings that are part of a number since few people joined or left a unit, by the documented rules.
 
     A reader who knows the rules and who came and went can tell the step from the mean that is shown: it is a multiple.
     """
-    first, second = organisation.reports[0], organisation.reports[r]
-    units = organisation.responses.respondents[organisation.groupings[0]].fillna("").astype(str).to_numpy()
-    half = 0.0
-    parts = {unit: np.flatnonzero(units == unit) for unit in set(units)}
-    for unit, rows in parts.items():
-        few = int((first[rows] != second[rows]).sum())
-        n = int(second[rows].sum())
-        touched = one.rest or bool(people & set(rows.tolist()))
-        if 0 < few < MINIMUM and n and touched:
-            needed = max(20.0 * few, 2 * LATTICE[one.variable[2]])
-            mean = means.get((r, unit), 0.0)
-            fits = [s for s in STEPS if n * s >= needed and abs(mean / s - round(mean / s)) < 0.06 / s]
-            half += n * max(fits, default=STEPS[-1]) / 2
-    return half
+    changed = organisation.reports[0] != organisation.reports[r]
+    units = _column(organisation, organisation.groupings[0])
+    everybody = one.by == "" or one.rest
+    mine = organisation.people(one.by, one.unit) if one.by else frozenset()
+    for unit in sorted(set(units)):
+        moved = frozenset(np.flatnonzero(changed & (units == unit)).tolist())
+        inside = {p for p in present if units[p] == unit}
+        part_of_it = bool(mine) and moved <= mine
+        if not 0 < len(moved) < MINIMUM or part_of_it == everybody:
+            continue
+        needed = max(20.0 * len(moved), 2 * LATTICE[one.variable[2]])
+        # the sums of units that are not shown are rounded twice as far
+        half = needed
+        if unit in means:
+            mean = means[unit]
+            fits = [s for s in STEPS if len(inside) * s >= needed and abs(mean / s - round(mean / s)) < 0.06 / s]
+            half = len(inside) * max(fits, default=STEPS[-1]) / 2
+        yield f"{r}:{unit}", half
+    if one.by == "" and one.variable[2] == "indicator" and changed.any():
+        yield f"{r}:whole", 100.0
 
 
 def _partial(
@@ -115,13 +156,15 @@ def _partial(
     """A score times its items less the items: what is left comes from those who left an item out."""
     shown = {(k, r, o.by, o.unit): o for k, e in by_variable.items() for r, o in e if o.n and not o.background}
     for (key, r, by, unit), score in shown.items():
-        if key[2] != "score" or r > 0 or score.n is None or score.n >= 10 or not by:
+        if key[2] != "score" or score.n is None or score.n >= 10 or not by:
             continue
         items = [k for k in answers if k[2] == "item" and k[3] == key[3]]
         means = [shown.get((k, r, by, unit)) for k in items]
         if not items or any(mean is None or mean.n is None for mean in means):
             continue
-        inside = sorted(organisation.people(by, unit))
+        inside = sorted(organisation.people(by, unit) & set(np.flatnonzero(organisation.reports[r]).tolist()))
+        if score.n != sum(not np.isnan(answers[key][p]) for p in inside) or _is_rounded(organisation, r, by, unit):
+            continue
         left_out = {p: sum(np.isnan(answers[k][p]) for k in items) for p in inside if not np.isnan(answers[key][p])}
         apart = {p: j for p, j in left_out.items() if j}
         if not 0 < len(apart) < MINIMUM or any(np.isnan(answers[key][p]) for p in inside):
@@ -133,34 +176,126 @@ def _partial(
             yield "/".join(key), "partial", Success("partial", frozenset(apart), value - half, value + half)
 
 
-def shares_kept(organisation: Organisation, folder: Path) -> tuple[int, int]:
-    """Scores of units that are shown, and those that have enough answers to be shown."""
-    document = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    shown = sum(row["by"] is not None for row in document["evidence"])
-    permitted = 0
-    for key, values in truth(organisation).items():
-        if key[2] != "score":
-            continue
-        for by in organisation.groupings:
-            units = organisation.responses.respondents[by].fillna("").astype(str).to_numpy()
-            there = ~np.isnan(values) & organisation.reports[0]
-            permitted += sum((there & (units == unit)).sum() >= MINIMUM for unit in set(units) - {""})
-    return shown, permitted
+def _is_rounded(organisation: Organisation, r: int, by: str, unit: str) -> bool:
+    moved = np.flatnonzero(organisation.reports[0] != organisation.reports[r])
+    return 0 < len(organisation.people(by, unit) & set(moved.tolist())) < MINIMUM
+
+
+def cells_kept(organisation: Organisation, folders: Sequence[Path]) -> list[tuple[int, int]]:
+    """For each report, scores of units that are shown, and those that have enough answers to be shown."""
+    kept = []
+    answers = truth(organisation)
+    for rows, folder in zip(organisation.reports, folders, strict=True):
+        document = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        shown = sum(row["by"] is not None for row in document["evidence"])
+        permitted = 0
+        for key, values in answers.items():
+            if key[2] != "score":
+                continue
+            there = ~np.isnan(values) & rows
+            for by in organisation.groupings:
+                units = _column(organisation, by)
+                permitted += sum(int((there & (units == unit)).sum()) >= MINIMUM for unit in set(units) - {""})
+        kept.append((shown, permitted))
+    return kept
 
 
 def attacked(
     organisation: Organisation, *, without: str = "", formats: Sequence[str] = ()
-) -> tuple[list[tuple[str, str, Success]], list[str], tuple[int, int]]:
-    """Successes of the attacks, small groups named in a file, and the cells that stay."""
+) -> tuple[list[tuple[str, str, Success]], list[str], list[tuple[int, int]]]:
+    """Successes of the attacks, small groups named in a file, and the cells that stay in each report."""
     ledger = without != "ledger"
     switched = "" if without in ("ledger", "") else without
     with tempfile.TemporaryDirectory() as name:
-        written = write_reports(organisation, Path(name), without=switched, ledger=ledger, formats=formats)
-        folders = list(written)
+        folders = list(write_reports(organisation, Path(name), without=switched, ledger=ledger, formats=formats))
         named = [
             place for folder in folders for place in small_groups_named(folder, organisation.small_units(), MINIMUM)
         ]
-        return successes(organisation, folders, ledger), named, shares_kept(organisation, folders[0])
+        return successes(organisation, folders, ledger), named, cells_kept(organisation, folders)
+
+
+class Results:
+    """What became of each organisation, kept in a file a line each where one is named."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._state = _state_of_the_library()
+        self._known: dict[str, dict[str, Any]] = {}
+        if path is not None and path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                row = json.loads(line)
+                if row["state"] == self._state:
+                    self._known[row["case"]] = row
+
+    def of(self, case: str, organisation: Callable[[], Organisation], **how: Any) -> dict[str, Any]:
+        """The result that is known, or that of an attack now."""
+        if case in self._known:
+            return self._known[case]
+        began = time.process_time()
+        found, named, kept = attacked(organisation(), **how)
+        row = {
+            "state": self._state,
+            "case": case,
+            "attacks": dict(Counter(attack_name for _, attack_name, _ in found)),
+            "first": [(v, a, sorted(s.people), round(s.low, 1), round(s.high, 1)) for v, a, s in found[:3]],
+            "named": named[:2],
+            "kept": kept,
+            "seconds": round(time.process_time() - began, 2),
+        }
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        return row
+
+
+def _state_of_the_library() -> str:
+    """A hash of the code that decides what is shown, and of the attack."""
+    import servicediag
+
+    digest = hashlib.sha256()
+    folders = (Path(servicediag.__file__).parent / "diagnosis", Path(__file__).parent)
+    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def mutations(rules: Sequence[str], seeds: Sequence[int], results: Results) -> None:
+    """One rule at a time switched off, in organisations where nothing but that rule protects somebody."""
+    for rule in rules:
+        rows = {
+            on: [results.of(f"{rule} {on} {seed}", partial(crafted, rule, seed), without=without) for seed in seeds]
+            for on, without in (("on", ""), ("off", rule))
+        }
+        on, off = (sum(bool(row["attacks"]) for row in rows[name]) for name in ("on", "off"))
+        print(f"{rule:16} on: {on}/{len(seeds)} attacked, off: {off}/{len(seeds)} attacked", flush=True)
+        missed = [seed for seed, row in zip(seeds, rows["off"], strict=True) if not row["attacks"]]
+        caught = [seed for seed, row in zip(seeds, rows["on"], strict=True) if row["attacks"]]
+        if missed or caught:
+            print(f"  attacked though on: {caught}; not attacked though off: {missed}", flush=True)
+
+
+def random_organisations(kind: str, seeds: Sequence[int], formats: Sequence[str], every: int, results: Results) -> None:
+    """Attack organisations of a kind; every so many of them by all kinds of files."""
+    rows = []
+    for seed in seeds:
+        files = tuple(formats) if seed % every == 0 else ()
+        case = " ".join([kind, str(seed), *files])
+        row = results.of(case, partial(random_organisation, seed, kind), formats=files)
+        if row["attacks"] or row["named"]:
+            print(f"  {kind} {seed}: {row['first']} {row['named']}", flush=True)
+        rows.append(row)
+    broken = sum(bool(row["attacks"] or row["named"]) for row in rows)
+    how = sum((Counter(row["attacks"]) for row in rows), Counter())
+    shares = []
+    for one in zip(*(row["kept"] for row in rows), strict=True):
+        shown, permitted = np.sum(one, axis=0)
+        shares.append(f"{shown / max(permitted, 1):.0%}")
+    seconds = float(np.mean([row["seconds"] for row in rows]))
+    print(
+        f"{kind:6} {broken}/{len(rows)} organisations attacked {dict(how)}; of permitted cells stay "
+        f"{' then '.join(shares)}; {seconds:.1f} s each",
+        flush=True,
+    )
 
 
 def main() -> None:
@@ -168,31 +303,19 @@ def main() -> None:
     parser.add_argument("--organisations", type=int, default=500)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--mutations", action="store_true", help="switch off one rule at a time")
+    parser.add_argument("--rules", nargs="*", default=RULES)
     parser.add_argument("--kinds", nargs="*", default=KINDS)
-    parser.add_argument("--formats", nargs="*", default=["xlsx", "html", "txt"])
+    parser.add_argument("--formats", nargs="*", default=["xlsx", "html", "pptx", "docx", "txt"])
+    parser.add_argument("--every", type=int, default=25, help="all kinds of files for one organisation in so many")
+    parser.add_argument("--results", type=Path, help="file of results, to stop and take up again")
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.organisations)
+    results = Results(arguments.results)
     if arguments.mutations:
-        for rule in RULES:
-            kept = sum(bool(attacked(crafted(rule, seed))[0]) for seed in seeds)
-            hit = sum(bool(attacked(crafted(rule, seed), without=rule)[0]) for seed in seeds)
-            print(f"{rule:16} on: {kept}/{len(seeds)} attacked, off: {hit}/{len(seeds)} attacked", flush=True)
+        mutations(arguments.rules, seeds, results)
         return
     for kind in arguments.kinds:
-        broken, shown, permitted, how = 0, 0, 0, Counter[str]()
-        for seed in seeds:
-            found, named, (mine, all_) = attacked(random_organisation(seed, kind), formats=arguments.formats)
-            shown, permitted = shown + mine, permitted + all_
-            how.update(attack_name for _, attack_name, _ in found)
-            if found or named:
-                broken += 1
-                first = [(v, a, sorted(s.people), round(s.low, 1), round(s.high, 1)) for v, a, s in found[:3]]
-                print(f"  {kind} {seed}: {first} {named[:2]}")
-        share = shown / max(permitted, 1)
-        print(
-            f"{kind:6} {broken}/{len(seeds)} organisations attacked {dict(how)}; {share:.0%} of permitted cells stay",
-            flush=True,
-        )
+        random_organisations(kind, seeds, arguments.formats, arguments.every, results)
 
 
 if __name__ == "__main__":

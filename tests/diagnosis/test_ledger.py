@@ -166,3 +166,27 @@ def test_command_line_keeps_the_ledger(everybody, tmp_path):
     assert not file.exists()
     assert CliRunner().invoke(app, [*command, "--respondent", "respondent"]).exit_code == 0
     assert len(json.loads(file.read_text())["releases"]) == 1
+
+
+def test_fewer_answers_than_people_are_what_counts(everybody, tmp_path):
+    """Six leave the unit, but only two of them answered the item: its total would tell of these two."""
+    silent = [12, 13, 14, 15]
+    codes = dict(everybody.codes)
+    codes["rdy_know_s1"] = codes["rdy_know_s1"].copy()
+    codes["rdy_know_s1"][silent] = -128
+    study = replace(everybody, codes=codes)
+    gone = [*silent, 16, 17]
+    file = tmp_path / "releases.json"
+    sd.diagnose(study, ledger=file)
+    second, alone = sd.diagnose(without(study, *gone), ledger=file), sd.diagnose(without(study, *gone))
+    shown, exact = ({(r.unit, r.item) for r in d.items.itertuples()} for d in (second, alone))
+    assert ("B", "rdy_know_s1") in exact - shown
+    assert ("B", "rdy_know_s2") in shown
+
+
+def test_answers_by_option_are_left_out_where_few_came_or_went(everybody, tmp_path):
+    file = tmp_path / "releases.json"
+    first = sd.diagnose(everybody, ledger=file)
+    second = sd.diagnose(without(everybody, 12, 13, 14, 15, 16, 17), ledger=file)
+    assert set(first.answers["unit"].dropna()) == {"A", "B", "C", "D"}
+    assert set(second.answers["unit"].dropna()) == {"A", "C", "D"}

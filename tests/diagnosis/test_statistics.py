@@ -15,10 +15,12 @@ from servicediag.diagnosis.statistics import (
     cluster_contrasts,
     cluster_sums,
     difference_reliability,
+    directional_rates,
     equivalence,
     equivalence_p,
     expected_loss,
     intraclass,
+    limited_weights,
     one_sample,
     pooled_variance,
     rank_uncertainty,
@@ -379,3 +381,42 @@ def test_superiority_of_groups_that_never_overlap_has_no_error():
 
 def test_superiority_of_one_person_is_refused():
     assert superiority(np.array([1, 0]), np.array([3, 2])) is None
+
+
+P_VALUES = st.lists(st.tuples(st.floats(0, 1), st.floats(-20, 20).filter(bool)), min_size=1, max_size=12)
+
+
+@given(P_VALUES)
+def test_troubles_and_strengths_are_judged_alike(pairs):
+    p, gap = np.array(pairs).T
+    assert_allclose(directional_rates(p, gap), directional_rates(p, -gap))
+
+
+@given(P_VALUES)
+def test_a_gap_that_passes_one_rate_in_its_direction_passes_it_among_all_gaps_of_that_direction(pairs):
+    p, gap = np.array(pairs).T
+    rates = directional_rates(p, gap)
+    worse = gap < 0
+    one_sided = np.where(worse, p / 2, 1 - p / 2)
+    for rate in (0.05, 0.10):
+        passed = np.sort(one_sided)[::-1] <= rate / 2 * np.arange(len(p), 0, -1) / len(p)
+        border = np.sort(one_sided)[::-1][passed][0] if passed.any() else -1.0
+        clear = np.abs(rates - rate) > 1e-9
+        assert ((rates <= rate) == (one_sided <= border))[worse & clear].all()
+
+
+def test_many_troubles_do_not_loosen_the_bar_for_a_strength():
+    p = np.array([0.02, 0.5, 0.6, 0.7])
+    gap = np.array([6.0, -1.0, 1.0, 2.0])
+    troubled = p.copy()
+    troubled[1] = 1e-6
+    assert directional_rates(troubled, gap)[0] == directional_rates(p, gap)[0]
+    assert benjamini_hochberg(troubled)[0] < benjamini_hochberg(p)[0]
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(-60, 60), st.floats(0.1, 20)), min_size=1, max_size=8))
+def test_no_gap_is_shrunk_by_more_than_its_standard_error_nor_beyond_it(rows):
+    kept, gap, error = np.array(rows).T
+    weights = limited_weights(kept, gap, error)
+    assert ((weights >= kept) & (weights <= 1)).all()
+    assert (np.abs(gap - gap * weights) <= error + 1e-9).all()

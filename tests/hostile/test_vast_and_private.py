@@ -80,6 +80,15 @@ def test_units_of_one_person_are_withheld_however_many(text_file, rows, command,
     assert [finding for finding in published["findings"] if finding["unit"]] == []
 
 
+def test_so_many_units_that_memory_would_not_do_are_refused(text_file, command, items, labels):
+    """Fifty thousand branches of one person: the column names people."""
+    body = [[f"Unit {i}", *(labels[3] for _ in items)] for i in range(50_000)]
+    outcome = command("diagnose", text_file([["Branch", *items], *body]), *SINS)
+    assert outcome.value == 1, outcome.text
+    assert "50,000 groups" in outcome.text
+    assert outcome.megabytes < 500
+
+
 # --- inputs that would expose a person --------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["AuditResult", "audit"]
+__all__ = ["TOLERANCE", "AuditResult", "audit", "small_sets"]
 
 TOLERANCE = 1e-7
 """A coefficient or a residual below this is zero: the matrices hold zeros and ones only."""
@@ -107,7 +107,7 @@ def _classes(shown: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def _exposed(groups: np.ndarray, sizes: np.ndarray, minimum: int) -> np.ndarray | None:
     """A set of fewer people than the minimum that follows from the groups, or None."""
-    targets = _small_sets(groups, sizes, minimum)
+    targets = small_sets(groups, sizes, minimum)
     if not len(targets):
         return None
     matrix = groups.astype(float)
@@ -121,7 +121,7 @@ def _exposed(groups: np.ndarray, sizes: np.ndarray, minimum: int) -> np.ndarray 
     return np.asarray(targets[chosen])
 
 
-def _small_sets(groups: np.ndarray, sizes: np.ndarray, minimum: int) -> np.ndarray:
+def small_sets(groups: np.ndarray, sizes: np.ndarray, minimum: int) -> np.ndarray:
     """Indicators of the small classes, and of the small intersections and differences of two groups."""
     small = np.flatnonzero(sizes < minimum)
     found = [np.eye(len(sizes))[small]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 
 from servicediag.diagnosis.audit import audit
 
-__all__ = ["PrivacyRules", "hidden_cells"]
+__all__ = ["PrivacyRules", "hidden_cells", "near_an_end"]
 
 UNANIMITY_BELOW = 10
 """Groups smaller than this do not show a number that tells what (nearly) everybody answered."""
@@ -73,13 +73,13 @@ def hidden_cells(
     table = cells.reset_index(drop=True)
     hidden = np.full(len(table), "", dtype=object)
     small = table["n"].to_numpy() < minimum
+    if closed is not None:
+        hidden[closed] = "ledger"
     if rules.unanimity:
-        hidden[_unanimous(table) & ~small] = "unanimity"
+        hidden[_unanimous(table, minimum) & ~small] = "unanimity"
     if rules.partial_answers:
         apart, n = table["n_apart"].to_numpy(), table["n"].to_numpy()
         hidden[(apart > 0) & (apart < minimum) & (n < UNANIMITY_BELOW) & ~small] = "partial_answers"
-    if closed is not None:
-        hidden[closed] = "ledger"
     if rules.minimum_group:
         hidden[small] = "minimum_group"
     if rules.complementary:
@@ -96,23 +96,30 @@ def _complement(hidden: np.ndarray, table: pd.DataFrame, minimum: int, rules: Pr
     wholes = dict(zip(places, np.flatnonzero(whole), strict=True))
     n, total = table["n"].to_numpy(float), table["total"].to_numpy(float)
     squares = table["total_squares"].to_numpy(float)
+    counts = table[[name for name in table.columns if str(name).startswith("count_")]].to_numpy()
     ranges = np.where((table["kind"] == "indicator").to_numpy(), 1.0, 100.0)
+    units, names = pd.factorize(table["unit"])
+    of_unit = np.asarray(names).astype(str)
     open_wholes: set[int] = set()
-    for key, source in table[~whole].groupby(["by", *SOURCE], sort=False):
-        sizes = source.groupby("unit")["n"].max()
-        for score, group in source.groupby(SCORE, sort=False):
+    parts = table.loc[~whole, ["by", *SOURCE]]
+    for key, source in _positions(parts):
+        inside = parts.index.to_numpy()[source]
+        sizes = np.zeros(len(of_unit))
+        np.maximum.at(sizes, units[inside], n[inside])
+        for score, group in _positions(table.loc[inside, SCORE]):
             at = wholes.get((*key[1:], *score))
             if at is None or hidden[at] != "":
                 continue
-            rows = group.index.to_numpy()
+            rows = inside[group]
             rest = tuple(float(sums[at] - sums[rows].sum()) for sums in (n, total, squares))
-            order = np.lexsort((group["unit"].to_numpy().astype(str), sizes.loc[group["unit"]].to_numpy()))
-            rows = rows[order]
-            guarded = (hidden[rows] != "") & rules.interval
+            rows = rows[np.lexsort((of_unit[units[rows]], sizes[units[rows]]))]
+            # what the ledger withholds is looked after by its own audit
+            guarded = (hidden[rows] != "") & (hidden[rows] != "ledger") & rules.interval
             scale = ranges[at]
             sums = np.array([n[rows], total[rows] / scale, squares[rows] / scale**2])
             of_rest = np.array([rest[0], rest[1] / scale, rest[2] / scale**2])
-            pool = _Pool(sums, guarded, of_rest, minimum, rules.interval)
+            chosen = counts[np.append(at, rows)] if score[0] == "item" and rules.interval else None
+            pool = _Pool(sums, guarded, of_rest, minimum, rules.interval, chosen)
             if not _hide_units(hidden, rows, pool):
                 open_wholes.add(int(at))
     if open_wholes:
@@ -122,12 +129,19 @@ def _complement(hidden: np.ndarray, table: pd.DataFrame, minimum: int, rules: Pr
         hidden[np.array(every) & (hidden == "")] = "complementary"
 
 
+def _positions(keys: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
+    """The rows of each combination of texts, without a copy of the table."""
+    for key, rows in keys.groupby(list(keys.columns), sort=False).indices.items():
+        yield tuple(map(str, key)) if isinstance(key, tuple) else (str(key),), np.asarray(rows)
+
+
 @dataclass(frozen=True)
 class _Pool:
     """Units of a grouping, and the people of no unit (``rest``), who are in the whole only.
 
     ``sums`` and ``rest`` hold n, total and squares, of answers from 0 to 1. ``guarded`` are the units that are hidden
-    for their own sake, not to protect another one.
+    for their own sake, not to protect another one. ``chosen`` counts the answers to an item by option, of the whole
+    first.
     """
 
     sums: np.ndarray
@@ -135,9 +149,12 @@ class _Pool:
     rest: np.ndarray
     minimum: int
     interval: bool
+    chosen: np.ndarray | None = None
 
     def is_safe(self, concealed: np.ndarray) -> bool:
         """Nothing is concealed, or what is concealed cannot be worked out from the whole and the units shown."""
+        if self._options_tell(concealed):
+            return False
         few_in_none = bool(0 < self.rest[0] < self.minimum) or self._tells_of_each(self.rest)
         if not concealed.any() and not few_in_none:
             return True
@@ -150,6 +167,15 @@ class _Pool:
         if self._tells_of_each(together):
             return False
         return bool((feasible_width(sizes, *together) >= FEASIBLE_SHARE * sizes - 1e-9).all())
+
+    def _options_tell(self, concealed: np.ndarray) -> bool:
+        """Whether few people, whose answers by option are left when those of the larger units are taken away, agree."""
+        if self.chosen is None:
+            return False
+        counted = ~concealed & (self.sums[0] >= UNANIMITY_BELOW)
+        left = self.chosen[0] - self.chosen[1:][counted].sum(axis=0)
+        n = left.sum()
+        return bool(0 < n < UNANIMITY_BELOW and left.max() >= n - 1)
 
     def _tells_of_each(self, sums: np.ndarray) -> bool:
         """Whether so few people agree so nearly that each one's answer is known."""
@@ -176,16 +202,24 @@ def _hide_units(hidden: np.ndarray, rows: np.ndarray, pool: _Pool) -> bool:
     The order is the same for every score of a form, so that the same unit is taken for all of them.
     """
     concealed = hidden[rows] != ""
-    for position in range(len(rows)):
+    for position in np.flatnonzero(~concealed):
         if pool.is_safe(concealed):
             return True
-        if not concealed[position]:
-            concealed[position] = True
-            hidden[rows[position]] = "complementary"
+        concealed[position] = True
+        hidden[rows[position]] = "complementary"
     return pool.is_safe(concealed)
 
 
-def _unanimous(table: pd.DataFrame) -> np.ndarray:
+def near_an_end(n: np.ndarray, total: np.ndarray, minimum: int) -> np.ndarray:
+    """Groups whose total of answers from 0 to 1 leaves some set of fewer people than the minimum less than a fifth."""
+    found = np.zeros(len(n), dtype=bool)
+    for m in range(1, minimum):
+        width = np.minimum(total, m) - np.maximum(0.0, total - (n - m))
+        found |= (n > m) & (width < FEASIBLE_SHARE * m)
+    return found
+
+
+def _unanimous(table: pd.DataFrame, minimum: int) -> np.ndarray:
     """Small groups in which all, or all but one, gave the same answer; and scores on which nobody differs."""
     counts = table[[name for name in table.columns if str(name).startswith("count_")]].to_numpy()
     n, total = table["n"].to_numpy(float), table["total"].to_numpy(float)
@@ -195,7 +229,7 @@ def _unanimous(table: pd.DataFrame) -> np.ndarray:
     of_item = (kind == "item") & (counts.max(axis=1, initial=0) >= n - 1)
     # where all are near to an end of the scale, or to one another, each one's answer is known to a fifth of its range
     near = feasible_width(1.0, np.maximum(n, 1), total / 100.0, squares / 100.0**2) < FEASIBLE_SHARE
-    of_score = (kind != "indicator") & near
+    of_score = (kind != "indicator") & (near | near_an_end(n, total / 100.0, minimum))
     masked = (n < UNANIMITY_BELOW) & (of_indicator | of_item | of_score)
     # quadrants add up to everybody: one masked quadrant would follow from the four others
     quadrant = np.flatnonzero((kind == "indicator") & table["name"].str.startswith("quadrant_").to_numpy())

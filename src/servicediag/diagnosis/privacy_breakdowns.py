@@ -15,6 +15,7 @@ from servicediag.diagnosis.privacy import (
     SOURCE,
     UNANIMITY_BELOW,
     feasible_width,
+    near_an_end,
 )
 from servicediag.diagnosis.sensitive import sensitive_cells
 from servicediag.diagnosis.sums import BACKGROUND, WHOLE
@@ -146,7 +147,7 @@ def _alone(table: pd.DataFrame, minimum: int) -> np.ndarray:
     n, total, squares = (table[name].to_numpy(float) for name in ("n", "total", "total_squares"))
     of_indicator = (table["kind"] == "indicator").to_numpy() & ((total < 2) | (n - total < 2))
     near = feasible_width(1.0, np.maximum(n, 1), total / 100.0, squares / 100.0**2) < FEASIBLE_SHARE
-    of_score = (table["kind"] == "score").to_numpy() & near
+    of_score = (table["kind"] == "score").to_numpy() & (near | near_an_end(n, total / 100.0, minimum))
     return np.asarray((n < minimum) | ((n < UNANIMITY_BELOW) & (of_indicator | of_score)))
 
 

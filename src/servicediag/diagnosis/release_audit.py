@@ -1,0 +1,272 @@
+"""What several releases, put together, tell about few people: linear algebra, linear programming, and the spread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from servicediag.diagnosis.audit import TOLERANCE, small_sets
+from servicediag.diagnosis.privacy import FEASIBLE_SHARE, UNANIMITY_BELOW, feasible_width
+
+__all__ = ["Fact", "exposing_groups"]
+
+MOST_FACTS = 600
+"""More facts about one variable, or parts that they make, are not audited: then nothing new is shown of it."""
+MOST_PROGRAMS = 3_000
+"""Linear programs for one variable; above, nothing new is shown of it either."""
+SLACK = 1e-4
+"""Points by which sums may differ because they were written down with six digits."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """The answers of these people, in points from 0 to 100, add up to ``total`` less the errors.
+
+    Attributes
+    ----------
+    people : ndarray of bool
+        Which of all respondents of all releases.
+    errors : mapping of name -> float
+        Roundings that were added, each with the most that it may be either way, in points.
+    group : str or None
+        The group of the new release that the fact comes from; None for what was shown earlier.
+    """
+
+    people: np.ndarray
+    total: float
+    squares: float | None = None
+    errors: Mapping[str, float] = field(default_factory=dict)
+    group: str | None = None
+
+
+def exposing_groups(facts: Sequence[Fact], minimum: int) -> set[str]:
+    """Groups of the new release that must not be shown beside the others and what was shown earlier.
+
+    Of every set of fewer people than the minimum that the groups make, the sum must not follow, and must be able to
+    lie anywhere in a fifth of its range. What earlier releases tell by themselves cannot be helped.
+
+    Parameters
+    ----------
+    facts : sequence of Fact
+        Of one variable: those of earlier releases, and those of the new one.
+    minimum : int
+
+    Examples
+    --------
+    Six people earlier, now without the last of them; the sum of the others would tell the answer of the sixth.
+
+    >>> everybody, fewer = np.ones(6, dtype=bool), np.arange(6) < 5
+    >>> exposing_groups([Fact(everybody, 300.0), Fact(fewer, 240.0, group="now")], 5)
+    {'now'}
+    """
+    gone: set[str] = set()
+    while True:
+        left = _distinct([fact for fact in facts if fact.group not in gone or fact.group is None])
+        if all(fact.group is None for fact in left):
+            return gone
+        found = _System(left, minimum).exposing()
+        if not found:
+            return gone
+        gone |= found
+
+
+def _distinct(facts: Iterable[Fact]) -> list[Fact]:
+    """Facts without those that were known earlier, and without empty ones."""
+    known: dict[bytes, list[float]] = {}
+    kept = []
+    for fact in sorted(facts, key=lambda fact: fact.group is not None):
+        if not fact.people.any():
+            continue
+        if not fact.errors:
+            totals = known.setdefault(np.packbits(fact.people).tobytes(), [])
+            if any(abs(total - fact.total) < 2 * SLACK for total in totals):
+                continue
+            totals.append(fact.total)
+        kept.append(fact)
+    return kept
+
+
+class _System:
+    """The facts as linear equations in the sums of people who are in exactly the same groups, and in the errors."""
+
+    def __init__(self, facts: Sequence[Fact], minimum: int) -> None:
+        self._facts, self._minimum = facts, minimum
+        inside = np.array([fact.people for fact in facts])
+        patterns, sizes = np.unique(np.packbits(inside, axis=0).T, axis=0, return_counts=True)
+        bits = np.unpackbits(patterns.T, axis=0, count=len(facts)).astype(bool)
+        filled = bits.any(axis=0)
+        self._groups, self._sizes = bits[:, filled], sizes[filled]
+        names = list(dict.fromkeys(name for fact in facts for name in fact.errors))
+        self._half = np.array([max(fact.errors.get(name, 0.0) for fact in facts) for name in names])
+        errors = np.array([[float(name in fact.errors) for name in names] for fact in facts]).reshape(len(facts), -1)
+        self._matrix = np.hstack([self._groups.astype(float), errors])
+        self._totals = np.array([fact.total for fact in facts])
+        self._new = np.array([fact.group is not None for fact in facts])
+        self._points: list[np.ndarray] = []
+        self._programs = 0
+        self._slack = np.full(len(facts), SLACK)
+
+    def exposing(self) -> set[str]:
+        """Groups of which one has to go, or a reason for none."""
+        everything = {fact.group for fact in self._facts if fact.group is not None}
+        if max(self._matrix.shape) > MOST_FACTS:
+            return everything
+        targets = small_sets(self._groups, self._sizes, self._minimum)
+        if len(targets):
+            weights = self._weights_of_what_follows(targets)
+            if weights is not None:
+                return self._chosen(weights) or everything
+            known = self._narrow(targets)
+            if known is not None:
+                return self._chosen(known) or everything
+        return self._told_by_spread()
+
+    def _chosen(self, weights: np.ndarray) -> set[str]:
+        """The smallest new group that takes part."""
+        parts = np.flatnonzero((np.abs(weights) > TOLERANCE) & self._new).tolist()
+        if not parts:
+            return set()
+        people = self._groups @ self._sizes
+        group = self._facts[min(parts, key=lambda row: (people[row], row))].group
+        return set() if group is None else {group}
+
+    def _weights_of_what_follows(self, targets: np.ndarray) -> np.ndarray | None:
+        """How the facts add up to a small set that did not follow before; None where there is none."""
+        wide = np.hstack([targets, np.zeros((len(targets), len(self._half)))])
+        follows = _in_row_space(self._matrix, wide)
+        if follows.any() and not self._new.all():
+            follows &= ~_in_row_space(self._matrix[~self._new], wide)
+        if not follows.any():
+            return None
+        target = wide[np.flatnonzero(follows)[0]]
+        return np.asarray(np.linalg.lstsq(self._matrix.T, target, rcond=None)[0])
+
+    def _narrow(self, targets: np.ndarray) -> np.ndarray | None:
+        """What the facts weigh in for a small set whose sum is known too well; None where there is none."""
+        if not self._make_feasible():
+            return np.ones(len(self._facts))
+        for target in targets:
+            needed = FEASIBLE_SHARE * 100.0 * float(target @ self._sizes)
+            if self._width_so_far(target) >= needed or self._told_by_large_groups(target):
+                continue
+            ends = [self._end(sign * target) for sign in (1.0, -1.0)]
+            if ends[0][0] is None or ends[1][0] is None or self._programs > MOST_PROGRAMS:
+                return np.ones(len(self._facts))
+            if -(ends[0][0] + ends[1][0]) >= needed or self._known_before(target, needed):
+                continue
+            return np.asarray(ends[0][1] + ends[1][1])
+        return None
+
+    def _width_so_far(self, target: np.ndarray) -> float:
+        """How far apart the sums of the target are in the solutions that were met."""
+        if not self._points:
+            return 0.0
+        sums = np.array(self._points) @ target
+        return float(sums.max() - sums.min())
+
+    def _told_by_large_groups(self, target: np.ndarray) -> bool:
+        """Whether groups of ten or more are so near an end of the scale that they tell of each of these people."""
+        told = np.zeros(len(target), dtype=bool)
+        for row, fact in enumerate(self._facts):
+            n = float(self._groups[row] @ self._sizes)
+            part = (target > 0) & self._groups[row]
+            people = float(part @ self._sizes)
+            if fact.errors or n < UNANIMITY_BELOW or not people:
+                continue
+            low, high = max(0.0, fact.total - 100.0 * (n - people)), min(100.0 * people, fact.total)
+            if high - low < 2 * FEASIBLE_SHARE * 100.0 * people:
+                told |= part
+        return bool((told == (target > 0)).all())
+
+    def _known_before(self, target: np.ndarray, needed: float) -> bool:
+        """Whether the earlier releases alone tell as much."""
+        earlier = [fact for fact in self._facts if fact.group is None]
+        if not earlier:
+            return False
+        rows = ~self._new
+        ends = [self._end(sign * target, rows)[0] for sign in (1.0, -1.0)]
+        return ends[0] is not None and ends[1] is not None and -(ends[0] + ends[1]) < needed
+
+    def _bounds(self, rows: np.ndarray) -> list[tuple[float, float]]:
+        sums = [(0.0, 100.0 * n) for n in self._sizes.tolist()]
+        return [*sums, *((-h, h) for h in self._half.tolist()), *((-s, s) for s in self._slack[rows].tolist())]
+
+    def _end(self, costs: np.ndarray, rows: np.ndarray | None = None) -> tuple[float | None, np.ndarray]:
+        """Least value of the costs that fits the facts, and what each fact weighs in."""
+        from scipy.optimize import linprog
+
+        self._programs += 1
+        rows = np.ones(len(self._facts), dtype=bool) if rows is None else rows
+        matrix = np.hstack([self._matrix[rows], np.eye(int(rows.sum()))])
+        padded = np.append(costs, np.zeros(matrix.shape[1] - len(costs)))
+        found = linprog(padded, A_eq=matrix, b_eq=self._totals[rows], bounds=self._bounds(rows), method="highs")
+        if not found.success:
+            return None, np.zeros(len(self._facts))
+        if rows.all():
+            self._points.append(found.x[: len(costs)])
+        weights = np.zeros(len(self._facts))
+        weights[rows] = found.eqlin.marginals
+        return float(found.fun), np.abs(weights)
+
+    def _make_feasible(self) -> bool:
+        """Where people changed their answers, let earlier facts give way as little as possible."""
+        if self._end(np.zeros(len(self._sizes)))[0] is not None:
+            return True
+        from scipy.optimize import linprog
+
+        n, width = len(self._facts), self._matrix.shape[1]
+        matrix = np.hstack([self._matrix, np.eye(n), -np.eye(n)])
+        costs = np.append(np.zeros(width), np.ones(2 * n))
+        sums = [*((0.0, 100.0 * size) for size in self._sizes.tolist()), *((-h, h) for h in self._half.tolist())]
+        found = linprog(costs, A_eq=matrix, b_eq=self._totals, bounds=[*sums, *[(0.0, None)] * (2 * n)], method="highs")
+        if not found.success:
+            return False
+        given = found.x[width : width + n] - found.x[width + n :]
+        self._totals = self._totals - given
+        self._slack = np.full(n, 10 * SLACK)
+        return self._end(np.zeros(len(self._sizes)))[0] is not None
+
+    def _told_by_spread(self) -> set[str]:
+        """New groups that, taken from a larger one, leave few people who agree so nearly that each is known."""
+        exact = [row for row, fact in enumerate(self._facts) if not fact.errors and fact.squares is not None]
+        size = self._groups @ self._sizes
+        known = np.array([fact.squares or 0.0 for fact in self._facts])
+        for whole in sorted(exact, key=lambda row: -size[row]):
+            for parts in self._disjoint_parts(whole, exact, size):
+                if not any(self._new[row] for row in (whole, *parts)):
+                    continue
+                left = size[whole] - sum(size[row] for row in parts)
+                if not 0 < left < UNANIMITY_BELOW:
+                    continue
+                total = self._totals[whole] - self._totals[parts].sum()
+                squares = known[whole] - known[parts].sum()
+                if feasible_width(1.0, left, total / 100.0, squares / 1e4) < FEASIBLE_SHARE:
+                    weights = np.zeros(len(self._facts))
+                    weights[[whole, *parts]] = 1.0
+                    return self._chosen(weights)
+        return set()
+
+    def _disjoint_parts(self, whole: int, exact: Sequence[int], size: np.ndarray) -> Iterator[list[int]]:
+        """Groups within the whole that have nobody in common, the largest first; and each of them alone."""
+        inside = [
+            row
+            for row in sorted(exact, key=lambda row: (-size[row], row))
+            if size[row] < size[whole] and not (self._groups[row] > self._groups[whole]).any()
+        ]
+        used = np.zeros(self._groups.shape[1], dtype=bool)
+        taken = []
+        for row in inside:
+            if not (used & self._groups[row]).any():
+                used |= self._groups[row]
+                taken.append(row)
+        yield taken
+        yield from ([row] for row in inside)
+
+
+def _in_row_space(matrix: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    _, values, basis = np.linalg.svd(matrix, full_matrices=False)
+    basis = basis[values > TOLERANCE * max(values[0], 1.0)]
+    residual = targets - (targets @ basis.T) @ basis
+    return np.asarray(np.abs(residual).max(axis=1) < TOLERANCE)

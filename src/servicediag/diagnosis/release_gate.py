@@ -1,0 +1,223 @@
+"""What of a release may be shown beside all earlier ones: the rules for one report and the audit of all, in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from servicediag.diagnosis.evidence import WHOLE, Evidence, Place
+from servicediag.diagnosis.privacy import PrivacyRules, hidden_cells
+from servicediag.diagnosis.privacy_breakdowns import hidden_segments
+from servicediag.diagnosis.release_audit import Fact, exposing_groups
+from servicediag.diagnosis.releases import (
+    PLACE,
+    VARIABLE,
+    Group,
+    Members,
+    Release,
+    Shown,
+    Source,
+    Variable,
+    segment_place,
+)
+from servicediag.diagnosis.sensitive import sensitive_cells
+from servicediag.results import table_rows
+
+__all__ = ["REST", "ReleaseGate"]
+
+REST = "\x00rest"
+"""Grouping of the people of no unit; no column can have that name, since control characters are refused there."""
+UNITS = "\x00units "
+"""Before a grouping's name: all of its units together, which the gap of any unit to the rest tells."""
+Rows = Mapping[Variable, Mapping[Place, Shown]]
+"""What is shown of each variable, by group."""
+
+
+@dataclass(frozen=True)
+class ReleaseGate:
+    """One form and wave of a release.
+
+    Attributes
+    ----------
+    errors : mapping of (place, variable) -> tuple of (name, float)
+        Roundings that are part of the evidence's sums, in points.
+    """
+
+    evidence: Evidence
+    members: Members
+    source: Source
+    errors: Mapping[tuple[Place, Variable], tuple[tuple[str, float], ...]]
+    minimum: int
+    rules: PrivacyRules
+
+    def against(self, releases: Sequence[Release]) -> tuple[Evidence, dict[Place, Group]]:
+        """The evidence with what must not be shown beside the releases closed, and the groups to be kept."""
+        groups = {place: people for place, people in self.members.groups.items() if place[2:5] == self.source}
+        groups |= {p: people for p, people in self.members.segments.items() if p[2:5] == self.source}
+        everybody = groups[WHOLE, WHOLE, *self.source]
+        for by in self.evidence.groupings:
+            units = [
+                people for place, people in self.members.groups.items() if (place[0], place[2:5]) == (by, self.source)
+            ]
+            groups[UNITS + by, "", *self.source] = frozenset().union(*units)
+            groups[UNITS + by, REST, *self.source] = everybody
+        before = _Earlier(releases, groups, self.source, self.members)
+        evidence = self.evidence
+        while True:
+            cells = self._cells(evidence)
+            shown = self._shown(cells)
+            closed = self._exposing(before, shown)
+            if not closed:
+                break
+            evidence = replace(evidence, closed_cells=evidence.closed_cells | closed)
+        of_segments = self._shown_segments(evidence, cells)
+        if before.any and of_segments and any(before.exposing(_joined(shown, of_segments), self.minimum)):
+            mine = np.logical_and.reduce(
+                [(evidence.segments[c] == v).to_numpy() for c, v in zip(PLACE[2:], self.source, strict=True)]
+            )
+            evidence = replace(evidence, segments=evidence.segments[~mine].reset_index(drop=True))
+            of_segments = {}
+        means: dict[Place, dict[Variable, Shown]] = {}
+        for variable, places in _joined(shown, of_segments).items():
+            for place, one in places.items():
+                means.setdefault(place, {})[variable] = one
+        kept = {
+            p: Group(people, means.get(p, {})) for p, people in groups.items() if p in means or p in self.members.groups
+        }
+        return evidence, kept
+
+    def _cells(self, evidence: Evidence) -> pd.DataFrame:
+        """Cells of this form and wave with the rule that hides each."""
+        cells = evidence.cells
+        mine = np.logical_and.reduce([(cells[c] == v).to_numpy() for c, v in zip(PLACE[2:], self.source, strict=True)])
+        cells = cells[mine].reset_index(drop=True)
+        keys = cells[[*PLACE, *VARIABLE]].itertuples(index=False, name=None)
+        closed = np.array([k[:5] in evidence.closed or k in evidence.closed_cells for k in keys], dtype=bool)
+        atoms = {source: people for source, people in evidence.atoms.items() if source == self.source}
+        hidden = hidden_cells(cells, atoms, self.minimum, self.rules, closed, sensitive_cells(cells))
+        return cells.assign(hidden=pd.Series(hidden, index=cells.index, dtype=object))
+
+    def _shown(self, cells: pd.DataFrame) -> dict[Variable, dict[Place, Shown]]:
+        """What the cells show, and what gaps to the rest show besides."""
+        found: dict[Variable, dict[Place, Shown]] = {}
+        for row in table_rows(cells[(cells["hidden"] == "").to_numpy()]):
+            place, variable = (row.by, row.unit, *self.source), (row.kind, row.dimension, row.name)
+            errors = self.errors.get((place, variable), ())
+            squares = None if errors else float(row.total_squares) * (1e4 if row.kind == "indicator" else 1.0)
+            found.setdefault(variable, {})[place] = Shown(int(row.n), row.total / row.n, squares, errors)
+        for by in self.evidence.groupings:
+            self._add_units(found, cells, by)
+        return found
+
+    def _add_units(self, found: dict[Variable, dict[Place, Shown]], cells: pd.DataFrame, by: str) -> None:
+        """All units together, where one of them is shown with its gap."""
+        judged = cells[(cells["kind"] != "indicator").to_numpy()]
+        whole = {
+            (row.kind, row.dimension, row.name): (float(row.n), float(row.total))
+            for row in table_rows(judged[(judged["by"] == WHOLE).to_numpy()])
+        }
+        units = judged[(judged["by"] == by).to_numpy()]
+        places = [place for place in self.members.groups if place[0] == by and place[2:5] == self.source]
+        for variable, inside in units.groupby(VARIABLE, sort=False):
+            if not (inside["hidden"] == "").any():
+                continue
+            key = (str(variable[0]), str(variable[1]), str(variable[2]))
+            n, total = float(inside["n"].sum()), float(inside["total"].sum())
+            rest = whole[key][0] - n
+            place, mine = (UNITS + by, "", *self.source), places
+            if 0 < rest < self.minimum or (rest > 0 and (inside["hidden"] != "").any()):
+                # the reference of the gaps includes the people of no unit
+                n, total = whole[key]
+                place, mine = (UNITS + by, REST, *self.source), [*places, (REST, "", *self.source)]
+            errors = tuple(dict.fromkeys(one for part in mine for one in self.errors.get((part, key), ())))
+            found[key][place] = Shown(int(n), total / n, None, errors)
+
+    def _exposing(self, before: _Earlier, shown: Rows) -> frozenset[tuple[str, ...]]:
+        """Cells that tell of few people beside the earlier releases."""
+        if not before.any:
+            return frozenset()
+        gone = set()
+        for variable, place in before.exposing(shown, self.minimum):
+            if place[0].startswith(UNITS):
+                by = place[0].removeprefix(UNITS)
+                gone |= {(*p, *variable) for p in shown[variable] if p[0] == by}
+            else:
+                gone.add((*place, *variable))
+        return frozenset(gone)
+
+    def _shown_segments(self, evidence: Evidence, cells: pd.DataFrame) -> dict[Variable, dict[Place, Shown]]:
+        """What breakdowns by background show."""
+        table = evidence.segments
+        mine = np.logical_and.reduce([(table[c] == v).to_numpy() for c, v in zip(PLACE[2:], self.source, strict=True)])
+        table = table[mine].reset_index(drop=True)
+        if table.empty:
+            return {}
+        table = table[hidden_segments(table, cells, self.minimum, evidence.segment_atoms) == ""]
+        found: dict[Variable, dict[Place, Shown]] = {}
+        for row in table_rows(table):
+            place = segment_place(row.by, row.unit, row.background, row.category, self.source)
+            found.setdefault((row.kind, row.dimension, row.name), {})[place] = Shown(int(row.n), row.total / row.n)
+        return found
+
+
+def _joined(first: Rows, second: Rows) -> dict[Variable, dict[Place, Shown]]:
+    return {key: {**first.get(key, {}), **second.get(key, {})} for key in dict.fromkeys((*first, *second))}
+
+
+class _Earlier:
+    """Everything that was shown of a form before, and the people of it and of the new release."""
+
+    def __init__(
+        self, releases: Sequence[Release], now: Mapping[Place, frozenset[str]], source: Source, members: Members
+    ) -> None:
+        self.any = any(group.means for release in releases for group in release.groups.values())
+        self._source, self._members = source, members
+        if not self.any:
+            return
+        everybody = frozenset().union(*now.values(), *(g.members for r in releases for g in r.groups.values()))
+        self._columns = {person: column for column, person in enumerate(sorted(everybody))}
+        self._now = {place: self._mask(people) for place, people in now.items()}
+        self._before = [
+            (number, release, place, group, self._mask(group.members))
+            for number, release in enumerate(releases)
+            for place, group in release.groups.items()
+            if group.means
+        ]
+
+    def _mask(self, people: frozenset[str]) -> np.ndarray:
+        inside = np.zeros(len(self._columns), dtype=bool)
+        inside[[self._columns[person] for person in people if person in self._columns]] = True
+        return inside
+
+    def exposing(self, shown: Rows, minimum: int) -> Iterator[tuple[Variable, Place]]:
+        """Variables and groups of the new release that would tell of few people."""
+        for variable, places in shown.items():
+            facts = [*self._known(variable)]
+            silent = self._silent(self._members.unanswered, self._source, variable)
+            names = {}
+            for place, one in places.items():
+                names[place_name := "\x00".join(place)] = place
+                facts.append(_fact(self._now[place] & ~silent, one, variable, "now", place_name))
+            for name in sorted(exposing_groups(facts, minimum)):
+                yield variable, names[name]
+
+    def _known(self, variable: Variable) -> Iterator[Fact]:
+        for number, release, place, group, people in self._before:
+            one = group.means.get(variable)
+            if one is not None:
+                silent = self._silent(release.unanswered, (place[2], place[3], place[4]), variable)
+                yield _fact(people & ~silent, one, variable, str(number), None)
+
+    def _silent(
+        self, unanswered: Mapping[tuple[Source, Variable], frozenset[str]], source: Source, variable: Variable
+    ) -> np.ndarray:
+        return self._mask(unanswered.get((source, variable), frozenset()))
+
+
+def _fact(people: np.ndarray, one: Shown, variable: Variable, release: str, group: str | None) -> Fact:
+    points = 100.0 if variable[0] == "indicator" else 1.0
+    errors = {f"{release}:{name}": half for name, half in one.errors}
+    return Fact(people, points * one.mean * one.n, one.squares, errors, group)
