@@ -77,6 +77,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the study and its reports.")] = Path(
         "servicediag-demo"
     ),
+    language: LanguageOption = "en",
     force: ForceOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -85,8 +86,9 @@ def demo(
         from servicediag.demo import STEPS, print_demo, run_demo
         from servicediag.terminal import console, progress
 
+        _known_report_language(language)
         with progress(STEPS) as next_step:
-            result = run_demo(out, overwrite=force, progress=next_step)
+            result = run_demo(out, language=language, overwrite=force, progress=next_step)
         print_demo(result, console())
 
 
@@ -308,10 +310,11 @@ def diagnose(
                     raise
                 raise typer.BadParameter(as_options(str(error))) from None
             steps()
+            diagnosis = diagnosis.in_language(language)
             for path in files:
-                extra = {} if path.suffix == ".json" else {"language": language, "theme": look}
+                extra = {} if path.suffix == ".json" else {"theme": look}
                 getattr(diagnosis, _REPORTS[path.suffix])(path, overwrite=True, **extra)
-        print_diagnosis(diagnosis, console(), language=language)
+        print_diagnosis(diagnosis, console())
         for note in diagnosis.study["notes"]:
             line(console(), note)
         _say_written(wanted)

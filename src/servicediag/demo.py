@@ -140,13 +140,17 @@ class Demo:
     others: tuple[Finding, ...]
 
 
-def run_demo(folder: str | Path, *, overwrite: bool = False, progress: Callable[[], None] | None = None) -> Demo:
+def run_demo(
+    folder: str | Path, *, language: str = "en", overwrite: bool = False, progress: Callable[[], None] | None = None
+) -> Demo:
     """Write a study into a folder, run the main job on its files, and write the three reports beside them.
 
     Parameters
     ----------
     folder : str or Path
         Made if it does not exist. Files of an earlier demo are replaced.
+    language : str
+        Language of the reports; the made-up answers are English.
     overwrite : bool
         Also replace files of these names that no demo wrote.
     progress : callable, optional
@@ -178,7 +182,7 @@ def run_demo(folder: str | Path, *, overwrite: bool = False, progress: Callable[
     step()
     tables = [reliability(responses).to_frame() for responses in exports.values()]
     step()
-    diagnosis = diagnose(*exports.values(), minimum_group=MINIMUM_GROUP)
+    diagnosis = diagnose(*exports.values(), minimum_group=MINIMUM_GROUP).in_language(language)
     step()
     diagnosis.to_excel(place / "report.xlsx", overwrite=True)
     diagnosis.to_html(place / "report.html", overwrite=True)
@@ -314,39 +318,52 @@ def _compared(trouble: Trouble, finding: Finding | None) -> dict[str, Any]:
     }
 
 
-def print_demo(demo: Demo, console: Console, *, language: str = "en") -> None:
-    """Print what was planted beside what was found, and where the files are."""
+def print_demo(demo: Demo, console: Console) -> None:
+    """Print what was planted beside what was found, and where the files are, in the language of the reports."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     from servicediag.terminal import line, say
     from servicediag.wording import text
+    from servicediag.wording.numbers import number
+    from servicediag.wording.telling import figure, retold
+
+    language = demo.diagnosis.language
+
+    def tell(key: str, **values: Any) -> None:
+        say(console, f"demo.{key}", language=language, **values)
 
     counts: dict[str, Any] = {name.removesuffix(".xlsx"): count for name, count in demo.n_respondents.items()}
-    say(console, "demo.study", units=len(BRANCHES), **counts)
+    tell("study", units=len(BRANCHES), **counts)
     alphas = demo.reliability["alpha"].dropna()
-    say(console, "demo.reliability", low=f"{alphas.min():.2f}", high=f"{alphas.max():.2f}", n=len(alphas))
+    tell("reliability", low=number(alphas.min(), 2, language), high=number(alphas.max(), 2, language), n=len(alphas))
     table = Table(title=Text(text("cli.demo.planted", language)), box=box.SIMPLE_HEAD, title_justify="left")
     for name in ("where", "planted", "found", "cause"):
         table.add_column(text(f"cli.demo.column.{name}", language), overflow="fold")
     for row in demo.comparison.to_dict("records"):
         verdict = text("cli.demo.not_found", language)
         if row["tier"] is not None:
-            interval = f"{row['ci_low']:.0f} to {row['ci_high']:.0f}"
-            verdict = f"{row['tier']}, {row['severity']}: {row['estimate']:.0f} ({interval})"
+            sure, size = (text(f"report.value.{name}.{row[name]}", language) for name in ("tier", "severity"))
+            estimate, low, high = (
+                retold(figure(row[name], ".0f"), language) for name in ("estimate", "ci_low", "ci_high")
+            )
+            verdict = text("cli.demo.found", language, tier=sure, severity=size, estimate=estimate, low=low, high=high)
         cells = (
             row["unit"] or text("cli.demo.everywhere", language),
-            text("cli.demo.points", language, story=row["story"], points=f"{row['points']:.0f}"),
+            text(
+                "cli.demo.points", language, story=row["story"], points=retold(figure(row["points"], ".0f"), language)
+            ),
             verdict,
             "\n".join(row["supported"]),
         )
         table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
-    say(console, "demo.beyond", count=len(demo.others))
+    tell("beyond", count=len(demo.others))
     for finding in demo.others:
-        line(console, f"{finding.title} ({finding.tier})", indent=2)
-    say(console, "demo.privacy", unit=BRANCHES[-1], people=EMPLOYEES[-1], minimum=MINIMUM_GROUP)
-    say(console, "demo.files", folder=demo.folder)
+        tier = text(f"report.value.tier.{finding.tier}", language)
+        line(console, f"{finding.title} ({tier})", indent=2)
+    tell("privacy", unit=BRANCHES[-1], people=EMPLOYEES[-1], minimum=MINIMUM_GROUP)
+    tell("files", folder=demo.folder)
     for path in demo.files:
         line(console, path.name, indent=2)

@@ -14,6 +14,8 @@ from servicediag.diagnosis.bottleneck import StateProfile, judge_states
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import (
     benjamini_hochberg,
+    directional_rates,
+    limited_weights,
     minimum_effect_p,
     pooled_variance,
     shrinkage_weights,
@@ -361,10 +363,10 @@ def _tier_of_gap(design: _Design, n: np.ndarray, shown: np.ndarray, rng: np.rand
     told = slice(0, int(shown.sum()))
     gap, error = (np.concatenate([getattr(c, name)[told] for c in contrasts]) for name in ("gap", "standard_error"))
     p, p_minimum = (minimum_effect_p(gap, error, contrasts[0].df, least) for least in (0.0, settings.minimum_effect))
-    q, q_minimum = benjamini_hochberg(p), benjamini_hochberg(p_minimum)
+    q, q_minimum = directional_rates(p, gap), benjamini_hochberg(p_minimum)
     people, totals, of_squares = sums[0]
     kept = shrinkage_weights(people, totals, pooled_variance(people, totals, of_squares)[0])
-    shrunk = gap[told] * kept[told]
+    shrunk = gap[told] * limited_weights(kept[told], gap[told], error[told])
     first = slice(0, 1)
     reliability = np.array([_estimated_reliability(design, int(n.sum()), rng)])
     tiers, _ = tiers_of(q[first], q_minimum[first], shrunk[first], gap[first], n[first], reliability, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMN_GLOSSARY", "ConfidenceInterval", "Undefined", "plain", "short_repr", "table_rows"]
+__all__ = ["COLUMN_GLOSSARY", "ConfidenceInterval", "Undefined", "as_html", "plain", "short_repr", "table_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +109,15 @@ COLUMN_GLOSSARY: dict[str, str] = {
     "tier": "how sure: established, likely, watch or abstained",
     "severity": "how large: critical, major, minor or none",
 }
+
+
+def as_html(line: str, table: pd.DataFrame | None = None) -> str:
+    """A line and a table for a notebook: escaped, and kept from MathJax.
+
+    Examples
+    --------
+    >>> as_html("a < b")
+    '<div class="tex2jax_ignore mathjax_ignore"><p>a &lt; b</p></div>'
+    """
+    shown = "" if table is None else table.to_html(index=False, escape=True, na_rep="")
+    return f'<div class="tex2jax_ignore mathjax_ignore"><p>{html.escape(line)}</p>{shown}</div>'

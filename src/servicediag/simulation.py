@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from servicediag.instrument.model import Dimension, Instrument, Item
-from servicediag.results import short_repr
+from servicediag.results import as_html, short_repr
 
 if TYPE_CHECKING:
     from servicediag.responses import Responses
@@ -134,6 +134,9 @@ class SimulatedStudy:
         names = ", ".join(f"{instrument.id}:{form}" for instrument, form in self.parts)
         counts = [("n_respondents", len(self.answers)), ("n_planted", len(self.planted))]
         return short_repr("SimulatedStudy", [("parts", names), *counts])
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self))
 
     def labelled(self, language: str = "en") -> pd.DataFrame:
         """The export as people have it: question texts as headings, labels as answers, blanks as None."""

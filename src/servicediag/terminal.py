@@ -93,12 +93,12 @@ def clean(value: object) -> str:
     return plain_text.clean(str(value))
 
 
-def say(target: Console, key: str, /, *, style: str = "", **values: Any) -> None:
-    """Print a fixed text of ``wording/en/cli.yaml`` with its values filled in, on one line that is never wrapped."""
+def say(target: Console, key: str, /, *, style: str = "", language: str = "en", **values: Any) -> None:
+    """Print a fixed text of the area ``cli`` with its values filled in, on one line that is never wrapped."""
     shown: dict[str, Any] = {
         name: value if isinstance(value, (int, float)) else clean(value) for name, value in values.items()
     }
-    line(target, text(f"cli.{key}", **shown), style=style)
+    line(target, text(f"cli.{key}", language, **shown), style=style)
 
 
 def line(target: Console, content: object, *, style: str = "", indent: int = 0) -> None:

@@ -16,11 +16,12 @@ from servicediag.errors import InsufficientDataError
 from servicediag.report import Theme, charts, plot
 from servicediag.report.cells import Grouping, groupings
 from servicediag.report.charts import Frame
-from servicediag.report.labels import Labels, probability
+from servicediag.report.labels import Labels
 from servicediag.report.plain_text import display_width
 from servicediag.report.publication import printable
 from servicediag.report.svg import to_svg
 from servicediag.report.theme import MINIMUM_CONTRAST, contrast
+from servicediag.wording.numbers import probability
 
 BY = Grouping("department", None)
 

@@ -15,9 +15,9 @@ import pytest
 from servicediag.diagnosis.model import Cause, Diagnosis, Finding
 from servicediag.report import write_json
 
-KEYS = ["schema_version", "servicediag_version", "study", "summary", "findings", "evidence", "items", "indicators",
-        "readiness", "comparisons", "patterns", "changes", "agreement", "segments", "indexes", "answers", "operations",
-        "not_measured", "reliability", "withheld", "method"]  # fmt: skip
+KEYS = ["schema_version", "servicediag_version", "language", "study", "summary", "findings", "evidence", "items",
+        "indicators", "readiness", "comparisons", "patterns", "changes", "agreement", "segments", "indexes", "answers",
+        "operations", "not_measured", "reliability", "withheld", "method"]  # fmt: skip
 
 
 def refuse(constant: str) -> None:
@@ -49,7 +49,7 @@ def test_document_has_the_keys_of_the_contract(document: Any) -> None:
     assert document["schema_version"] == "1.0"
 
 
-@pytest.mark.parametrize("name", KEYS[5:-1])
+@pytest.mark.parametrize("name", KEYS[6:-1])
 def test_every_row_and_column_is_there(diagnosis: Diagnosis, document: Any, name: str) -> None:
     frame = getattr(diagnosis, name)
     assert len(document[name]) == len(frame)

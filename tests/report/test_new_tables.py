@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from servicediag.diagnosis.model import Diagnosis, OpenQuestion, Summary
-from servicediag.report import Theme, group_charts, write_excel, write_html
+from servicediag.report import Theme, group_charts, plot, write_excel, write_html
 from servicediag.report.answer_chart import answers, side_colours
 from servicediag.report.answers import questionnaires
 from servicediag.report.cells import Grouping
@@ -231,3 +231,16 @@ def test_every_unit_of_many_gets_its_own_file(diagnosis: Diagnosis, tmp_path: Pa
     (tmp_path / "a b-units" / "mine.txt").unlink()
     write_html(study, tmp_path / "a b.html", overwrite=True)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a b-units", "a b.html"]
+
+
+@pytest.mark.parametrize(("kind", "about"), [("answers", "seven-sins"), ("changes", "2024-2025"), ("index", None),
+                                             ("agreement", None), ("segments", None)])  # fmt: skip
+def test_every_chart_of_the_page_can_be_had_for_a_notebook(rich: Diagnosis, kind: str, about: str | None) -> None:
+    assert type(plot(rich, kind, about=about)).__module__.startswith("altair")
+
+
+def test_chart_about_what_is_not_there_names_the_choices(rich: Diagnosis) -> None:
+    with pytest.raises(ValueError, match="seven-sins"):
+        plot(rich, "answers", about="readiness")
+    with pytest.raises(ValueError, match="answers"):
+        plot(rich, "gaps", about="seven-sins")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
+from dataclasses import replace
+from html import escape
 from typing import Any
 
 import pytest
 
-from servicediag.diagnosis.model import Diagnosis
+import servicediag
+from servicediag.diagnosis.model import Cause, Diagnosis
 from servicediag.report.plain_text import clean
 
 
@@ -36,3 +41,21 @@ def test_hostile_text_stays_text(
 
 def test_fragment_of_nothing_says_so(empty_diagnosis: Diagnosis) -> None:
     assert "no proof that all is well" in empty_diagnosis._repr_html_()
+
+
+@pytest.mark.parametrize("name", sorted(servicediag.__all__))
+def test_every_public_value_shows_itself_in_a_notebook(name: str) -> None:
+    public = getattr(servicediag, name)
+    no_value = not inspect.isclass(public) or issubclass(public, Exception)
+    # parts of a simulation and of a fault list are read within their whole
+    assert no_value or hasattr(public, "_repr_html_") or name in {"AnswerProcess", "Effect", "Issue"}
+
+
+@pytest.mark.parametrize("name", ["html", "markup", "template"])
+def test_a_finding_and_its_causes_are_shown_as_text(diagnosis: Diagnosis, hostile_texts: Any, name: str) -> None:
+    finding = replace(diagnosis.findings[0], title=getattr(hostile_texts, name))
+    cause = Cause("R01", getattr(hostile_texts, name), "possible")
+    for value in (finding, cause):
+        shown = value._repr_html_()
+        assert escape(getattr(hostile_texts, name)) in shown
+        assert set(re.findall(r"<(\w+)", shown)) == {"div", "p"}

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import string
+from functools import cache
 from importlib.resources import files
 
 import pytest
 
 from servicediag.wording import languages, text
-from servicediag.wording.catalogue import has_text, keys, parse
+from servicediag.wording.catalogue import has_text, parse
+from servicediag.wording.plurals import CATEGORIES
 
 AREAS = sorted(
     entry.name[:-5] for entry in (files("servicediag.wording") / "en").iterdir() if entry.name.endswith(".yaml")
 )
+LANGUAGES = languages()
 
 
 def test_missing_key_raises_and_names_the_key() -> None:
@@ -83,17 +87,63 @@ def test_english_is_there() -> None:
     assert "en" in languages()
 
 
-@pytest.mark.parametrize("area", AREAS)
-def test_every_language_has_every_key_with_the_same_placeholders(area: str) -> None:
-    def placeholders(key: str, language: str) -> set[str]:
-        source = (files("servicediag.wording") / language / f"{area}.yaml").read_text(encoding="utf-8")
-        return {name for _, name, _, _ in string.Formatter().parse(parse(source, area)[key]) if name}
+@cache
+def templates(area: str, language: str) -> dict[str, str]:
+    source = (files("servicediag.wording") / language / f"{area}.yaml").read_text(encoding="utf-8")
+    return parse(source, area)
 
-    singular = {key for key in keys(area) if not key.endswith((".one", ".few", ".many", ".other"))}
-    for language in languages():
-        assert singular <= set(keys(area, language))
-        for key in singular:
-            assert placeholders(key, language) == placeholders(key, "en")
+
+def placeholders(template: str) -> set[tuple[str, str]]:
+    return {(name, form or "") for _, name, form, _ in string.Formatter().parse(template) if name}
+
+
+def plural(area: str) -> set[str]:
+    """Keys that have plural forms in English."""
+    return {key.rpartition(".")[0] for key in templates(area, "en") if key.endswith(".one")}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("area", AREAS)
+def test_every_language_has_exactly_the_keys_of_english(area: str, language: str) -> None:
+    counted = plural(area)
+    english = {key for key in templates(area, "en") if key.rpartition(".")[0] not in counted}
+    wanted = english | {f"{key}.{form}" for key in counted for form in CATEGORIES[language]}
+    found = set(templates(area, language))
+    assert sorted(wanted - found) == [], f"{language}/{area}.yaml lacks texts"
+    assert sorted(found - wanted) == [], f"{language}/{area}.yaml has texts that nothing uses"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("area", AREAS)
+def test_every_language_fills_the_same_placeholders(area: str, language: str) -> None:
+    counted, english = plural(area), templates(area, "en")
+    for key, template in templates(area, language).items():
+        stem, _, form = key.rpartition(".")
+        if stem in counted:
+            # a form for one thing need not say the number
+            most = placeholders(english[f"{stem}.other"])
+            least = most - {("count", "")} if form in ("one", "other") else most
+            assert least <= placeholders(template) <= most, f"{language}: {key}"
+        elif key in english:
+            assert placeholders(template) == placeholders(english[key]), f"{language}: {key}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_codes_before_abstentions_stay_the_same(language: str) -> None:
+    english, told = templates("finding", "en"), templates("finding", language)
+    for key, template in english.items():
+        code = re.match(r"[A-Z][A-Z_]+(?=: )", template)
+        if code and key.startswith("finding.abstention."):
+            assert told[key].startswith(f"{code[0]}: "), f"{language}: {key}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_sheets_have_names_that_a_workbook_takes(language: str) -> None:
+    titles = [
+        text for key, text in templates("report", language).items() if re.match(r"report\.sheet\.\w+\.title\Z", key)
+    ]
+    assert len({title.casefold() for title in titles}) == len(titles)
+    assert [title for title in titles if len(title) > 31 or re.search(r"[\[\]:*?/\\]", title)] == []
 
 
 def test_has_text_knows_what_is_there() -> None:

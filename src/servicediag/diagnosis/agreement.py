@@ -11,24 +11,23 @@ from scipy.special import fdtrc
 
 from servicediag.diagnosis.cells import index_part
 from servicediag.diagnosis.draft import Draft
-from servicediag.diagnosis.evidence import N_CATEGORIES, WHOLE
+from servicediag.diagnosis.evidence import WHOLE
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, Judgement, gap_draft, index_rows
+from servicediag.diagnosis.group_tables import N_CATEGORIES
 from servicediag.diagnosis.levels import level_verdict
 from servicediag.diagnosis.model import AGREEMENT_COLUMNS
 from servicediag.diagnosis.statistics import benjamini_hochberg
-from servicediag.diagnosis.tiers import tier_of
+from servicediag.diagnosis.tiers import NOT_APPLICABLE, tiers_of
 from servicediag.psychometrics.null_distributions import null_distribution
 from servicediag.results import table_rows
+from servicediag.wording.telling import figure, sentence
 
 __all__ = ["agreement_gaps", "average_deviation", "maximum_spread"]
 
 RWG_FROM = 10
 """Fewest people from which r_wg(j) is given."""
 PLACE = ["by", "unit", "instrument", "form", "wave", "dimension"]
-DESCRIPTIVE = (
-    "DISPERSION: how far people disagree is a description; look for the groups of people that differ, such as shifts, "
-    "before anything is concluded."
-)
+DESCRIPTIVE = sentence("finding.abstention.dispersion")
 
 
 def average_deviation(counts: np.ndarray) -> np.ndarray:
@@ -200,35 +199,41 @@ def _findings(study: GapStudy, table: pd.DataFrame) -> Iterable[Draft]:
         difference = units["sd"].to_numpy(float) - elsewhere
         p = {m: _tail(units["sd"].to_numpy(float), elsewhere + m, df, rest_df) for m in (0.0, settings.minimum_effect)}
     q, q_minimum = (benjamini_hochberg(values) for values in p.values())
-    for position, row in enumerate(table_rows(units)):
-        trust = study.trust.get((row.instrument, row.form, row.wave, row.dimension))
+    trust = _trust(study, units)
+    tiers, unreliable = tiers_of(q, q_minimum, difference, difference, units["n"].to_numpy(float), trust, settings)
+    weak = np.array([verdict.startswith("weak") for verdict in units["verdict"].to_numpy(dtype=object)])
+    told = np.flatnonzero(weak & (difference > 0) & ~np.isnan(q) & np.isin(tiers, ["established", "likely"]))
+    for position, row in zip(told, table_rows(units.iloc[told]), strict=True):
         size = float(difference[position])
-        if not row.verdict.startswith("weak") or not size > 0 or np.isnan(q[position]):
-            continue
-        tier, unreliable = tier_of(q[position], q_minimum[position], size, size, row.n, [trust], settings)
-        if tier not in ("established", "likely"):
-            continue
         # the standard error of a standard deviation, twice its variance for tails heavier than the normal's
         error = float(np.sqrt(row.sd**2 / df[position] + elsewhere[position] ** 2 / rest_df[position]))
         yield gap_draft(
             "dispersion",
             (row.by, row.unit, row.wave),
-            Judgement(float(q[position]), float(q_minimum[position]), tier, unreliable),
+            Judgement(float(q[position]), float(q_minimum[position]), tiers[position], bool(unreliable[position])),
             estimate=-size,
             error=error,
             df=float(df[position]),
             n=row.n,
-            comparator="the spread in the other units",
+            comparator=sentence("finding.comparator.spread"),
             settings=settings,
             about=(row.instrument, row.form, row.dimension),
             abstentions=(DESCRIPTIVE,),
             values=(("sd", float(row.sd)),
-                    ("average_deviation", f"{row.average_deviation:.2f}")),
+                    ("average_deviation", figure(row.average_deviation, ".2f"))),
             instrument=row.instrument,
             dimension=row.dimension,
             rater=row.rater,
             form=row.form,
         )  # fmt: skip
+
+
+def _trust(study: GapStudy, units: pd.DataFrame) -> np.ndarray:
+    """Reliability of the scale of each row, ``NOT_APPLICABLE`` where there is none."""
+    keys = zip(*(units[name].to_numpy(dtype=object) for name in ("instrument", "form", "wave", "dimension")),
+               strict=True)  # fmt: skip
+    found = [study.trust.get(key) for key in keys]
+    return np.array([NOT_APPLICABLE if value is None else value for value in found], dtype=float)
 
 
 def _tail(sd: np.ndarray, border: np.ndarray, df: np.ndarray, rest_df: np.ndarray) -> np.ndarray:

@@ -56,7 +56,7 @@ def all_gaps(study: GapStudy) -> GapReport:
     tables = {name: _together(frames) for name, frames in parts.items()}
     missing = tuple(one for report in reports for one in report.not_measured)
     rows = [(one.gap, one.code, one.what, one.settled_by) for one in missing]
-    tables["not_measured"] = pd.DataFrame(rows, columns=list(NOT_MEASURED_COLUMNS))
+    tables["not_measured"] = pd.DataFrame(rows, columns=list(NOT_MEASURED_COLUMNS), dtype=object)
     drafts = tuple(draft for report in reports for draft in report.drafts)
     return GapReport(drafts, tables, missing)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from servicediag.diagnosis.levels import Panel, level_verdict, panel_of, side_we
 from servicediag.diagnosis.model import Finding, Tier
 from servicediag.diagnosis.statistics import benjamini_hochberg
 from servicediag.results import table_rows
+from servicediag.wording.telling import figure, sentence
 
 __all__ = ["attribution_gaps", "attribution_share", "blame_shift_index"]
 
@@ -24,6 +24,8 @@ GAP = "attribution"
 ORGANISATIONAL, PERSONAL = 0.60, 0.40
 """Conventions: shares of the shortfalls from which, and below which, one side is named."""
 N_DRAWS = 4000
+GROUPS_AT_ONCE = 16
+"""Draws are made for so many groups together, which bounds the memory they take."""
 
 
 def attribution_share(organisation: Sequence[float], person: Sequence[float]) -> float:
@@ -56,26 +58,22 @@ def blame_shift_index(staff: float, situation: float, person_share: float) -> fl
     return 100 * (staff / (staff + situation) - person_share)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class _Share:
-    """The organisation's share in one group: draws of it, and what holds a verdict back."""
+    """The organisation's share in one group, what its draws say of it, and what holds a verdict back.
+
+    ``interval`` holds 95 % of the draws, with the estimate inside; ``p`` is the chance that the share does not lie
+    beyond the border of *organisational*, and of *personal*.
+    """
 
     place: Place
     estimate: float
-    draws: np.ndarray
+    interval: tuple[float, float]
+    standard_error: float
+    p: tuple[float, float]
     total: float
     n: int
     environment_free: bool
-
-    @cached_property
-    def interval(self) -> tuple[float, float]:
-        """95 % of the draws, with the estimate inside."""
-        low, high = np.quantile(self.draws, [0.025, 0.975])
-        return float(min(low, self.estimate)), float(max(high, self.estimate))
-
-    @property
-    def standard_error(self) -> float:
-        return float(self.draws.std(ddof=1))
 
 
 def attribution_gaps(study: GapStudy) -> GapReport:
@@ -103,22 +101,21 @@ def _shares(study: GapStudy) -> tuple[list[_Share], list[NotMeasured]]:
     sides = {name: side_weights(panel, getattr(definition, name)) for name in ("person", "organisation")}
     lacking = [name for name, weights in sides.items() if not weights.any()]
     if lacking:
-        what = f"no scale of the side of the {' and of the '.join(lacking)} was answered"
         asked = ", ".join(dict.fromkeys(r.partition("/")[0] for name in lacking for m in getattr(definition, name)
                                         for r in m.references))  # fmt: skip
-        return [], [NotMeasured(GAP, "ONE_SIDE_MISSING", what, f"one of: {asked}")]
+        which = "attribution_both" if len(lacking) > 1 else f"attribution_{lacking[0]}"
+        return [], [NotMeasured.told(GAP, "ONE_SIDE_MISSING", which, instruments=asked)]
     if len(panel.periods) > 1:
-        what = "the two sides were asked in different waves"
-        return [], [NotMeasured(GAP, "DIFFERENT_PERIOD", what, "both sides in the same wave")]
+        return [], [NotMeasured.told(GAP, "DIFFERENT_PERIOD", "attribution_waves")]
     low = _environment(study, panel)
     generator = np.random.default_rng(study.settings.seed)
     normal = generator.standard_normal((N_DRAWS, len(panel.references)))
-    found = []
-    for row, place in enumerate(panel.places):
-        if np.isnan(panel.health[row]).any() or np.isnan(panel.error[row]).any():
-            continue
-        targets = np.array([_target(study, reference, place[1]) for reference in panel.references])
-        found.append(_share(panel, row, targets, sides, normal, low[row]))
+    known = np.flatnonzero(~np.isnan(panel.health).any(axis=1) & ~np.isnan(panel.error).any(axis=1))
+    found: list[_Share] = []
+    for begin in range(0, len(known), GROUPS_AT_ONCE):
+        rows = known[begin : begin + GROUPS_AT_ONCE]
+        targets = np.array([[_target(study, name, panel.places[row][1]) for name in panel.references] for row in rows])
+        found += _shares_of(panel, rows, targets, sides, normal, low)
     return found, []
 
 
@@ -141,22 +138,42 @@ def _environment(study: GapStudy, panel: Panel) -> np.ndarray:
     return free
 
 
-def _share(
-    panel: Panel, row: int, targets: np.ndarray, sides: dict[str, np.ndarray], normal: np.ndarray, free: bool
-) -> _Share:
-    values, vectors = np.linalg.eigh(panel.covariance[row])
-    spread = vectors * np.sqrt(np.maximum(values, 0.0))
-    draws = panel.health[row] + normal @ spread.T
-    short = np.maximum(targets - panel.health[row], 0.0)
-    drawn = np.maximum(targets - draws, 0.0)
-    ours, theirs = short @ sides["organisation"], short @ sides["person"]
-    sums = drawn @ sides["organisation"], drawn @ sides["person"]
+def _shares_of(
+    panel: Panel, rows: np.ndarray, targets: np.ndarray, sides: dict[str, np.ndarray], normal: np.ndarray,
+    free: np.ndarray,
+) -> list[_Share]:  # fmt: skip
+    """The shares of several groups, from draws of the normal posterior of their levels."""
+    values, vectors = np.linalg.eigh(panel.covariance[rows])
+    spread = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    shortfall = targets - panel.health[rows]
+    weights = np.column_stack([sides["organisation"], sides["person"]])
+    ours, theirs = (np.maximum(shortfall, 0.0) @ weights).T
+    drawn = shortfall[:, None, :] - normal @ spread.transpose(0, 2, 1)
+    np.maximum(drawn, 0.0, out=drawn)
+    our_draws, their_draws = np.moveaxis(drawn @ weights, -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        shares = sums[0] / (sums[0] + sums[1])
+        shares = our_draws / (our_draws + their_draws)
+        estimates = ours / (ours + theirs)
     # where a draw has no shortfall at all, neither side has a larger one
-    shares = np.where(np.isnan(shares), 0.5, shares)
-    estimate = float(ours / (ours + theirs)) if ours + theirs > 0 else math.nan
-    return _Share(panel.places[row], estimate, shares, float(ours + theirs), int(panel.n[row].min()), bool(free))
+    shares[np.isnan(shares)] = 0.5
+    lows, highs = np.quantile(shares, [0.025, 0.975], axis=1)
+    errors = shares.std(axis=1, ddof=1)
+    p = (1 + np.column_stack([(shares <= ORGANISATIONAL).sum(axis=1), (shares >= PERSONAL).sum(axis=1)])) / (
+        1 + shares.shape[1]
+    )
+    return [
+        _Share(
+            panel.places[row],
+            float(estimates[k]),
+            (float(min(lows[k], estimates[k])), float(max(highs[k], estimates[k]))),
+            float(errors[k]),
+            (float(p[k, 0]), float(p[k, 1])),
+            float(ours[k] + theirs[k]),
+            int(panel.n[row].min()),
+            bool(free[row]),
+        )
+        for k, row in enumerate(rows.tolist())
+    ]
 
 
 def _verdict(share: _Share, smallest_gap: float) -> str:
@@ -176,11 +193,7 @@ def _attribution_drafts(study: GapStudy, shares: list[_Share], judged: dict[Plac
     told = [share for share in shares if judged[share.place] != "nothing to attribute"]
     if not told:
         return
-    p = {
-        "organisational": [(1 + (s.draws <= ORGANISATIONAL).sum()) / (1 + N_DRAWS) for s in told],
-        "personal": [(1 + (s.draws >= PERSONAL).sum()) / (1 + N_DRAWS) for s in told],
-    }
-    q = benjamini_hochberg(np.concatenate([p["organisational"], p["personal"]]))
+    q = benjamini_hochberg(np.array([share.p for share in told]).T.ravel())
     for position, share in enumerate(told):
         side = "organisational" if share.estimate >= 0.5 else "personal"
         adjusted = float(q[position + (len(told) if side == "personal" else 0)])
@@ -194,10 +207,7 @@ def _attribution_drafts(study: GapStudy, shares: list[_Share], judged: dict[Plac
 def _attribution_draft(share: _Share, verdict: str, tier: Tier, q: float) -> Draft:
     by, unit, wave = share.place
     low, high = share.interval
-    held = (
-        "NOT_SEPARABLE: nothing is attributed to persons while the conditions of their work or the promises made are "
-        "low or unmeasured; measure both.",
-    )
+    held = (sentence("finding.abstention.not_separable"),)
     return Draft(
         Finding(
             id=finding_id("attribution", *share.place),
@@ -213,7 +223,7 @@ def _attribution_draft(share: _Share, verdict: str, tier: Tier, q: float) -> Dra
             ci_low=low,
             ci_high=high,
             n=share.n,
-            comparator="persons and organisation in equal parts (0.5)",
+            comparator=sentence("finding.comparator.equal_parts", half=figure(0.5, ".1f")),
             direction="none",
             severity="none",
             tier="abstained" if verdict == "not separable" else tier,
@@ -232,8 +242,9 @@ def _blame(
     rows = list(_explanations(study))
     if not rows:
         both = study.definitions.attribution.blame
-        what = "how managers explain failures was not asked"
-        return [], [], [NotMeasured("blame_shift", "ONE_SIDE_MISSING", what, f"{both.staff} and {both.situation}")]
+        unasked = NotMeasured.told("blame_shift", "ONE_SIDE_MISSING", "blame", staff=both.staff,
+                                   situation=both.situation)  # fmt: skip
+        return [], [], [unasked]
     found = []
     for row in rows:
         share = shares.get(row["place"])
@@ -252,8 +263,7 @@ def _blame(
     ]
     missing = []
     if not indexes:
-        what = "the blame-shift index needs the shortfalls of both sides; the share is compared with one half instead"
-        missing.append(NotMeasured("blame_shift", "ONE_SIDE_MISSING", what, "both sides of attribution"))
+        missing.append(NotMeasured.told("blame_shift", "ONE_SIDE_MISSING", "blame_index"))
     return drafts, indexes, missing
 
 
@@ -305,7 +315,9 @@ def _blame_draft(study: GapStudy, row: dict[str, Any], q: float) -> Draft:
     instrument, _, staff = study.definitions.attribution.blame.staff.partition("/")
     points = 100 * (row["share"] - row["baseline"])
     half = float(ndtri(0.975)) * row["error"]
-    warranted = f"the share of the measured shortfalls that lies with persons ({row['baseline']:.2f})"
+    comparator = sentence("finding.comparator.equal_explanations", half=figure(0.5, ".1f"))
+    if row["measured"]:
+        comparator = sentence("finding.comparator.warranted", share=figure(row["baseline"], ".2f"))
     sure = q <= settings.established_error_rate and row["n"] >= settings.established_n
     return Draft(
         Finding(
@@ -323,7 +335,7 @@ def _blame_draft(study: GapStudy, row: dict[str, Any], q: float) -> Draft:
             ci_low=float(row["share"] - half),
             ci_high=float(row["share"] + half),
             n=row["n"],
-            comparator=warranted if row["measured"] else "explanations by staff and by situation in equal parts (0.5)",
+            comparator=comparator,
             direction="worse",
             severity=settings.severity(points),
             tier="established" if sure else "likely",

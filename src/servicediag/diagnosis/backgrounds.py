@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from servicediag.responses.normalise import normal_text
+from servicediag.wording.telling import Term, sentence
 
 if TYPE_CHECKING:
     from servicediag.instrument.background import BackgroundField
@@ -71,14 +72,15 @@ def read_backgrounds(
         return (), ()
     columns = [str(c) for c in responses.respondents.columns if str(c) not in OWN_COLUMNS]
     found: dict[str, Background] = {}
-    notes = []
+    notes: list[str] = []
     for name, field in _catalogue_fields(columns):
         if field.id in found:
             continue
         read, unknown = _choice(field, responses.respondents[name])
         found[field.id] = read
         if unknown:
-            notes.append(f"Answers to {field.title['en']!r} that are none of its options were left out.")
+            title = Term(field.title["en"], field.title)
+            notes.append(sentence("finding.note.unknown_answers", field=title))
     for name in background or ():
         if name in responses.respondents.columns:
             found.setdefault(str(name), _own(str(name), responses.respondents[name]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,17 +15,22 @@ from servicediag.diagnosis.draft import Draft, finding_id, name_or_none
 from servicediag.diagnosis.evidence import WHOLE, Evidence
 from servicediag.diagnosis.model import Finding, Tier
 from servicediag.diagnosis.settings import Settings
+from servicediag.diagnosis.statistics import benjamini_hochberg
 from servicediag.diagnosis.targets import Targets
 from servicediag.results import table_rows
+from servicediag.wording.telling import sentence
 
 __all__ = [
-    "READINESS_COLUMNS", "JudgedStates", "StateProfile", "bottleneck_findings", "judge_states", "readiness_profile",
+    "READINESS_COLUMNS", "JudgedStates", "StateProfile", "bottleneck_findings", "judge_groups", "judge_states",
+    "readiness_profile",
 ]  # fmt: skip
 
 STATES = ("know", "want", "can")
 N_DRAWS = 20_000
 MOST_VALUES, FEWEST_DRAWS = 2_000_000, 2_000
 """With very many units fewer draws are made for each; 2,000 leave a standard error of 0.007 at a probability of 0.9."""
+DRAWS_AT_ONCE = 100_000
+"""Groups are judged so many draws at a time, which bounds the memory they take."""
 WITHHELD = "\x00withheld"
 """Name of the pool of withheld units; no unit of a file can have it, since control characters are refused there."""
 READINESS_COLUMNS = (
@@ -75,8 +80,10 @@ def readiness_profile(evidence: Evidence, cells: pd.DataFrame, settings: Setting
                 continue
             draws = (normal / _chi_square(uniform, df)[:, None])[:n_draws]
             nowhere = _people_of_no_unit(scores, group, settings) if by != WHOLE else np.zeros((2, len(STATES)))
-            for unit, profile in _profiles(group, str(by), targets, covariance, nowhere):
-                rows.append(_row(str(by), unit, wave, form, profile, draws, settings))
+            profiles = dict(_profiles(group, str(by), targets, covariance, nowhere))
+            judged = judge_groups(list(profiles.values()), draws, settings)
+            for (unit, profile), states in zip(profiles.items(), judged, strict=True):
+                rows.append(_row(str(by), unit, wave, form, profile, states))
     return pd.DataFrame(rows, columns=list(READINESS_COLUMNS))
 
 
@@ -143,24 +150,21 @@ def _profiles(
     tables = {name: group.pivot(index="unit", columns="dimension", values=name) for name in ("n", "total", "hidden")}
     n, total = (tables[name][list(STATES)].to_numpy(float) for name in ("n", "total"))
     shown = (tables["hidden"][list(STATES)].to_numpy() == "").all(axis=1) & ~np.isnan(n).any(axis=1)
+    others = np.nansum(n, axis=0) + nowhere[0] - n
     rest = np.full(n.shape, np.nan)
     if by != WHOLE and len(n) > 1:
         with np.errstate(invalid="ignore", divide="ignore"):
-            others = np.nansum(n, axis=0) + nowhere[0] - n
             rest = (np.nansum(total, axis=0) + nowhere[1] - total) / others
     for position in np.flatnonzero(shown):
         unit = str(tables["n"].index[int(position)])
         reference = np.array([targets.of("readiness", state, name_or_none(unit)) for state in STATES])
         reference_n = np.full(3, math.inf)
         if np.isnan(reference).any():
-            reference, reference_n = rest[position], np.nansum(n, axis=0) + nowhere[0] - n[position]
+            reference, reference_n = rest[position], others[position]
         yield unit, StateProfile(n[position], total[position] / n[position], reference, reference_n, covariance)
 
 
-def _row(
-    by: str, unit: str, wave: str, form: str, profile: StateProfile, normal: np.ndarray, settings: Settings
-) -> dict[str, object]:
-    judged = judge_states(profile, normal, settings)
+def _row(by: str, unit: str, wave: str, form: str, profile: StateProfile, judged: JudgedStates) -> dict[str, object]:
     return {
         "by": by, "unit": unit, "wave": wave, "form": form, "n": int(profile.n.min()),
         **dict(zip(STATES, profile.means.tolist(), strict=True)),
@@ -179,69 +183,96 @@ def judge_states(profile: StateProfile, normal: np.ndarray, settings: Settings) 
         Independent draws of the posterior's shape, standard normal or Student's t.
     settings : Settings
     """
-    spread_raw = _spread(profile.covariance, 1 / profile.n) @ normal.T
-    raw = _lowest(profile.means[:, None] + spread_raw, settings.minimum_effect)
-    draws = _spread(profile.covariance, 1 / profile.n + 1 / np.maximum(profile.reference_n, 1)) @ normal.T
-    comparable = not np.isnan(profile.reference).any()
-    distance = profile.means - profile.reference
-    own = _lowest(distance[:, None] + draws, settings.minimum_effect) if comparable else raw
-    probability = np.minimum(raw, own)
-    best = int(np.argmax(probability))
-    below = _share(distance[best] + draws[best] < 0) if comparable else math.nan
-    named = comparable and bool(probability[best] >= settings.bottleneck_probability)
-    named = named and below >= settings.bottleneck_probability
-    joint = (
-        comparable and not named and _joint(profile.means[:, None] + spread_raw, distance[:, None] + draws, settings)
-    )
-    verdict = "bottleneck" if named else "joint" if joint else "tied" if comparable else "no target declared"
-    shortfall = float(distance[best]) if comparable else math.nan
-    return JudgedStates(probability, STATES[best] if named else None, verdict, shortfall)
+    return judge_groups([profile], normal, settings)[0]
+
+
+def judge_groups(profiles: Sequence[StateProfile], normal: np.ndarray, settings: Settings) -> list[JudgedStates]:
+    """The same for many groups."""
+    at_once = max(1, DRAWS_AT_ONCE // len(normal))
+    return [
+        judged
+        for begin in range(0, len(profiles), at_once)
+        for judged in _judged(profiles[begin : begin + at_once], normal, settings)
+    ]
+
+
+def _judged(profiles: Sequence[StateProfile], normal: np.ndarray, settings: Settings) -> list[JudgedStates]:
+    names = ("n", "means", "reference", "reference_n", "covariance")
+    n, means, reference, reference_n, covariance = (np.array([getattr(p, name) for p in profiles]) for name in names)
+    needed, margin, row = settings.bottleneck_probability, settings.minimum_effect, np.arange(len(profiles))
+    comparable = ~np.isnan(reference).any(axis=1)
+    distance = means - reference
+    raw = means[:, :, None] + _spread(covariance, 1 / n) @ normal.T
+    own = distance[:, :, None] + _spread(covariance, 1 / n + 1 / np.maximum(reference_n, 1)) @ normal.T
+    lowest = _lowest(raw, margin)
+    probability = np.minimum(lowest, np.where(comparable[:, None], _lowest(own, margin), lowest))
+    best = probability.argmax(axis=1)
+    named = comparable & (probability[row, best] >= needed) & (_shares(own[row, best] < 0) >= needed)
+    joint = np.zeros(len(profiles), dtype=bool)
+    others = np.flatnonzero(comparable & ~named)
+    joint[others] = _joint(raw[others], own[others], needed, margin)
+    verdicts = np.select([named, joint, comparable], ["bottleneck", "joint", "tied"], "no target declared")
+    return [
+        JudgedStates(
+            probability[k],
+            STATES[best[k]] if named[k] else None,
+            str(verdicts[k]),
+            float(distance[k, best[k]]) if comparable[k] else math.nan,
+        )
+        for k in range(len(profiles))
+    ]
 
 
 def _spread(covariance: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Square root of the covariance of means; counted by pairs it may have negative roots, which are cut at 0."""
-    values, vectors = np.linalg.eigh(covariance * np.sqrt(np.outer(weight, weight)))
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+    """Square roots of the covariances of means; counted by pairs they may have negative roots, which are cut at 0."""
+    values, vectors = np.linalg.eigh(covariance * np.sqrt(weight[:, :, None] * weight[:, None, :]))
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :])
 
 
 def _lowest(draws: np.ndarray, margin: float) -> np.ndarray:
-    """Share of draws in which each state lies below both others by at least the margin; ``draws`` is 3 x draws."""
-    first, second, third = draws
+    """Share of draws in which each state lies below both others by at least the margin.
+
+    ``draws`` is groups x 3 x draws, the shares are groups x 3.
+    """
+    first, second, third = np.moveaxis(draws, 1, 0)
     others = (np.minimum(second, third), np.minimum(first, third), np.minimum(first, second))
-    return np.array([_share(one <= rest - margin) for one, rest in zip(draws, others, strict=True)])
+    below = [_shares(one <= rest - margin) for one, rest in zip((first, second, third), others, strict=True)]
+    return np.column_stack(below)
 
 
-def _share(holds: np.ndarray) -> float:
-    """Of how many draws something holds; counting is several times faster than their mean."""
-    return float(np.count_nonzero(holds) / len(holds))
+def _shares(holds: np.ndarray) -> np.ndarray:
+    """Of how many draws something holds, for each group; counting is several times faster than their mean."""
+    return np.array([np.count_nonzero(one) for one in holds]) / holds.shape[1]
 
 
-def _joint(raw: np.ndarray, own: np.ndarray, settings: Settings) -> bool:
+def _joint(raw: np.ndarray, own: np.ndarray, needed: float, margin: float) -> np.ndarray:
     """Whether two states lie below their reference and below the third one, without one of the two being the lowest."""
-    pairs = ((1, 2, 0), (0, 2, 1), (0, 1, 2))
-    for first, second, third in pairs:
-        higher = np.maximum(own[first], own[second])
-        if _share(higher < 0) < settings.bottleneck_probability:
-            continue
-        below = ((higher, own[third]), (np.maximum(raw[first], raw[second]), raw[third]))
-        if all(_share(pair <= other - settings.minimum_effect) >= settings.bottleneck_probability
-               for pair, other in below):  # fmt: skip
-            return True
-    return False
+    found = np.zeros(len(raw), dtype=bool)
+    for first, second, third in ((1, 2, 0), (0, 2, 1), (0, 1, 2)):
+        higher = np.maximum(own[:, first], own[:, second])
+        holds = _shares(higher < 0) >= needed
+        for pair, other in ((higher, own[:, third]), (np.maximum(raw[:, first], raw[:, second]), raw[:, third])):
+            holds &= _shares(pair <= other - margin) >= needed
+        found |= holds
+    return found
 
 
 def bottleneck_findings(
     profile: pd.DataFrame, settings: Settings, trust: dict[tuple[str, str, str, str], float | None]
 ) -> Iterable[Draft]:
-    """A finding for every group in which one state, or two together, are the lowest beyond reasonable doubt."""
+    """A finding for every group in which one state, or two together, are the lowest beyond reasonable doubt.
+
+    How sure follows the other gaps: the chance that it is otherwise is adjusted over the groups of the grouping.
+    """
     for row in table_rows(profile[profile["verdict"] == "joint"]):
         yield _joint_draft(row)
-    for row in table_rows(profile[profile["bottleneck"].notna()]):
+    named = profile["bottleneck"].notna().to_numpy()
+    for row, doubt in zip(table_rows(profile[named]), _doubts(profile)[named], strict=True):
         reliabilities = [trust.get(("readiness", row.form, row.wave, state)) for state in STATES]
         trusted = all(value is None or value >= settings.reliability_needed for value in reliabilities)
         probability = float(getattr(row, f"p_lowest_{row.bottleneck}"))
-        tier: Tier = "established" if trusted and row.n >= settings.established_n else "likely"
-        against = "the two other states, raw and against the rest of the organisation"
+        tier = _tier(doubt, trusted and row.n >= settings.established_n, settings)
+        against = "other_states" if row.by != WHOLE else "other_states_targets"
         yield Draft(
             Finding(
                 id=finding_id("bottleneck", row.by, row.unit, row.wave, row.form),
@@ -258,16 +289,32 @@ def bottleneck_findings(
                 ci_low=None,
                 ci_high=None,
                 n=int(row.n),
-                comparator=against if row.by != WHOLE else "the two other states, raw and against the targets",
+                comparator=sentence(f"finding.comparator.{against}"),
                 direction="worse",
                 severity=settings.severity(row.shortfall),
                 tier=tier,
                 shrunk=float(row.shortfall),
+                q_value=float(doubt),
                 metric="probability",
             ),
             loss=max(0.0, -float(row.shortfall) - settings.smallest_gap),
             values=tuple((state, float(getattr(row, state))) for state in STATES),
         )
+
+
+def _doubts(profile: pd.DataFrame) -> np.ndarray:
+    """Chance that no state is the lowest, adjusted over the groups of a grouping (Benjamini and Hochberg, 1995)."""
+    lowest = profile[[f"p_lowest_{state}" for state in STATES]].to_numpy(float)
+    doubts = np.asarray(1.0 - lowest.max(axis=1, initial=0.0))
+    for rows in profile.groupby(["by", "wave", "form"], sort=False).indices.values():
+        doubts[rows] = benjamini_hochberg(doubts[rows])
+    return doubts
+
+
+def _tier(doubt: float, firm: bool, settings: Settings) -> Tier:
+    if firm and doubt <= settings.established_error_rate:
+        return "established"
+    return "likely" if doubt <= settings.likely_error_rate else "watch"
 
 
 def _joint_draft(row: Any) -> Draft:
@@ -287,12 +334,12 @@ def _joint_draft(row: Any) -> Draft:
             ci_low=None,
             ci_high=None,
             n=int(row.n),
-            comparator="the third state, raw and against its own reference",
+            comparator=sentence("finding.comparator.third_state"),
             direction="none",
             severity="none",
             tier="abstained",
             metric="probability",
-            abstentions=("TIE: two states lie low together; which of them is the lowest, more answers would settle.",),
+            abstentions=(sentence("finding.abstention.tie"),),
         ),
         values=(("wording", "bottleneck_joint"), *((state, float(getattr(row, state))) for state in STATES)),
     )

@@ -12,7 +12,7 @@ from servicediag.diagnosis.draft import Draft
 from servicediag.diagnosis.model import Cause, CauseStatus, Finding
 from servicediag.diagnosis.rules import INQUIRY_STEPS, SCALE_KINDS, Condition, Piece, Rule, RuleSet
 from servicediag.diagnosis.sums import WHOLE
-from servicediag.wording import text
+from servicediag.wording.telling import joined, sentence
 
 __all__ = ["connect", "explain"]
 
@@ -52,7 +52,7 @@ def explain(
     if finding.kind in UNEXPLAINED or finding.direction != "worse" or finding.tier in ("watch", "abstained"):
         return draft
     if finding.unit is not None and (finding.by, finding.unit, finding.rater) in unit_wide:
-        return draft.with_finding(abstentions=(*finding.abstentions, text("finding.abstention.unit_wide")))
+        return draft.with_finding(abstentions=(*finding.abstentions, sentence("finding.abstention.unit_wide")))
     candidates = rules.for_symptom(*_symptoms(draft))
     if not candidates:
         return draft
@@ -65,7 +65,7 @@ def explain(
     actions = tuple(dict.fromkeys(action for cause in supported for action in cause.actions))
     abstentions = [*finding.abstentions]
     if finding.rater == "customer" and finding.instrument in SEEN_AS_ATTITUDE and _broken(reader, place):
-        abstentions.append(text("finding.abstention.provisional"))
+        abstentions.append(sentence("finding.abstention.provisional"))
     if not supported:
         abstentions.append(_unknown_cause(candidates, causes, reader, place))
     return draft.with_finding(causes=causes, actions=actions, abstentions=tuple(abstentions))
@@ -101,10 +101,10 @@ def _connected(draft: Draft, behind: dict[tuple[str | None, str | None, str], li
     links = [(other, cause) for other, cause in found if other.id != finding.id and other.title != finding.title]
     if not links or finding.direction != "worse" or finding.kind == "bottleneck":
         return draft
-    titles = "; ".join(dict.fromkeys(other.title for other, _ in links))
+    titles = joined("list", dict.fromkeys(other.title for other, _ in links))
     actions = tuple(dict.fromkeys((*finding.actions, *(action for _, cause in links for action in cause.actions))))
-    sentence = text("finding.behind", findings=titles)
-    return draft.with_finding(text=f"{finding.text} {sentence}", actions=actions)
+    behind_it = sentence("finding.behind", findings=titles)
+    return draft.with_finding(text=joined("sentences", (finding.text, behind_it)), actions=actions)
 
 
 def _symptoms(draft: Draft) -> tuple[str, ...]:
@@ -246,7 +246,7 @@ def _fold_variants(rules: Sequence[Rule], causes: Sequence[Cause]) -> Iterable[C
         status = next(s for s in ("inconclusive", "untested", "not_supported") if s in statuses)
         yield Cause(
             rule=members[0][0].id,
-            cause=text("finding.one_of_these", causes="; ".join(rule.cause for rule, _ in members)),
+            cause=sentence("finding.one_of_these", causes=joined("list", (rule.cause for rule, _ in members))),
             status=status,
             refuting=tuple(s for _, cause in members for s in cause.refuting),
             undetermined=tuple(s for _, cause in members for s in cause.undetermined),
@@ -281,12 +281,12 @@ def _unknown_cause(rules: Sequence[Rule], causes: Sequence[Cause], reader: Condi
     )
     asks = []
     if names:
-        asks.append(text("finding.abstention.ask_with", names=", ".join(names)))
+        asks.append(sentence("finding.abstention.ask_with", names=", ".join(names)))
     if records:
-        asks.append(text("finding.abstention.bring", records="; ".join(records)))
+        asks.append(sentence("finding.abstention.bring", records=joined("list", records)))
     if not asks:
-        asks.append(text("finding.abstention.more_answers"))
-    return text("finding.abstention.cause_unknown", ask=" ".join(asks))
+        asks.append(sentence("finding.abstention.more_answers"))
+    return sentence("finding.abstention.cause_unknown", ask=joined("list", asks))
 
 
 def _numbers(readings: Iterable[Reading]) -> tuple[tuple[str, str, float], ...]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from servicediag.diagnosis.breakdowns import wave_order
 from servicediag.diagnosis.clusters import CLUSTER_COLUMNS, ClusterIndex, NestedContrast
@@ -18,12 +17,16 @@ from servicediag.diagnosis.privacy import hidden_cells
 from servicediag.diagnosis.sensitive import sensitive_cells
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import (
+    Contrast,
     benjamini_hochberg,
+    directional_rates,
     equivalence,
     intraclass,
+    limited_weights,
     pooled_variance,
     rank_uncertainty,
     shrinkage_weights,
+    student_quantiles,
     unit_contrasts,
 )
 from servicediag.diagnosis.targets import Targets
@@ -42,7 +45,7 @@ SCORE_KEYS = ["by", "instrument", "form", "wave", "kind", "dimension", "name"]
 CONTRAST_COLUMNS = (
     "gap", "standard_error", "df", "level_error", "level_df", "gap_low", "gap_high", "gap_low_90", "gap_high_90",
     "keep", "shrunk_gap",
-    "minimum_detectable_gap", "p_value", "p_minimum_effect", "icc1", "icc2", "rank_low", "rank_high", "p_worst_fifth",
+    "minimum_detectable_gap", "icc1", "icc2", "rank_low", "rank_high", "p_worst_fifth",
 )  # fmt: skip
 
 
@@ -130,7 +133,10 @@ def reliability_table(evidence: Evidence) -> pd.DataFrame:
                 int(scored[dimension.id]) if moments is None else moments.n,
             )
             rows.append({**row, "form": form_id, "wave": wave, "reflective": dimension.measurement == "reflective"})
-    return pd.DataFrame(rows, columns=[*RELIABILITY_COLUMNS, "form", "wave", "reflective"])
+    table = pd.DataFrame(rows, columns=[*RELIABILITY_COLUMNS, "form", "wave", "reflective"])
+    # a column of pandas' own text type would forget how the notes were made
+    table["note"] = pd.Series([row["note"] for row in rows], index=table.index, dtype=object)
+    return table
 
 
 def reliability_of(reliability: pd.DataFrame) -> dict[tuple[str, str, str, str], float | None]:
@@ -161,8 +167,8 @@ def _add_levels(cells: pd.DataFrame, clusters: ClusterIndex) -> None:
         squares = np.maximum(cells["total_squares"].to_numpy(float) - n * mean**2, 0.0)
         spread = np.sqrt(squares / np.where(n > 1, n - 1, np.nan))
         error, df, nested = clusters.levels(cells, spread / np.sqrt(n), n - 1)
-        half = stdtrit(np.maximum(df, 1), 0.975) * error
-        half_90 = stdtrit(np.maximum(df, 1), 0.95) * error
+        half = student_quantiles(np.maximum(df, 1), 0.975) * error
+        half_90 = student_quantiles(np.maximum(df, 1), 0.95) * error
     sign = cells["sign"].to_numpy()
     health = np.where(sign > 0, mean, 100.0 - mean)
     cells["mean"], cells["sd"], cells["health"], cells["error"], cells["error_df"] = mean, spread, health, error, df
@@ -204,8 +210,9 @@ def _pools(cells: pd.DataFrame, shown: np.ndarray, settings: Settings) -> dict[t
     for key, rows in _rows_by_score(cells, places).items():
         group = places[rows]
         pool = sums[group[~shown[group]]].sum(axis=0)
-        if 0 < (rest := sums[wholes[key[1:]]] - sums[group].sum(axis=0))[0] < settings.minimum_group:
-            # a reference without the few people of no unit would tell about them
+        rest = sums[wholes[key[1:]]] - sums[group].sum(axis=0)
+        if 0 < rest[0] < settings.minimum_group or (rest[0] > 0 and pool[0] > 0):
+            # a reference without the people of no unit would tell of them, or of the units withheld, apart
             pool = pool + rest
         found[key] = pool
     return found
@@ -262,7 +269,7 @@ def _contrast_of(
     if nested is not None:
         contrast, level_error, level_df = nested.contrast, nested.level_error, nested.level_df
         of_unit = np.where(np.isnan(level_error), variance, n * level_error**2)
-    keep = shrinkage_weights(n, total, of_unit)
+    keep = limited_weights(shrinkage_weights(n, total, of_unit), contrast.gap, contrast.standard_error)
     low, high = contrast.interval(0.95)
     low_90, high_90 = contrast.interval(0.90)
     icc1, icc2 = intraclass(n, total, squares)
@@ -280,8 +287,6 @@ def _contrast_of(
         "keep": keep[first],
         "shrunk_gap": gap * keep[first],
         "minimum_detectable_gap": contrast.minimum_detectable()[first],
-        "p_value": contrast.p_no_difference()[first],
-        "p_minimum_effect": contrast.p_minimum_effect(settings.minimum_effect)[first],
         "icc1": icc1,
         "icc2": icc2,
     }
@@ -318,7 +323,7 @@ def _add_verdicts(cells: pd.DataFrame, settings: Settings, targets: Targets) -> 
     df = np.maximum(np.where(pooled, cells["level_df"], cells["error_df"]).astype(float), 1)
     cells["target"], gap = wanted, cells["health"].to_numpy() - wanted
     cells["target_gap"] = gap
-    half, half_90 = stdtrit(df, 0.975) * error, stdtrit(df, 0.95) * error
+    half, half_90 = student_quantiles(df, 0.975) * error, student_quantiles(df, 0.95) * error
     cells["target_gap_low"], cells["target_gap_high"] = gap - half, gap + half
     cells["target_equivalence"] = equivalence(gap - half_90, gap + half_90, margin)
 
@@ -328,10 +333,11 @@ def _add_tiers(cells: pd.DataFrame, settings: Settings, reliability: pd.DataFram
     judged = (cells["kind"] == "score") & ~index_part(cells) & (cells["by"] != WHOLE)
     family = judged & cells["current"] & (cells["hidden"] == "")
     inside = family.to_numpy()
-    for p, q in (("p_value", "q_value"), ("p_minimum_effect", "q_minimum_effect")):
-        adjusted = np.full(len(cells), np.nan)
-        adjusted[inside] = benjamini_hochberg(cells.loc[family, p].to_numpy(float))
-        cells[q] = adjusted
+    contrast = Contrast(*(cells[name].to_numpy(float)[inside] for name in ("gap", "standard_error", "df")))
+    q, q_minimum = np.full(len(cells), np.nan), np.full(len(cells), np.nan)
+    q[inside] = directional_rates(contrast.p_no_difference(), contrast.gap)
+    q_minimum[inside] = benjamini_hochberg(contrast.p_minimum_effect(settings.minimum_effect))
+    cells["q_value"], cells["q_minimum_effect"] = q, q_minimum
     _add_ranks(cells, settings, inside)
     known = reliability_of(reliability)
     places = zip(*_texts(cells[family], "instrument", "form", "wave", "dimension"), strict=True)
@@ -340,8 +346,8 @@ def _add_tiers(cells: pd.DataFrame, settings: Settings, reliability: pd.DataFram
     trust[inside] = [NOT_APPLICABLE if value is None else value for value in found]
     shrunk = cells["shrunk_gap"].to_numpy(float)
     tiers, weak = tiers_of(
-        cells["q_value"].to_numpy(float),
-        cells["q_minimum_effect"].to_numpy(float),
+        q,
+        q_minimum,
         shrunk,
         cells["gap"].to_numpy(float),
         cells["n"].to_numpy(float),

@@ -16,6 +16,7 @@ from servicediag.diagnosis.evidence import WHOLE
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, Judgement, NotMeasured, gap_draft, index_rows, judge
 from servicediag.diagnosis.model import CHANGE_COLUMNS
 from servicediag.results import table_rows
+from servicediag.wording.telling import sentence
 
 __all__ = ["change_gaps"]
 
@@ -32,8 +33,7 @@ def change_gaps(study: GapStudy) -> GapReport:
     """Change from the last wave but one to the newest, and from the best wave to the newest."""
     waves = _waves(study)
     if not any(len(names) > 1 for names in waves.values()):
-        what = "the study holds one wave only"
-        return GapReport(not_measured=(NotMeasured(GAP, "ONE_SIDE_MISSING", what, "a second wave of the same form"),))
+        return GapReport(not_measured=(NotMeasured.told(GAP, "ONE_SIDE_MISSING", "changes_one_wave"),))
     last = {form: names[-2:] for form, names in waves.items() if len(names) > 1}
     table = _judged(study, _with_pairs(study, _between(study, last)))
     moved = _moved(study, last)
@@ -120,9 +120,13 @@ def _judged(study: GapStudy, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _drafts(study: GapStudy, table: pd.DataFrame, moved: pd.DataFrame) -> Iterable[Draft]:
+    backgrounds: dict[tuple[str, ...], dict[str, None]] = {}
+    for *place, background in _tuples(moved, ["instrument", "form", "by", "unit", "background"]):
+        backgrounds.setdefault(tuple(place), {})[background] = None
     for row in table_rows(table):
         if row.tier is None or (row.change > 0 and row.tier not in ("established", "likely")):
             continue
+        others = backgrounds.get((row.instrument, row.form, row.by, row.unit), {})
         yield gap_draft(
             "change",
             (row.by, row.unit, row.second_wave),
@@ -131,10 +135,10 @@ def _drafts(study: GapStudy, table: pd.DataFrame, moved: pd.DataFrame) -> Iterab
             error=row.error,
             df=row.df,
             n=row.n,
-            comparator=f"wave {row.first_wave}",
+            comparator=sentence("finding.comparator.wave", wave=row.first_wave),
             settings=study.settings,
             about=(row.first_wave, row.instrument, row.form, row.dimension),
-            abstentions=tuple(_cautions(row, moved, study.settings.smallest_gap)),
+            abstentions=tuple(_cautions(row, others, study.settings.smallest_gap)),
             values=(("first_health", float(row.first_health)), ("second_health", float(row.second_health)),
                     ("first_wave", row.first_wave), ("second_wave", row.second_wave),
                     ("wording", "change_worse" if row.change < 0 else "change_better")),
@@ -145,24 +149,17 @@ def _drafts(study: GapStudy, table: pd.DataFrame, moved: pd.DataFrame) -> Iterab
         )  # fmt: skip
 
 
-def _cautions(row: Any, moved: pd.DataFrame, margin: float) -> Iterable[str]:
+def _tuples(table: pd.DataFrame, columns: list[str]) -> Iterable[tuple[str, ...]]:
+    return zip(*(table[name].to_numpy(dtype=object) for name in columns), strict=True)
+
+
+def _cautions(row: Any, backgrounds: Iterable[str], margin: float) -> Iterable[str]:
     if row.design == "unpaired":
-        yield (
-            "NOT_LINKED: the people of the two waves are not linked, so their answers count as two samples; a code "
-            "that people make for themselves and keep would settle it."
-        )
-    mine = moved[(moved["instrument"] == row.instrument) & (moved["form"] == row.form)]
-    mine = mine[(mine["by"] == row.by) & (mine["unit"] == row.unit)]
-    for background in mine["background"].drop_duplicates():
-        yield (
-            f"COMPOSITION_CHANGED: the two waves differ in who answered ({background}), so part of the change may lie "
-            "there; the standardized change is in the table of indexes."
-        )
+        yield sentence("finding.abstention.not_linked")
+    for background in backgrounds:
+        yield sentence("finding.abstention.composition_changed", background=background)
     if row.change > 0 and row.by != WHOLE and row.gap_first <= -margin:
-        yield (
-            "REGRESSION: a unit that was far below the others tends to come nearer to them without any change; a third "
-            "wave would settle it."
-        )
+        yield sentence("finding.abstention.regression")
 
 
 def _moved(study: GapStudy, waves: Waves) -> pd.DataFrame:
@@ -272,7 +269,7 @@ def _decay_draft(study: GapStudy, row: Any) -> Draft:
         error=row.error,
         df=row.df,
         n=row.n,
-        comparator=f"wave {row.first_wave}, the best so far",
+        comparator=sentence("finding.comparator.best_wave", wave=row.first_wave),
         settings=study.settings,
         about=("best", row.instrument, row.form, row.dimension),
         values=(("first_health", float(row.first_health)), ("second_health", float(row.second_health)),
@@ -286,5 +283,4 @@ def _decay_draft(study: GapStudy, row: Any) -> Draft:
 
 def _not_linked(table: pd.DataFrame) -> Iterable[NotMeasured]:
     if len(table) and not (table["design"] == "paired").any():
-        what = "the change of the same people between two waves"
-        yield NotMeasured(GAP, "NOT_LINKED", what, "a code that people make for themselves and keep, in both waves")
+        yield NotMeasured.told(GAP, "NOT_LINKED", "changes_linked")

@@ -12,13 +12,14 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from servicediag.diagnosis.cells import index_part
-from servicediag.diagnosis.draft import Draft
+from servicediag.diagnosis.draft import Draft, rater_group
 from servicediag.diagnosis.evidence import Evidence
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, Judgement, NotMeasured, gap_draft, judge
 from servicediag.diagnosis.levels import level_verdict
 from servicediag.diagnosis.model import COMPARISON_COLUMNS, PATTERN_COLUMNS, FindingKind
 from servicediag.diagnosis.scale_use import REASONS, ScaleUse
 from servicediag.results import table_rows
+from servicediag.wording.telling import joined, sentence
 
 __all__ = ["comparison_gaps"]
 
@@ -193,7 +194,7 @@ def _draft(study: GapStudy, row: Any, pattern: str | None, use: ScaleUse) -> Dra
         error=row.error,
         df=row.df,
         n=min(row.outer_n, row.inner_n),
-        comparator=f"what {inner} say",
+        comparator=sentence("finding.comparator.raters", raters=inner),
         settings=study.settings,
         about=(row.instrument, row.outer_form, row.inner_form, row.dimension),
         abstentions=use.cautions(code),
@@ -221,21 +222,25 @@ def _patterns(study: GapStudy) -> pd.DataFrame:
     cells = cells.assign(side=[side_of[rater] for rater in cells["rater"]])
     place = ["by", "unit", "wave", "instrument", "dimension"]
     cells = cells[cells.groupby(place)["side"].transform("nunique") > 1]
+    # of several forms of one side, such as supervisors and leaders, the one with most answers speaks for it
+    cells = cells.sort_values([*place, "n", "form"], ascending=[*(True for _ in place), False, True])
+    cells = cells.drop_duplicates([*place, "side"])
+    borders = [study.border([f"{i}/{d}"]) for i, d in zip(cells["instrument"], cells["dimension"], strict=True)]
+    low, high = np.array(borders, dtype=float).reshape(-1, 2).T
+    health, error, n = (cells[name].to_numpy(float) for name in ("health", "error", "n"))
+    sides: dict[tuple[str, ...], dict[str, tuple[str, str, float]]] = {}
+    names = [cells[name].to_numpy(dtype=object) for name in (*place, "side", "form")]
+    levels = level_verdict(health, error, n - 1, low, high)
+    for *key, side, form, level, value in zip(*names, levels, health.tolist(), strict=True):
+        sides.setdefault(tuple(key), {})[side] = (form, level, value)
     rows = []
-    for key, group in cells.groupby(place, sort=True):
-        # of several forms of one side, such as supervisors and leaders, the one with most answers speaks for it
-        sides = group.sort_values(["n", "form"], ascending=[False, True]).drop_duplicates("side").set_index("side")
-        if not _same_items(study.evidence, str(key[3]), str(key[4]), sides["form"].tolist()):
+    for where, seen in sides.items():
+        if not _same_items(study.evidence, where[3], where[4], [form for form, *_ in seen.values()]):
             continue
-        low, high = study.border([f"{key[3]}/{key[4]}"])
-        levels = level_verdict(
-            sides["health"].to_numpy(float), sides["error"].to_numpy(float), sides["n"].to_numpy(float) - 1, low, high
-        )
-        seen = dict(zip(sides.index, levels, strict=True))
         for pattern in study.definitions.patterns:
-            if all(seen.get(side) == level for side, level in pattern.levels.items()):
-                health = {side: float(value) for side, value in sides["health"].items()}
-                rows.append((*key, pattern.id, *(health.get(side, np.nan) for side in PATTERN_COLUMNS[6:])))
+            if all(side in seen and seen[side][1] == level for side, level in pattern.levels.items()):
+                known = (seen[side][2] if side in seen else np.nan for side in PATTERN_COLUMNS[6:])
+                rows.append((*where, pattern.id, *known))
                 break
     return pd.DataFrame(rows, columns=list(PATTERN_COLUMNS))
 
@@ -256,17 +261,15 @@ def _not_measured(study: GapStudy, scores: pd.DataFrame) -> Iterable[NotMeasured
             "provision_gap" if any(p.startswith(f"{name}/") for p in study.definitions.provision) else "perception_gap"
         )
         asked = {(instrument.form(form).rater, wave) for i, form, wave in study.evidence.n_respondents if i == name}
-        others = ", ".join(sorted(raters - {rater for rater, _ in asked}))
-        shown = study.shown[study.shown["instrument"] == name]
+        missing = sorted(raters - {rater for rater, _ in asked})
+        others = joined("names", (rater_group(rater) for rater in missing))
+        title = study.titles.instrument(name)
+        shown = study.shown.loc[study.shown_texts["instrument"] == name, ["rater", "wave"]]
         if len({rater for rater, _ in asked}) == 1:
-            what = f"{instrument.title} was asked of one group of raters only"
-            yield NotMeasured(gap, "ONE_SIDE_MISSING", what, f"the same items answered by: {others}")
+            yield NotMeasured.told(gap, "ONE_SIDE_MISSING", "raters_one_side", instrument=title, raters=others)
         elif shown["rater"].nunique() < 2:
-            what = f"{instrument.title}: one side has fewer answers than may be shown"
-            yield NotMeasured(gap, "ANON", what, "more answers on that side")
+            yield NotMeasured.told(gap, "ANON", "raters_too_few", instrument=title)
         elif shown.groupby("rater")["wave"].max().nunique() > 1:
-            what = f"{instrument.title} was asked of its groups of raters in different waves"
-            yield NotMeasured(gap, "DIFFERENT_PERIOD", what, "answers of all sides within the same three months")
+            yield NotMeasured.told(gap, "DIFFERENT_PERIOD", "raters_waves", instrument=title)
         else:
-            what = f"{instrument.title}: the forms share too few items on the same response scale"
-            yield NotMeasured(gap, "NOT_PARALLEL", what, "forms with the same items on the same scale")
+            yield NotMeasured.told(gap, "NOT_PARALLEL", "raters_items", instrument=title)

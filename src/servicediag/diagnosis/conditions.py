@@ -10,7 +10,7 @@ from statistics import correlation, median
 
 import pandas as pd
 
-from servicediag.diagnosis.draft import Draft, Titles, name_or_none
+from servicediag.diagnosis.draft import Draft, Titles, dimension_title, instrument_title, item_text, name_or_none
 from servicediag.diagnosis.evidence import Evidence
 from servicediag.diagnosis.group_conditions import GroupConditions
 from servicediag.diagnosis.model import Finding
@@ -26,7 +26,7 @@ from servicediag.diagnosis.wave_conditions import LagConditions
 from servicediag.errors import InstrumentError
 from servicediag.instrument.catalogue import instrument_ids, instruments_root, load_instrument
 from servicediag.instrument.model import Instrument
-from servicediag.wording import text
+from servicediag.wording.telling import figure, sentence
 
 __all__ = ["ConditionReader", "Place", "Reading", "Study", "judged_and_none"]
 
@@ -244,17 +244,17 @@ class ConditionReader:
         name = condition.instrument or ""
         if name in self._study.evidence.instruments:
             label = _label_in(self._study.evidence.instruments[name], condition.target)
-            return text("finding.condition.too_few", about=label)
+            return sentence("finding.condition.too_few", about=label)
         instrument = _unanswered(name)
         if instrument is None:
-            return text("finding.condition.instrument_unknown", about=condition.target, id=name)
+            return sentence("finding.condition.instrument_unknown", about=condition.target, id=name)
         label = _label_in(instrument, condition.target)
-        return text("finding.condition.instrument", about=label, title=instrument.title, id=name)
+        return sentence("finding.condition.instrument", about=label, title=instrument_title(instrument), id=name)
 
     def _label(self, row: _Row) -> str:
         if row.kind == "item":
-            return f"“{self._titles.item(row.instrument, row.name, row.form)}”"
-        return f"'{self._titles.dimension(row.instrument, row.dimension)}'"
+            return sentence("finding.quote.item", text=self._titles.item(row.instrument, row.name, row.form))
+        return sentence("finding.quote.title", title=self._titles.dimension(row.instrument, row.dimension))
 
     def _raters(self, row: _Row) -> str:
         return self._titles.raters(row.instrument, row.form)
@@ -273,7 +273,7 @@ class ConditionReader:
             return Reading("undetermined", told.sentence, target=row.reference, source=row.rater, numbers=told.numbers)
         general = self._general(row)
         gap, low, high = row.gap - general, row.gap_low_90 - general, row.gap_high_90 - general
-        removed = text("finding.condition.general", gap=f"{gap:+.1f}") if general else ""
+        removed = sentence("finding.condition.general", gap=figure(gap, "+.1f")) if general else ""
         told = tell(
             "contrast_unit",
             numbers={"gap": (row.gap, "+.1f"), "low": (low, "+.1f"), "high": (high, "+.1f"), "n": (row.n, "d")},
@@ -395,8 +395,8 @@ class ConditionReader:
         for by, unit in dict.fromkeys(((place.by, place.unit), (WHOLE, WHOLE))):
             found = [f for f in self._findings.get((kind, by, unit), ()) if _is_about(f, about)]
             worse = [f for f in found if f.direction == "worse" and f.tier in SURE]
-            where = text("finding.condition.in_whole") if by == WHOLE else ""
-            name = text(f"finding.kind.{kind}")
+            where = sentence("finding.condition.in_whole") if by == WHOLE else ""
+            name = sentence(f"finding.kind.{kind}")
             if worse:
                 first = min(worse, key=lambda f: f.estimate or 0.0)
                 told = tell("finding", numbers={"n": (first.n, "d")}, kind=name, where=where)
@@ -416,7 +416,7 @@ class ConditionReader:
                 return Reading(
                     "undetermined", told.sentence, target=condition.target, source=kind, numbers=told.numbers
                 )
-        return unmeasured(condition, text(f"finding.kind.{kind}"))
+        return unmeasured(condition, sentence(f"finding.kind.{kind}"))
 
 
 @lru_cache(maxsize=32)
@@ -454,8 +454,8 @@ def _label_in(instrument: Instrument, target: str) -> str:
     """Title of a dimension, or wording of an item; the bare reference where the instrument does not hold it."""
     try:
         if "/" in target:
-            return f"'{instrument.dimension(target.split('/')[1]).title}'"
+            return sentence("finding.quote.title", title=dimension_title(instrument, target.split("/")[1]))
         form = next(form.id for form in instrument.forms if target in form.items)
-        return f"“{instrument.text(target, form=form)}”"
-    except (ValueError, StopIteration):
+        return sentence("finding.quote.item", text=item_text(instrument, target, form))
+    except (KeyError, ValueError, StopIteration):
         return target

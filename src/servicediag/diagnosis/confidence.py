@@ -73,19 +73,13 @@ def _difference(study: GapStudy) -> tuple[list[tuple[Any, ...]], list[NotMeasure
     pair = (definition.confidence, definition.capability)
     panel = panel_of(study, [(reference, definition.raters) for reference in pair])
     if panel.missing:
-        what = "confidence and capability were not both measured"
-        return [], [NotMeasured(GAP, "ONE_SIDE_MISSING", what, " and ".join(pair))]
+        return [], [NotMeasured.told(GAP, "ONE_SIDE_MISSING", "confidence", confidence=pair[0], capability=pair[1])]
     trust = [study.trust.get(form) for form in panel.forms]
     if any(value is None for value in trust):
-        what = (
-            "how far single people's confidence is ahead of their capability: a list of provisions has no reliability"
-        )
-        settled_by = "an audit or a supervisor's rating of each person's capability, linked to that person"
-        return [], [NotMeasured(GAP, "FORMATIVE", what, settled_by)]
+        return [], [NotMeasured.told(GAP, "FORMATIVE", "confidence_list")]
     whole = [k for k, place in enumerate(panel.places) if place[0] == ""]
     if not whole or panel.unknown[0, 1]:
-        what = "confidence and capability of the same people"
-        return [], [NotMeasured(GAP, "NOT_LINKED", what, "both scales in one export")]
+        return [], [NotMeasured.told(GAP, "NOT_LINKED", "confidence_people")]
     k = whole[0]
     n = panel.n[k]
     spread = panel.error[k] * np.sqrt(n)
@@ -96,6 +90,5 @@ def _difference(study: GapStudy) -> tuple[list[tuple[Any, ...]], list[NotMeasure
     row = (panel.places[k], GAP, "difference reliability", reliability, np.nan, np.nan, int(n.min()), verdict)
     missing = []
     if reliability < FLOOR:
-        what = "how far single people's confidence is ahead of their capability"
-        missing.append(NotMeasured(GAP, "LOW_RELIABILITY", what, "more items in both scales"))
+        missing.append(NotMeasured.told(GAP, "LOW_RELIABILITY", "confidence_difference"))
     return [row], missing

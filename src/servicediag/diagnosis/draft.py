@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,13 @@ from servicediag.diagnosis.evidence import WHOLE, Evidence
 from servicediag.diagnosis.model import Finding, FindingKind, Tier
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import benjamini_hochberg
+from servicediag.instrument.model import Instrument
+from servicediag.wording.telling import Term, sentence
 
-__all__ = ["RATERS", "Draft", "Titles", "finding_id", "name_or_none", "share_tiers"]
+__all__ = [
+    "Draft", "Titles", "dimension_title", "finding_id", "instrument_title", "item_text", "name_or_none", "rater_group",
+    "share_tiers",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,31 +36,60 @@ class Draft:
 
 @dataclass(frozen=True)
 class Titles:
-    """Readable names of dimensions and items, from the instruments."""
+    """Readable names of dimensions and items, from the instruments, in all languages that these have."""
 
     evidence: Evidence
+    _known: dict[tuple[str, ...], str] = field(default_factory=dict, compare=False, repr=False)
+
+    def instrument(self, instrument: str) -> str:
+        return instrument_title(self.evidence.instruments[instrument])
 
     def dimension(self, instrument: str, dimension: str) -> str:
-        return self.evidence.instruments[instrument].dimension(dimension).title
+        key = (instrument, dimension)
+        if key not in self._known:
+            self._known[key] = dimension_title(self.evidence.instruments[instrument], dimension)
+        return self._known[key]
 
     def item(self, instrument: str, code: str, form: str) -> str:
-        return self.evidence.instruments[instrument].text(code, form=form)
+        return item_text(self.evidence.instruments[instrument], code, form)
+
+    def options(self, instrument: str, code: str, form: str) -> dict[int, str]:
+        """The answers to an item, from the lowest code to the highest."""
+        labels = self.evidence.instruments[instrument].scale(code, form).labels
+        first = _first(labels)
+        return {
+            option: Term(label, {language: texts[option] for language, texts in labels.items() if option in texts})
+            for option, label in labels[first].items()
+        }
 
     def raters(self, instrument: str, form: str) -> str:
-        return RATERS[self.evidence.instruments[instrument].form(form).rater]
+        return rater_group(self.evidence.instruments[instrument].form(form).rater)
 
 
-RATERS = {
-    "customer": "customers",
-    "employee": "employees",
-    "supervisor": "supervisors",
-    "mystery_shopper": "mystery shoppers",
-    "auditor": "auditors",
-    "leader": "leaders",
-    "hr": "the HR department",
-    "peer": "peers",
-    "internal_customer": "internal customers",
-}
+def rater_group(rater: str) -> str:
+    """A group of raters as it reads within a sentence."""
+    return sentence(f"finding.raters.{rater}")
+
+
+def instrument_title(instrument: Instrument) -> Term:
+    return Term(instrument.title, {language: locale.title for language, locale in instrument.locales.items()})
+
+
+def dimension_title(instrument: Instrument, dimension: str) -> Term:
+    texts = {language: locale.dimensions[dimension][0] for language, locale in instrument.locales.items()}
+    return Term(instrument.dimension(dimension).title, texts)
+
+
+def item_text(instrument: Instrument, code: str, form: str) -> Term:
+    """The question as a respondent of that form reads it."""
+    wording = instrument.form(form).wording
+    texts = {language: locale.items[code][wording] for language, locale in instrument.locales.items()}
+    return Term(instrument.text(code, form, _first(texts)), texts)
+
+
+def _first(texts: Mapping[str, object]) -> str:
+    """English, or the language that an instrument has instead."""
+    return "en" if "en" in texts else next(iter(texts))
 
 
 def finding_id(kind: FindingKind, *about: object) -> str:

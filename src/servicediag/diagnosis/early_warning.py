@@ -16,15 +16,13 @@ from servicediag.diagnosis.levels import Estimate, Panel, level_verdict, panel_o
 from servicediag.diagnosis.model import Finding, Tier
 from servicediag.diagnosis.promises import answer_counts
 from servicediag.diagnosis.statistics import benjamini_hochberg
+from servicediag.wording.telling import figure, sentence
 
 __all__ = ["negative_cycle", "silent_loss_gaps"]
 
 GAP = "silent_loss"
 CYCLE = "negative_cycle"
-LAPSED = (
-    "SAMPLE: the shares are those of the customers who answered; a sample of customers who left would settle how many "
-    "left without a word."
-)
+LAPSED = sentence("finding.abstention.sample")
 SIGNS = {"low": "reached", "high": "not reached", "unclear": "undetermined", "": "undetermined"}
 """Level of health of a stage -> whether the cycle has reached it."""
 Row = tuple[Any, ...]
@@ -35,12 +33,9 @@ def silent_loss_gaps(study: GapStudy) -> GapReport:
     pairs = {**_from_operations(study), **_from_customers(study)}
     if not pairs:
         definition = study.definitions.silent_loss
-        what = "how many customers left, and how many of them had complained"
-        settled_by = (
-            "a sample of customers who left, asked with customer-outcomes; or operations data: "
-            f"{definition.operations.left} (with its cases) and {definition.operations.complaints}"
-        )
-        return GapReport(not_measured=(NotMeasured(GAP, "ONE_SIDE_MISSING", what, settled_by),))
+        missing = NotMeasured.told(GAP, "ONE_SIDE_MISSING", "silent_loss", left=definition.operations.left,
+                                   complaints=definition.operations.complaints)  # fmt: skip
+        return GapReport(not_measured=(missing,))
     rows: list[Row] = []
     p = []
     for (place, source), (left, told, error, n) in pairs.items():
@@ -119,7 +114,7 @@ def _drafts(study: GapStudy, pairs: Pairs, q: np.ndarray) -> Iterable[Draft]:
                 ci_low=gap - 1.96 * error,
                 ci_high=gap + 1.96 * error,
                 n=n,
-                comparator="the share of customers who said what went wrong",
+                comparator=sentence("finding.comparator.told"),
                 direction="worse",
                 severity=settings.severity(max(size, settings.smallest_gap)),
                 tier=tier,
@@ -128,7 +123,7 @@ def _drafts(study: GapStudy, pairs: Pairs, q: np.ndarray) -> Iterable[Draft]:
                 abstentions=(LAPSED,) if source == "customers" else (),
             ),
             loss=max(0.0, size - settings.smallest_gap),
-            values=(("left_percent", f"{100 * left:.0f}"), ("told_percent", f"{100 * told:.0f}")),
+            values=(("left_percent", figure(100 * left, ".0f")), ("told_percent", figure(100 * told, ".0f"))),
         )
 
 
@@ -178,5 +173,5 @@ def _unmeasured(study: GapStudy, lacking: list[str]) -> Iterable[NotMeasured]:
         if stage.id in lacking:
             wanted = [*(r for m in stage.members for r in m.references), *stage.operations]
             wanted = [name for name in wanted if study.operations.of(WHOLE, WHOLE, name) is None]
-            what = f"the sign {stage.id.replace('_', ' ')}"
-            yield NotMeasured(CYCLE, "ONE_SIDE_MISSING", what, ", ".join(wanted))
+            sign = sentence(f"finding.sign.{stage.id}")
+            yield NotMeasured.told(CYCLE, "ONE_SIDE_MISSING", "negative_cycle", sign=sign, references=", ".join(wanted))

@@ -27,10 +27,11 @@ from servicediag.diagnosis.gaps import (
 )
 from servicediag.diagnosis.group_conditions import shown_groups
 from servicediag.diagnosis.invitations import InvitedLike, resolve_invited
-from servicediag.diagnosis.ledger import Ledger, Members, guard_against, membership, open_ledger, save_release
+from servicediag.diagnosis.ledger import guard_against
 from servicediag.diagnosis.model import PublishedDiagnosis
 from servicediag.diagnosis.operations import read_indicators
 from servicediag.diagnosis.publish import publish
+from servicediag.diagnosis.releases import Ledger, Members, membership, open_ledger, write_release
 from servicediag.diagnosis.rules import RuleSet, load_rules
 from servicediag.diagnosis.sentences import with_sentences
 from servicediag.diagnosis.settings import Settings
@@ -134,9 +135,11 @@ def diagnose(
     settings = _settings(minimum_group, smallest_gap, population, population_size, seed)
     settings = replace(settings, privacy_override=_override(minimum_group, privacy_override))
     evidence = _gather(responses_or_evidence, by, cluster, background)
-    book, members = _open(ledger, responses_or_evidence, evidence)
+    book, members = _open(ledger, responses_or_evidence, evidence, background)
+    release = None
     if book is not None:
-        evidence = guard_against(book, members, evidence, minimum_group)
+        guarded = guard_against(book, members, evidence, minimum_group, settings.privacy)
+        evidence, release = guarded.evidence, guarded.release
     _check_population(evidence, settings)
     _check_size(evidence, settings)
     settings = replace(settings, invited=resolve_invited(invited, evidence))
@@ -146,33 +149,37 @@ def diagnose(
     reliability = reliability_table(evidence)
     cells = judge_cells(evidence, settings, reliability, aims)
     readiness = readiness_profile(evidence, cells, settings, aims)
-    gaps = all_gaps(GapStudy(evidence, cells, settings, aims, reliability_of(reliability), load_gaps(), operations))
+    study = GapStudy(evidence, cells, settings, aims, reliability_of(reliability), load_gaps(), operations)
+    gaps = all_gaps(study)
     drafts = [*_drafts(cells, readiness, reliability, settings, aims), *gaps.drafts]
-    segments, clusters = shown_groups(evidence, cells, settings.minimum_group)
+    segments, clusters = shown_groups(evidence, cells, study.hidden_segments)
     tables = {**gaps.tables, "operations": operations.shown(cells)}
     none_found = judged_and_none(tables.get("indexes"))
-    study = Study(evidence, cells, settings, aims, operations, segments, clusters, drafts, none_found)
-    reader = ConditionReader(study, rule_set.references)
+    read_in = Study(evidence, cells, settings, aims, operations, segments, clusters, drafts, none_found)
+    reader = ConditionReader(read_in, rule_set.references)
     wide = frozenset((d.finding.by, d.finding.unit, d.finding.rater) for d in drafts if d.finding.kind == "unit_wide")
     titles = Titles(evidence)
     told = [with_sentences(explain(draft, rule_set, reader, wide), titles, settings) for draft in drafts]
     published = publish(connect(told), evidence, cells, readiness, reliability, settings, aims, tables)
-    if book is not None:
-        save_release(book, members, cells[cells["hidden"] == ""])
+    if book is not None and release is not None:
+        write_release(book, release)
     return published
 
 
 def _open(
-    path: str | Path | None, parts: Sequence[Responses | Evidence], evidence: Evidence
+    path: str | Path | None,
+    parts: Sequence[Responses | Evidence],
+    evidence: Evidence,
+    background: Sequence[str] | None,
 ) -> tuple[Ledger | None, Members]:
     """The ledger, where one was named, and who is in which group."""
     if path is None:
-        return None, {}
+        return None, Members()
     responses = [part for part in parts if isinstance(part, Responses)]
     if len(responses) < len(parts):
         raise ValueError("ledger= needs Responses, not Evidence: sums do not tell who is in them")
     book = open_ledger(path)
-    return book, membership(responses, evidence.groupings, book.salt)
+    return book, membership(responses, evidence.groupings, background, book.salt)
 
 
 def _drafts(

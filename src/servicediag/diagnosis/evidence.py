@@ -22,7 +22,8 @@ from servicediag.diagnosis.breakdowns import (
     real_ids,
     segment_table,
 )
-from servicediag.diagnosis.cross_products import CROSS_SUMS, group_products
+from servicediag.diagnosis.cross_products import CROSS_SUMS
+from servicediag.diagnosis.group_tables import COUNTS, added_up, block_table
 from servicediag.diagnosis.moments import Moments, add_moments, all_moments, language_moments
 from servicediag.diagnosis.sums import (
     BACKGROUND,
@@ -32,25 +33,28 @@ from servicediag.diagnosis.sums import (
     Quantity,
     add_tables,
     empty_table,
-    group_sums,
-    object_frame,
 )
+from servicediag.errors import Issue, ResponsesError
 from servicediag.instrument.model import Instrument
 from servicediag.responses.model import Part, Responses
+from servicediag.results import as_html
 from servicediag.scoring import DimensionScore, code_points, person_indicators, score_all
+from servicediag.wording.telling import sentence
 
-__all__ = ["WHOLE", "Evidence", "Moments", "Place", "build_evidence", "member_groups"]
+__all__ = [
+    "COUNTS", "WHOLE", "Evidence", "Moments", "Place", "build_evidence", "groupings_of", "quantities_of",
+    "wave_codes_of",
+]  # fmt: skip
 
 Key = TypeVar("Key")
 Place = tuple[str, str, str, str, str]
 """Grouping, unit, instrument, form and wave."""
 
-N_CATEGORIES = 11
-"""Widest response scale that category counts are kept for."""
-LINKED = "Answers that the same respondents gave in several waves were linked by the respondents' ids."
+LINKED = sentence("finding.note.linked")
+MOST_CELLS = 600_000
+"""Sums that one grouping may need: some 450 MB on the way to a report."""
 MOST_ATOMS = 5_000
 """With more combinations of groups and background categories breakdowns cannot be audited, and are withheld."""
-COUNTS = [f"count_{k}" for k in range(N_CATEGORIES)]
 KEYS = ["by", "unit", "instrument", "form", "rater", "wave", "kind", "dimension", "name"]
 CELL_SUMS = ["n", "total", "total_squares", "n_apart", *COUNTS]
 CROSS_KEYS = ["by", "unit", "wave", "source", "first", "second"]
@@ -125,6 +129,9 @@ class Evidence:
     def __repr__(self) -> str:
         people = ", ".join(f"{i}:{f}={n}" for (i, f, _), n in self.n_respondents.items())
         return f"Evidence(groupings={self.groupings}, n_cells={len(self.cells)}, {people})"
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self))
 
     def to_frame(self) -> pd.DataFrame:
         """The cells with n, mean and sd; ``unit`` is None for the whole organisation. Not for release."""
@@ -255,10 +262,10 @@ def _check_groupings(responses: Sequence[Responses], groupings: tuple[str, ...])
     for column in groupings:
         if any(column in one.respondents.columns for one in responses):
             if not any(one.respondents[column].notna().any() for one in responses if column in one.respondents):
-                notes.append(f"The column {column!r} is empty, so only the organisation as a whole is diagnosed.")
+                notes.append(sentence("finding.note.empty_column", column=column))
             continue
         if groupings == ("unit",):
-            notes.append("No unit column was named, so only the organisation as a whole is diagnosed.")
+            notes.append(sentence("finding.note.no_unit_column"))
             continue
         choices = sorted({str(c) for one in responses for c in one.respondents.columns})
         raise ValueError(f"by={column!r} is not a respondent column of any export; choose from {choices}")
@@ -268,17 +275,11 @@ def _check_groupings(responses: Sequence[Responses], groupings: tuple[str, ...])
 def _evidence_of(responses: Responses, plan: _Plan, notes: tuple[str, ...], linked: list[Linked]) -> Evidence:
     """Sums of one export; where its respondents can be linked over waves, their scores go to ``linked``."""
     scored = score_all(responses)
-    waves, wave_names = _wave_codes(responses)
-    quantities = list(_quantities(responses, scored))
-    groupings = list(_groupings(responses, plan.groupings))
-    cells: list[_Block] = []
-    cross: list[_Block] = []
-    for grouping in groupings:
-        units = grouping.units
-        group = np.where(grouping.codes >= 0, waves * len(units) + grouping.codes, -1)
-        places = _Places(grouping.by, np.tile(units, len(wave_names)), np.repeat(wave_names, len(units)))
-        cells.extend(_sum_column(places, quantity, group) for quantity in quantities)
-        cross.extend(_sum_products(places, scored, group))
+    waves, wave_names = wave_codes_of(responses)
+    quantities = list(quantities_of(responses, scored))
+    groupings = list(groupings_of(responses, plan.groupings))
+    _check_cells(groupings, waves, len(quantities))
+    cells, cross = added_up(groupings, quantities, scored, (waves, wave_names))
     counted = [quantity for quantity in quantities if quantity.kind != "item"]
     backgrounds, remarks = read_backgrounds(responses, plan.background)
     clusters = empty_table(CLUSTER_KEYS, SUMS)
@@ -288,8 +289,8 @@ def _evidence_of(responses: Responses, plan: _Plan, notes: tuple[str, ...], link
     if ids is not None and any(name != WHOLE for name in wave_names):
         linked.append(Linked(ids, tuple(counted), tuple(groupings), waves, wave_names))
     return Evidence(
-        _table(cells, KEYS, CELL_SUMS),
-        _table(cross, CROSS_KEYS, CROSS_SUMS),
+        block_table(cells, KEYS, CELL_SUMS),
+        block_table(cross, CROSS_KEYS, CROSS_SUMS),
         all_moments(responses, scored, waves, wave_names),
         {part.instrument.id: part.instrument for part in responses.parts},
         _people(responses, waves, wave_names),
@@ -306,25 +307,31 @@ def _evidence_of(responses: Responses, plan: _Plan, notes: tuple[str, ...], link
     )
 
 
-def _groupings(responses: Responses, names: Sequence[str]) -> Iterable[Grouping]:
+def _check_cells(groupings: Sequence[Grouping], waves: np.ndarray, n_quantities: int) -> None:
+    """Refuse groups so many that their sums would not fit into memory; such a column mostly names single people."""
+    most = MOST_CELLS // max(n_quantities, 1)
+    for grouping in groupings:
+        group = np.where(grouping.codes >= 0, waves * len(grouping.units) + grouping.codes, -1)
+        found = int((np.bincount(group + 1)[1:] > 0).sum())
+        if found > most:
+            issue = Issue(
+                "too_many_groups",
+                "error",
+                grouping.by,
+                f"The column {grouping.by!r} makes {found:,} groups; with {n_quantities} numbers for each the limit is "
+                f"{most:,}.",
+                "Name a column of units rather than of people, or diagnose parts of the organisation by themselves.",
+            )
+            raise ResponsesError("Too many groups for a diagnosis.", (issue,))
+
+
+def groupings_of(responses: Responses, names: Sequence[str]) -> Iterable[Grouping]:
+    """The whole and the groups that each column makes."""
     yield Grouping(WHOLE, np.array([WHOLE], dtype=object), np.zeros(len(responses), dtype=np.int64))
     for name in names:
         if name in responses.respondents.columns:
             codes, units = _unit_codes(responses.respondents[name])
             yield Grouping(name, units, codes)
-
-
-def member_groups(responses: Responses, names: Sequence[str]) -> Iterable[tuple[Place, np.ndarray]]:
-    """Rows of the respondents of every group that the evidence keeps sums of. Only the release ledger needs them."""
-    waves, wave_names = _wave_codes(responses)
-    for grouping in _groupings(responses, names):
-        for wave, wave_name in enumerate(wave_names):
-            for unit, unit_name in enumerate(grouping.units):
-                rows = np.flatnonzero((waves == wave) & (grouping.codes == unit))
-                for part in responses.parts:
-                    place = (grouping.by, str(unit_name), part.instrument.id, part.form.id, str(wave_name))
-                    if len(rows):
-                        yield place, rows
 
 
 def _people(responses: Responses, waves: np.ndarray, wave_names: np.ndarray) -> dict[tuple[str, str, str], int]:
@@ -430,7 +437,8 @@ def _unit_codes(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     return codes[raw], names
 
 
-def _wave_codes(responses: Responses) -> tuple[np.ndarray, np.ndarray]:
+def wave_codes_of(responses: Responses) -> tuple[np.ndarray, np.ndarray]:
+    """A code a respondent, and the names of the waves."""
     if "wave" not in responses.respondents.columns:
         return np.zeros(len(responses), dtype=np.int64), np.array([WHOLE], dtype=object)
     text = responses.respondents["wave"].astype(object)
@@ -438,7 +446,8 @@ def _wave_codes(responses: Responses) -> tuple[np.ndarray, np.ndarray]:
     return codes.astype(np.int64), np.asarray(names, dtype=object)
 
 
-def _quantities(responses: Responses, scored: Sequence[DimensionScore]) -> Iterable[Quantity]:
+def quantities_of(responses: Responses, scored: Sequence[DimensionScore]) -> Iterable[Quantity]:
+    """Every score, item and indicator that cells are made of."""
     known = {}
     for s in scored:
         known[s.part.instrument.id, s.dimension.id] = ~np.isnan(s.values)
@@ -461,118 +470,3 @@ def _indicator_dimension(part: Part, name: str) -> str:
         if name == f"blocked_only_by_{dimension.id}":
             return dimension.id
     return ""
-
-
-@dataclass(frozen=True)
-class _Places:
-    """The groups that one grouping makes, unit by unit within each wave."""
-
-    by: str
-    units: np.ndarray
-    waves: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.units)
-
-
-@dataclass(frozen=True)
-class _Block:
-    """Sums of one number for all groups of a grouping; ``keys`` are the same for all of them."""
-
-    places: _Places
-    keys: Mapping[str, str]
-    sums: dict[str, np.ndarray]
-
-
-def _sum_column(places: _Places, column: Quantity, group: np.ndarray) -> _Block:
-    keys = {
-        "instrument": column.part.instrument.id,
-        "form": column.part.form.id,
-        "rater": column.part.form.rater,
-        "kind": column.kind,
-        "dimension": column.dimension,
-        "name": column.name,
-    }
-    add = _item_sums if column.kind == "item" else _value_sums
-    return _Block(places, keys, add(column, group, len(places)))
-
-
-def _value_sums(quantity: Quantity, group: np.ndarray, n_groups: int) -> dict[str, np.ndarray]:
-    no_counts = dict.fromkeys(COUNTS, np.zeros(n_groups, dtype=np.int32))
-    return {**group_sums(quantity.values, group, n_groups), "n_apart": np.zeros(n_groups, dtype=np.int64), **no_counts}
-
-
-def _item_sums(column: Quantity, group: np.ndarray, n_groups: int) -> dict[str, np.ndarray]:
-    """Sums of an item for each group, from how many of it chose each code; a wide scale's last codes count as one."""
-    minimum, maximum = column.part.bounds(column.name)
-    width = maximum - minimum + 1
-    points = code_points(column.part, column.name)
-    answered = np.take(~np.isnan(points), column.values.view(np.uint8))
-    cell = np.where(answered & (group >= 0), group * width + (column.values - np.int64(minimum)), n_groups * width)
-    counts = np.bincount(cell, minlength=n_groups * width + 1)[:-1].reshape(n_groups, width)
-    points = points[np.arange(minimum, maximum + 1)]
-    categories = np.zeros((n_groups, max(N_CATEGORIES, width)), dtype=np.int32)
-    categories[:, :width] = counts
-    categories[:, N_CATEGORIES - 1] = categories[:, N_CATEGORIES - 1 :].sum(axis=1)
-    apart = np.zeros(n_groups, dtype=np.int64)
-    if column.scored is not None:
-        apart = np.bincount(group[(answered != column.scored) & (group >= 0)], minlength=n_groups)
-    return {
-        "n": counts.sum(axis=1),
-        "total": counts @ points,
-        "total_squares": counts @ points**2,
-        "n_apart": apart,
-        **dict(zip(COUNTS, categories.T, strict=False)),
-    }
-
-
-def _sum_products(places: _Places, scored: Sequence[DimensionScore], group: np.ndarray) -> Iterable[_Block]:
-    """Cross-products of every pair of scores that the same people gave."""
-    if len(scored) < 2:
-        return
-    first, second = np.triu_indices(len(scored), 1)
-    sums = group_products(np.column_stack([s.values for s in scored]), group, len(places), (first, second))
-    source = "+".join(dict.fromkeys(f"{s.part.instrument.id}:{s.part.form.id}" for s in scored))
-    for pair, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
-        keys = {"source": source, "first": _reference(scored[a]), "second": _reference(scored[b])}
-        yield _Block(places, keys, {name: sums[name][pair] for name in CROSS_SUMS})
-
-
-def _table(blocks: Sequence[_Block], keys: list[str], sums: list[str]) -> pd.DataFrame:
-    """All blocks as one frame, in a fixed order of keys; groups without an answer left out.
-
-    Columns are put together one by one in their final order, and texts as numbers until then: there may be millions of
-    rows.
-    """
-    if not blocks:
-        return empty_table(keys, sums)
-    sizes = [len(block.places) for block in blocks]
-    codes, names = {}, {}
-    for key in keys:
-        codes[key], names[key] = _key_codes(key, blocks, sizes)
-    filled = np.flatnonzero(np.concatenate([block.sums["n"] for block in blocks]))
-    order = filled[np.lexsort([codes[key][filled] for key in reversed(keys)])]
-    columns: dict[str, np.ndarray] = {}
-    for key in keys:
-        columns[key] = names[key][codes.pop(key)[order]]
-    for name in sums:
-        columns[name] = np.concatenate([block.sums.pop(name) for block in blocks])[order]
-    return object_frame(columns)
-
-
-def _key_codes(key: str, blocks: Sequence[_Block], sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """A small number a row that sorts as its text does, and the texts."""
-    if key in ("unit", "wave"):
-        texts = {id(block.places): block.places.units if key == "unit" else block.places.waves for block in blocks}
-        names = np.array(sorted({name for column in texts.values() for name in column}), dtype=object)
-        place = {name: position for position, name in enumerate(names)}
-        known = {one: np.array([place[name] for name in column], dtype=np.int32) for one, column in texts.items()}
-        return np.concatenate([known[id(block.places)] for block in blocks]), names
-    values = [block.places.by if key == "by" else block.keys[key] for block in blocks]
-    names = np.array(sorted(set(values)), dtype=object)
-    place = {name: position for position, name in enumerate(names)}
-    return np.repeat(np.array([place[value] for value in values], dtype=np.int32), sizes), names
-
-
-def _reference(scored: DimensionScore) -> str:
-    return f"{scored.part.instrument.id}:{scored.part.form.id}/{scored.dimension.id}"

@@ -20,6 +20,7 @@ from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import benjamini_hochberg, expected_loss, minimum_effect_p
 from servicediag.diagnosis.targets import Targets
 from servicediag.diagnosis.tiers import LOW_RELIABILITY, tier_of
+from servicediag.wording.telling import sentence
 
 if TYPE_CHECKING:
     from servicediag.diagnosis.gap_documents import GapDefinitions
@@ -43,6 +44,12 @@ class NotMeasured:
     code: Code
     what: str
     settled_by: str
+
+    @classmethod
+    def told(cls, gap: str, code: Code, key: str, **values: Any) -> NotMeasured:
+        """In the fixed texts of that key."""
+        texts = (sentence(f"finding.not_measured.{key}.{part}", **values) for part in ("what", "settled_by"))
+        return cls(gap, code, *texts)
 
 
 @dataclass(frozen=True)
@@ -159,9 +166,13 @@ class GapStudy:
     @cached_property
     def segments(self) -> pd.DataFrame:
         """Sums by background category that may be shown, with the sign that turns a score into health."""
-        table = self.evidence.segments
-        hidden = hidden_segments(table, self.cells, self.settings.minimum_group, self.evidence.segment_atoms)
-        return self._signed(table[hidden == ""])
+        return self._signed(self.evidence.segments[self.hidden_segments == ""])
+
+    @cached_property
+    def hidden_segments(self) -> np.ndarray:
+        """The rule that withholds each row of the evidence's segments, or empty text."""
+        table, atoms = self.evidence.segments, self.evidence.segment_atoms
+        return np.asarray(hidden_segments(table, self.cells, self.settings.minimum_group, atoms))
 
     @cached_property
     def changes(self) -> pd.DataFrame:

@@ -26,6 +26,8 @@ def _answers(study: GapStudy) -> pd.DataFrame:
     """A row an option of every item, for groups too large for an answer to tell about single people."""
     cells = study.cells
     items = cells[(cells["kind"] == "item") & (cells["hidden"] == "") & (cells["n"] >= UNANIMITY_BELOW)]
+    # groups of two groupings overlap in few people, whose answers would follow from two distributions
+    items = items[items["by"].isin([WHOLE, *study.evidence.groupings[:1]])]
     # groups of which an earlier release tells too much are without counts
     items = items[study.counts(items).sum(axis=1) > 0]
     forms = {key: _options(study, *key) for key in set(_keys(items))}
@@ -38,7 +40,7 @@ def _answers(study: GapStudy) -> pd.DataFrame:
     shares = [row[: len(codes)] / row.sum() for row, (codes, _) in zip(counts, options, strict=True)]
     repeated = repeated.assign(
         code=np.concatenate([codes for codes, _ in options]) if options else [],
-        label=[label for _, labels in options for label in labels],
+        label=pd.Series([label for _, labels in options for label in labels], index=repeated.index, dtype=object),
         share=np.concatenate(shares) if shares else [],
     )
     table: pd.DataFrame = repeated[list(ANSWER_COLUMNS)].reset_index(drop=True)
@@ -51,7 +53,7 @@ def _keys(items: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 def _options(study: GapStudy, instrument: str, form: str, code: str) -> tuple[np.ndarray, list[str]]:
     """Codes from the lowest to the highest, and their labels; a code without a label has an empty one."""
-    labels = study.evidence.instruments[instrument].options(code, form=form)
+    labels = study.titles.options(instrument, code, form)
     codes = np.arange(min(labels), max(labels) + 1)
     return codes, [labels.get(int(one), "") for one in codes]
 

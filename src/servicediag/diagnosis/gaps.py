@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from servicediag.diagnosis.statistics import benjamini_hochberg, expected_loss, 
 from servicediag.diagnosis.targets import Targets
 from servicediag.diagnosis.tiers import LOW_RELIABILITY, LOW_RESPONSE, TOO_FEW_CLUSTERS, tier_of
 from servicediag.results import plain, table_rows
+from servicediag.wording.telling import figure, sentence
 
 __all__ = ["level_findings", "organisation_findings", "share_findings", "unit_findings", "unit_wide_findings"]
 
@@ -50,7 +51,7 @@ def unit_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
                 ci_low=plain(row.gap_low),
                 ci_high=plain(row.gap_high),
                 n=int(row.n),
-                comparator="the rest of the organisation",
+                comparator=sentence("finding.comparator.rest"),
                 direction="better" if better else "worse",
                 severity="none" if better else settings.severity(row.shrunk_gap),
                 tier=row.tier,
@@ -74,14 +75,9 @@ def _held_down_by(row: Any, distinct: bool) -> str:
 
 def _watch_note(row: Any, distinct: bool) -> str:
     if distinct:
-        return (
-            "SMALL: the unit differs from the rest, but the best estimate of how much is below the smallest gap of "
-            "interest; more answers would settle it."
-        )
-    return (
-        f"UNDETERMINED: with {row.n} respondents only a gap of {row.minimum_detectable_gap:.0f} points or more would "
-        "have been found four times in five; more answers would settle it."
-    )
+        return sentence("finding.abstention.small")
+    detectable = figure(row.minimum_detectable_gap, ".0f")
+    return sentence("finding.abstention.undetermined", n=int(row.n), detectable=detectable)
 
 
 def unit_wide_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
@@ -117,7 +113,7 @@ def unit_wide_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draf
                 ci_low=estimate - half,
                 ci_high=estimate + half,
                 n=n,
-                comparator="the rest of the organisation",
+                comparator=sentence("finding.comparator.rest"),
                 direction="worse",
                 severity=settings.severity(estimate),
                 tier=tier,
@@ -183,7 +179,7 @@ def organisation_findings(
                 ci_low=estimate - half,
                 ci_high=estimate + half,
                 n=int(row.n),
-                comparator=f"the convention of {settings.low_level:g} points for a low level",
+                comparator=sentence("finding.comparator.low_level", level=figure(settings.low_level, "g")),
                 direction="worse",
                 severity="minor" if severity == "none" else severity,
                 tier=tier,
@@ -233,7 +229,7 @@ def level_findings(
                 ci_low=estimate - float(half[position]),
                 ci_high=estimate + float(half[position]),
                 n=int(row.n),
-                comparator=f"the target of {row.target:g} points of health ({origin})",
+                comparator=sentence("finding.comparator.target", target=figure(row.target, "g"), origin=origin),
                 direction="worse",
                 severity=settings.severity(estimate),
                 tier=tier,
@@ -253,14 +249,23 @@ def share_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
     shares["share"] = shares["total"] / shares["n"]
     incidence = shares["name"].str.endswith("_incidence") & ~shares["name"].str.endswith("_severe_incidence")
     quadrant = shares["name"].isin(["quadrant_over_confident", "quadrant_under_confident"])
+    levels = _levels_of_whole(cells)
     for family in (shares[incidence & (shares["by"] == WHOLE)], shares[quadrant]):
-        for row, tier in zip(table_rows(family), share_tiers(family, settings), strict=True):
-            if row.share <= settings.share_criterion or (tier == "watch" and row.by != WHOLE):
-                continue
-            yield _share_draft(row, tier, settings, cells)
+        tiers = np.array(share_tiers(family, settings), dtype=object)
+        silent = (tiers == "watch") & (family["by"] != WHOLE).to_numpy()
+        told = (family["share"] > settings.share_criterion).to_numpy() & ~silent
+        for row, tier in zip(table_rows(family[told]), tiers[told], strict=True):
+            yield _share_draft(row, tier, settings, levels)
 
 
-def _share_draft(r: Any, tier: Tier, settings: Settings, cells: pd.DataFrame) -> Draft:
+def _levels_of_whole(cells: pd.DataFrame) -> dict[tuple[str, ...], float]:
+    """Health of the whole organisation in each score, by instrument, form, wave and dimension."""
+    whole = cells[((cells["kind"] == "score") & (cells["by"] == WHOLE)).to_numpy()]
+    keys = whole[["instrument", "form", "wave", "dimension"]].itertuples(index=False, name=None)
+    return dict(zip(keys, whole["health"].tolist(), strict=True))
+
+
+def _share_draft(r: Any, tier: Tier, settings: Settings, levels: Mapping[tuple[str, ...], float]) -> Draft:
     kind: FindingKind = "confidence_capability" if r.name.startswith("quadrant_") else "organisation_wide"
     low, high = wilson(float(r.total), float(r.n))
     if kind == "confidence_capability":
@@ -268,11 +273,8 @@ def _share_draft(r: Any, tier: Tier, settings: Settings, cells: pd.DataFrame) ->
         size = 4 * settings.smallest_gap * float(r.share)
         dimension = "conf"
     else:
-        level = cells[
-            (cells["kind"] == "score") & (cells["by"] == WHOLE) & (cells["instrument"] == r.instrument)
-            & (cells["form"] == r.form) & (cells["wave"] == r.wave) & (cells["dimension"] == r.dimension)
-        ]  # fmt: skip
-        size = max(0.0, settings.good_level - float(level["health"].iloc[0])) if len(level) else 0.0
+        level = levels.get((r.instrument, r.form, r.wave, r.dimension), settings.good_level)
+        size = max(0.0, settings.good_level - level)
         dimension = str(r.dimension)
     return Draft(
         Finding(
@@ -290,7 +292,7 @@ def _share_draft(r: Any, tier: Tier, settings: Settings, cells: pd.DataFrame) ->
             ci_low=low,
             ci_high=high,
             n=int(r.n),
-            comparator=f"the convention of {100 * settings.share_criterion:g} % of respondents",
+            comparator=sentence("finding.comparator.respondents", share=figure(100 * settings.share_criterion, "g")),
             direction="worse",
             severity=settings.severity(size),
             tier=tier,

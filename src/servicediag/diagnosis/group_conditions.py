@@ -12,14 +12,13 @@ from scipy.special import fdtri, stdtrit
 
 from servicediag.diagnosis.draft import Titles
 from servicediag.diagnosis.evidence import Evidence
-from servicediag.diagnosis.privacy_breakdowns import hidden_segments
 from servicediag.diagnosis.readings import Place, Reading, State, tell, turned, unmeasured, verdict
 from servicediag.diagnosis.rules import SYMPTOM, Condition
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import pooled_variance, welch
 from servicediag.diagnosis.sums import WHOLE
 from servicediag.instrument.background import BackgroundField, load_background
-from servicediag.wording import text
+from servicediag.wording.telling import Term, lowered, sentence
 
 __all__ = ["GroupConditions", "shown_groups"]
 
@@ -57,17 +56,18 @@ class _Groups:
     groups: tuple[_Group, ...]
 
 
-def shown_groups(evidence: Evidence, cells: pd.DataFrame, minimum_group: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Segments and clusters of the newest waves that may be read: segments by the privacy rules of breakdowns,
-    clusters where the score of their unit may be shown."""
+def shown_groups(
+    evidence: Evidence, cells: pd.DataFrame, hidden_segments: np.ndarray
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Segments and clusters of the newest waves that may be read: segments that no privacy rule withholds
+    (``hidden_segments`` names the rule of each), clusters where the score of their unit may be shown."""
     shown = cells[(cells["kind"] == "score").to_numpy() & cells["current"].to_numpy()]
     shown = shown[(shown["hidden"] == "").to_numpy()]
     keys = ["by", "unit", "instrument", "form", "wave", "dimension"]
     places = pd.MultiIndex.from_frame(shown[keys])
     segments, clusters = evidence.segments, evidence.clusters
     if len(segments):
-        hidden = hidden_segments(segments, cells, minimum_group, evidence.segment_atoms)
-        segments = segments[(hidden == "") & (segments["kind"] == "score").to_numpy()]
+        segments = segments[(hidden_segments == "") & (segments["kind"] == "score").to_numpy()]
         segments = segments[pd.MultiIndex.from_frame(segments[keys]).isin(places)]
     if len(clusters):
         clusters = clusters[pd.MultiIndex.from_frame(clusters[keys]).isin(places)]
@@ -109,7 +109,7 @@ class GroupConditions:
         instrument, _, dimension = target.partition("/")
         if instrument not in self._evidence.instruments:
             return target
-        return f"'{self._titles.dimension(instrument, dimension)}'"
+        return sentence("finding.quote.title", title=self._titles.dimension(instrument, dimension))
 
     def _field(self, name: str) -> BackgroundField | None:
         if self._fields is None:
@@ -120,12 +120,14 @@ class GroupConditions:
         """A category in words: the answer in quotation marks after the title of the field."""
         known = self._field(field)
         if known is None or category not in known.options:
-            return f"{field}: “{category}”"
-        return f"{known.title['en']}: “{known.options[category]['en']}”"
+            return sentence("finding.quote.category", field=field, category=category)
+        options = known.options[category]
+        return sentence("finding.quote.category", field=Term(known.title["en"], known.title),
+                        category=Term(options["en"], options))  # fmt: skip
 
     def _name(self, field: str) -> str:
         known = self._field(field)
-        return field if known is None else known.title["en"].lower()
+        return field if known is None else lowered(Term(known.title["en"], known.title))
 
     def _groups(self, target: str, field: str, place: Place) -> _Groups | None:
         """The breakdown at the place, or else of the whole organisation; of the form that showed the symptom first."""
@@ -146,7 +148,7 @@ class GroupConditions:
         return 1 if self._evidence.instruments[instrument].dimension(dimension).direction == "strength" else -1
 
     def _where(self, found: Place) -> str:
-        return text("finding.condition.in_whole") if found.by == WHOLE else ""
+        return sentence("finding.condition.in_whole") if found.by == WHOLE else ""
 
     def _gradient(self, condition: Condition, target: str, found: _Groups) -> Reading | None:
         """Change of health from the first to the last band, by the line through the bands' people."""

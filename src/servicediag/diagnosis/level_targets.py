@@ -39,11 +39,7 @@ def target_gaps(study: GapStudy) -> GapReport:
         rows.append((place, INDEX, part, gap, gap - half, gap + half, int(row.n), verdict))
         rows += _share(study, row, target, part)
     if not rows:
-        what = "no target was declared, so levels are compared with the rest of the organisation and with conventions"
-        missing = NotMeasured(
-            "level", "MISSING_TARGET", what, "targets for the dimensions, set before the data are seen"
-        )
-        return GapReport(not_measured=(missing,))
+        return GapReport(not_measured=(NotMeasured.told("level", "MISSING_TARGET", "target"),))
     return GapReport(tables={"indexes": index_rows(rows)})
 
 

@@ -7,7 +7,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from servicediag.results import as_html
+
 if TYPE_CHECKING:
+    from typing import Self
+
     import pandas as pd
 
     from servicediag.report.theme import Theme
@@ -120,6 +124,9 @@ class Cause:
     association: tuple[float, float, float, int] | None = None
     numbers: tuple[tuple[str, str, float], ...] = ()
 
+    def _repr_html_(self) -> str:
+        return as_html(f"{self.rule}: {self.cause} ({self.status})")
+
     @property
     def n_sources(self) -> int:
         """Independent sources that confirm."""
@@ -201,6 +208,9 @@ class Finding:
     rank_high: int | None = None
     p_top_three: float | None = None
     tied_with: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        return as_html(": ".join(text for text in (self.title, self.text) if text) or repr(self))
 
     @property
     def is_trouble(self) -> bool:
@@ -295,6 +305,8 @@ class Diagnosis:
         Gaps that could not be judged: ``gap, code, what, settled_by``.
     summary : Summary
         At most five troubles, at least one strength, and what cannot be told.
+    language : str
+        In which the texts are told; :meth:`in_language` gives another.
     """
 
     findings: tuple[Finding, ...]
@@ -316,6 +328,7 @@ class Diagnosis:
     operations: pd.DataFrame = field(default_factory=lambda: _empty(OPERATION_COLUMNS))
     not_measured: pd.DataFrame = field(default_factory=lambda: _empty(NOT_MEASURED_COLUMNS))
     summary: Summary = field(default_factory=Summary)
+    language: str = "en"
 
     def __repr__(self) -> str:
         tiers = {tier: sum(f.tier == tier for f in self.findings) for tier in ("established", "likely", "watch")}
@@ -352,8 +365,41 @@ class Diagnosis:
         columns = [*plain_fields, "supported_causes", "untested_causes", "actions", "abstentions", "tied_with"]
         return pd.DataFrame(rows, columns=columns)
 
+    def in_language(self, language: str) -> Self:
+        """The same diagnosis told in another language: every sentence, title, question, cause and recommendation.
+
+        Numbers, ids and codes stay as they are, and so do names of units and other text from data. Questionnaires and
+        rules of your own keep the language of their author where they have no other; a note in ``study`` then says so.
+
+        Parameters
+        ----------
+        language : {"en", "es", "ru", "zh-Hans"}
+
+        Returns
+        -------
+        Diagnosis
+            Renderers take its language where they are told no other.
+
+        Raises
+        ------
+        ValueError
+            There are no texts in that language.
+
+        Examples
+        --------
+        >>> import servicediag as sd
+        >>> study = sd.simulate("readiness", form="employee", n_units=6, respondents_per_unit=40, seed=2)
+        >>> diagnosis = sd.diagnose(study.responses())
+        >>> told = diagnosis.in_language("es")
+        >>> told.language, told.in_language("en").summary == diagnosis.summary
+        ('es', True)
+        """
+        from servicediag.diagnosis.languages import diagnosis_in_language
+
+        return diagnosis_in_language(self, language)
+
     def to_excel(
-        self, path: str | Path, *, language: str = "en", theme: Theme | None = None, overwrite: bool = False
+        self, path: str | Path, *, language: str | None = None, theme: Theme | None = None, overwrite: bool = False
     ) -> Path:
         """Write the workbook for HR: findings, heatmap, scales, items, causes, reliability, method."""
         from servicediag.report import write_excel
@@ -361,7 +407,7 @@ class Diagnosis:
         return write_excel(self, path, language=language, theme=theme, overwrite=overwrite)
 
     def to_html(
-        self, path: str | Path, *, language: str = "en", theme: Theme | None = None, overwrite: bool = False
+        self, path: str | Path, *, language: str | None = None, theme: Theme | None = None, overwrite: bool = False
     ) -> Path:
         """Write the self-contained page for managers: no script, no external file."""
         from servicediag.report import write_html
@@ -369,7 +415,7 @@ class Diagnosis:
         return write_html(self, path, language=language, theme=theme, overwrite=overwrite)
 
     def to_slides(
-        self, path: str | Path, *, language: str = "en", theme: Theme | None = None, overwrite: bool = False
+        self, path: str | Path, *, language: str | None = None, theme: Theme | None = None, overwrite: bool = False
     ) -> Path:
         """Write 10 to 15 slides with native charts that can be edited; needs ``servicediag[slides]``."""
         from servicediag.report import write_slides
@@ -377,24 +423,24 @@ class Diagnosis:
         return write_slides(self, path, language=language, theme=theme, overwrite=overwrite)
 
     def to_word(
-        self, path: str | Path, *, language: str = "en", theme: Theme | None = None, overwrite: bool = False
+        self, path: str | Path, *, language: str | None = None, theme: Theme | None = None, overwrite: bool = False
     ) -> Path:
         """Write the action plan, with columns for owner and date to fill in; needs ``servicediag[word]``."""
         from servicediag.report import write_word
 
         return write_word(self, path, language=language, theme=theme, overwrite=overwrite)
 
-    def to_json(self, path: str | Path, *, overwrite: bool = False) -> Path:
+    def to_json(self, path: str | Path, *, language: str | None = None, overwrite: bool = False) -> Path:
         """Write the machine-readable diagnosis; the schema is named in the file."""
         from servicediag.report import write_json
 
-        return write_json(self, path, overwrite=overwrite)
+        return write_json(self, path, language=language, overwrite=overwrite)
 
-    def plot(self, kind: str = "gaps") -> Any:
-        """An altair chart: ``"gaps"``, ``"heatmap"`` or ``"readiness"``."""
+    def plot(self, kind: str = "gaps", *, about: str | None = None, language: str | None = None) -> Any:
+        """An altair chart of a kind, e.g. ``"heatmap"``; see :func:`servicediag.report.plot`."""
         from servicediag.report import plot
 
-        return plot(self, kind)
+        return plot(self, kind, about=about, language=language)
 
     def _repr_html_(self) -> str:
         from servicediag.report import notebook_html

@@ -91,11 +91,13 @@ def language_moments(
 
 def _moments(responses: Responses, scored: DimensionScore, rows: np.ndarray) -> Moments:
     codes = tuple(item.code for item in scored.dimension.scored_items if item.code in responses.codes)
-    columns = [responses.codes[code][rows].view(np.uint8) for code in codes]
+    inside = slice(None) if rows.all() else rows
+    columns = [responses.codes[code][inside].view(np.uint8) for code in codes]
     points = [code_points(scored.part, code) for code in codes]
     known = np.logical_and.reduce([np.take(~np.isnan(p), column) for p, column in zip(points, columns, strict=True)])
-    complete = np.empty((int(known.sum()), len(codes)))
+    filled = np.flatnonzero(known)
+    complete = np.empty((len(codes), len(filled)))
     for place, (code, column) in enumerate(zip(codes, columns, strict=True)):
         minimum, maximum = scored.part.bounds(code)
-        complete[:, place] = np.take(points[place] * ((maximum - minimum) / 100.0), column[known])
-    return Moments(codes, len(complete), len(known) - len(complete), complete.sum(axis=0), complete.T @ complete)
+        complete[place] = np.take(points[place] * ((maximum - minimum) / 100.0), column[filled])
+    return Moments(codes, len(filled), len(known) - len(filled), complete.sum(axis=1), complete @ complete.T)

@@ -13,7 +13,7 @@ from servicediag.diagnosis.rules import Condition
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import wilson
 from servicediag.diagnosis.sums import WHOLE
-from servicediag.wording import text
+from servicediag.wording.telling import sentence
 
 __all__ = ["shown_value", "read_indicator"]
 
@@ -34,7 +34,7 @@ def read_indicator(condition: Condition, place: Place, operations: Operations, s
     where = ""
     if value is None and condition.limit is not None:
         value = operations.of(WHOLE, WHOLE, condition.target)
-        where = "" if place.by == WHOLE else text("finding.condition.in_whole")
+        where = "" if place.by == WHOLE else sentence("finding.condition.in_whole")
     if indicator is None or value is None:
         needs = "" if indicator is None else indicator.needs
         return unmeasured(condition, needs or condition.target)
@@ -61,7 +61,7 @@ def shown_value(indicator: Indicator, value: float, sign: str = "") -> tuple[flo
 
 
 def _percent(indicator: Indicator) -> str:
-    return " %" if indicator.unit == "share" else ""
+    return sentence("finding.percent") if indicator.unit == "share" else ""
 
 
 def _against_units(

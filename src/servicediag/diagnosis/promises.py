@@ -14,15 +14,13 @@ from servicediag.diagnosis.model import Finding, Tier
 from servicediag.diagnosis.privacy import UNANIMITY_BELOW
 from servicediag.diagnosis.statistics import wilson
 from servicediag.results import table_rows
+from servicediag.wording.telling import figure, joined, sentence
 
 __all__ = ["promise_gaps"]
 
 GAP = "promise_gap"
 GROUPS = ("kept", "repaired", "left_broken")
-PROVISIONAL = (
-    "PROVISIONAL: customers whose promise was broken judge the failure and the people together, so nothing is "
-    "concluded about the attitude of staff from their ratings alone."
-)
+PROVISIONAL = sentence("finding.abstention.promise_attitude")
 Row = tuple[Any, ...]
 Counts = dict[Place, tuple[float, float]]
 """How many of how many, for each place."""
@@ -69,16 +67,13 @@ def _shares(study: GapStudy) -> tuple[list[Draft], list[Row], list[NotMeasured]]
 def _missing(study: GapStudy, broken: Counts, few: list[str], asked: Mapping[Place, object]) -> Iterable[NotMeasured]:
     definition = study.definitions.promise_gap
     if few:
-        what = f"fewer than {definition.fewest_promises} promises were logged in {', '.join(sorted(few))}"
-        yield NotMeasured(GAP, "TOO_FEW", what, "a log of more promises")
+        yield NotMeasured.told(GAP, "TOO_FEW", "promises_few", fewest=definition.fewest_promises,
+                               units=joined("names", sorted(few)))  # fmt: skip
     elif not broken:
         name = definition.operations.breach
-        what = "no log of promises was given"
-        yield NotMeasured(GAP, "ONE_SIDE_MISSING", what, f"operations data: {name} and {name}_n, the promises due")
+        yield NotMeasured.told(GAP, "ONE_SIDE_MISSING", "promises_log", name=name, cases=f"{name}_n")
     if not asked:
-        what = "too few customers said whether a promise was broken, or none was asked"
-        settled_by = f"the background field {definition.screen.field} in the form of the customers"
-        yield NotMeasured(GAP, "ONE_SIDE_MISSING", what, settled_by)
+        yield NotMeasured.told(GAP, "ONE_SIDE_MISSING", "promises_asked", field=definition.screen.field)
 
 
 def _log(study: GapStudy, indicator: str) -> tuple[Counts, list[str]]:
@@ -90,7 +85,7 @@ def _log(study: GapStudy, indicator: str) -> tuple[Counts, list[str]]:
         if name != indicator or measurement.cases is None:
             continue
         if measurement.cases < fewest:
-            few.append(unit or "the whole organisation")
+            few.append(unit or sentence("finding.whole"))
         else:
             counts[by, unit, measurement.wave] = (measurement.value * measurement.cases, float(measurement.cases))
     return counts, few
@@ -173,14 +168,14 @@ def _breach_draft(study: GapStudy, place: Place, share: float, n: int, tier: Tie
             ci_low=low,
             ci_high=high,
             n=n,
-            comparator=f"the convention of {100 * settings.share_criterion:g} % of promises",
+            comparator=sentence("finding.comparator.promises", share=figure(100 * settings.share_criterion, "g")),
             direction="worse",
             severity=settings.severity(size),
             tier=tier,
             metric="share",
         ),
         loss=max(0.0, size - settings.smallest_gap),
-        values=(("wording", "promise_breach"), ("source", "operations data" if source == "operations" else source)),
+        values=(("wording", "promise_breach"), ("source", sentence(f"finding.source.{source}"))),
     )
 
 
@@ -189,8 +184,7 @@ def _contrasts(study: GapStudy) -> tuple[list[Draft], list[Row], list[NotMeasure
     groups = _groups(study)
     table = _attitudes(groups) if set(groups["group"]) >= {"kept", "left_broken"} else groups.iloc[:0]
     if table.empty:
-        what = "too few customers with a kept and with a broken promise rated the staff"
-        return [], [], [NotMeasured(GAP, "TOO_FEW", what, "the screening questions beside the ratings of staff")]
+        return [], [], [NotMeasured.told(GAP, "TOO_FEW", "promises_attitude")]
     estimate, error, df, n = (table[name].to_numpy(float) for name in ("difference", "error", "df", "n"))
     trust: list[list[float | None]] = [[] for _ in range(len(table))]
     judgements = judge(estimate, error, df, n, trust, study.settings)
@@ -220,7 +214,7 @@ def _contrast_draft(study: GapStudy, place: Place, row: Mapping[Any, Any], judge
         error=float(row["error"]),
         df=float(row["df"]),
         n=int(row["n"]),
-        comparator="customers whose promises were kept",
+        comparator=sentence("finding.comparator.kept"),
         settings=study.settings,
         about=("attitude",),
         abstentions=(PROVISIONAL,),

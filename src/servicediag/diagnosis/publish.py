@@ -19,6 +19,7 @@ from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import wilson
 from servicediag.diagnosis.summary import summarise
 from servicediag.diagnosis.targets import Targets
+from servicediag.wording.telling import sentence
 
 __all__ = ["publish"]
 
@@ -37,6 +38,10 @@ INDICATOR_COLUMNS = [
     "by", "unit", "rater", "form", "wave", "instrument", "dimension", "indicator", "title", "n", "count", "share",
     "ci_low", "ci_high",
 ]  # fmt: skip
+MOST_WITHHELD = 5_000
+"""With more rows than this the units are not named one by one."""
+ANY_UNIT = "*"
+"""Stands for units that are withheld, where there are very many."""
 WITHHELD_COLUMNS = ["by", "unit", "rater", "form", "wave", "instrument", "dimension", "measure", "rule"]
 
 
@@ -55,6 +60,7 @@ def publish(
     permitted = [draft for draft in drafts if draft.finding.n >= settings.minimum_group]
     findings = tuple(ranked(permitted, settings))
     not_measured = tables.get("not_measured", pd.DataFrame())
+    named: dict[str, Any] = {name: _named(table) for name, table in tables.items()}
     return PublishedDiagnosis(
         findings=findings,
         evidence=_evidence_frame(shown, evidence),
@@ -66,7 +72,7 @@ def publish(
         study=_study(evidence, settings),
         method=_method(settings, targets),
         summary=summarise(findings, cells, not_measured, Titles(evidence)),
-        **{name: _named(table) for name, table in tables.items()},
+        **named,
     )
 
 
@@ -83,7 +89,7 @@ def _evidence_frame(shown: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
     scores = shown[shown["kind"] == "score"].copy()
     titles = Titles(evidence)
     places = list(zip(scores["instrument"], scores["dimension"], strict=True))
-    scores["title"] = [titles.dimension(i, d) for i, d in places]
+    scores["title"] = pd.Series([titles.dimension(*place) for place in places], index=scores.index, dtype=object)
     scores["direction_of_scale"] = [evidence.instruments[i].dimension(d).direction for i, d in places]
     return _named(scores[EVIDENCE_COLUMNS])
 
@@ -94,7 +100,8 @@ def _item_frame(shown: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
     keys = list(zip(items["instrument"], items["item"], items["form"], strict=True))
     texts = {key: titles.item(*key) for key in set(keys)}
     scored = {key: evidence.instruments[key[0]].item(key[1]).in_score for key in texts}
-    items = items.assign(text=[texts[key] for key in keys], scored=[scored[key] for key in keys])
+    shown_texts = pd.Series([texts[key] for key in keys], index=items.index, dtype=object)
+    items = items.assign(text=shown_texts, scored=[scored[key] for key in keys])
     return _named(items[ITEM_COLUMNS])
 
 
@@ -105,42 +112,44 @@ def _indicator_frame(shown: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
     limits = {pair: wilson(*pair) for pair in set(pairs)}
     keys = list(zip(*(found[name].to_numpy(dtype=object) for name in ("instrument", "dimension", "indicator")),
                     strict=True))  # fmt: skip
-    titles = {key: _indicator_title(evidence, *key) for key in set(keys)}
+    names = Titles(evidence)
+    titles = {key: _indicator_title(names, *key) for key in set(keys)}
     found = found.assign(
         share=found["count"] / found["n"],
         ci_low=[limits[pair][0] for pair in pairs],
         ci_high=[limits[pair][1] for pair in pairs],
-        title=[titles[key] for key in keys],
+        title=pd.Series([titles[key] for key in keys], index=found.index, dtype=object),
     )
     found["count"] = found["count"].astype(np.int64)
     return _named(found[INDICATOR_COLUMNS])
 
 
-def _indicator_title(evidence: Evidence, instrument: str, dimension: str, name: str) -> str:
-    title = evidence.instruments[instrument].dimension(dimension).title if dimension else ""
-    if name.endswith("_severe_incidence"):
-        return f"{title}: met often"
-    if name.endswith("_incidence"):
-        return f"{title}: met sometimes or more"
+def _indicator_title(titles: Titles, instrument: str, dimension: str, name: str) -> str:
+    title = titles.dimension(instrument, dimension) if dimension else ""
+    for kind in ("severe_incidence", "incidence"):
+        if name.endswith(f"_{kind}"):
+            return sentence(f"finding.indicator.{kind}", title=title)
     if name.startswith("blocked_only_by_"):
-        return f"Held back by '{title}' alone"
+        return sentence("finding.indicator.blocked_only_by", title=title)
     if name.startswith("quadrant_"):
-        return f"Confidence and capability: {name.removeprefix('quadrant_').replace('_', '-')}"
-    return "Three or more kinds of behaviour met" if name == "three_or_more_incident" else name
+        return sentence(f"finding.indicator.{name}")
+    return sentence("finding.indicator.three_or_more") if name == "three_or_more_incident" else name
 
 
 def _withheld_frame(cells: pd.DataFrame) -> pd.DataFrame:
     """Hidden scores, and hidden items and indicators whose score is shown, each with its rule.
 
-    ``measure`` is empty for a score, else the item code or the indicator's name.
+    ``measure`` is empty for a score, else the item code or the indicator's name. Very many are told by grouping only.
     """
     hidden = cells[cells["hidden"] != ""].rename(columns={"hidden": "rule", "name": "measure"})
     place = ["by", "unit", "form", "wave", "instrument", "dimension"]
     scores = set(hidden.loc[hidden["kind"] == "score", place].itertuples(index=False, name=None))
     extra = np.array([key not in scores for key in hidden[place].itertuples(index=False, name=None)], dtype=bool)
-    return _named(
-        hidden[(hidden["kind"] == "score") | (extra & hidden["rule"].isin(["unanimity", "ledger"]))][WITHHELD_COLUMNS]
-    )
+    told = hidden[(hidden["kind"] == "score") | (extra & hidden["rule"].isin(["unanimity", "ledger"]))]
+    told = told[WITHHELD_COLUMNS]
+    if len(told) > MOST_WITHHELD:
+        told = told.assign(unit=told["unit"].where(told["by"] == WHOLE, ANY_UNIT)).drop_duplicates()
+    return _named(told)
 
 
 def _visible_reliability(reliability: pd.DataFrame, settings: Settings) -> pd.DataFrame:
@@ -148,15 +157,15 @@ def _visible_reliability(reliability: pd.DataFrame, settings: Settings) -> pd.Da
 
 
 def _study(evidence: Evidence, settings: Settings) -> dict[str, Any]:
-    parts = []
+    parts, titles = [], Titles(evidence)
     for (instrument, form, wave), n in evidence.n_respondents.items():
         value = evidence.instruments[instrument]
         parts.append(
             {
                 "instrument": instrument,
-                "title": value.title,
+                "title": titles.instrument(instrument),
                 "version": value.version,
-                "status": value.status,
+                "status": _status(value.status),
                 "form": form,
                 "rater": value.form(form).rater,
                 "wave": None if wave == WHOLE else wave,
@@ -177,12 +186,17 @@ def _study(evidence: Evidence, settings: Settings) -> dict[str, Any]:
     }
 
 
+def _status(status: str) -> str:
+    known = sentence("finding.status.not_yet_validated")
+    return known if status == known else status
+
+
 def _wave_notes(evidence: Evidence) -> Iterable[str]:
     newest = current_waves(evidence)
     waves = sorted({wave for *_, wave in evidence.n_respondents if wave != WHOLE})
     if len(waves) > 1:
         latest = ", ".join(sorted({wave for wave in newest.values() if wave != WHOLE}))
-        yield f"Of the waves {', '.join(waves)} the newest is taken to be {latest}, by the order of their names."
+        yield sentence("finding.note.newest_wave", waves=", ".join(waves), latest=latest)
 
 
 def _method(settings: Settings, targets: Targets) -> dict[str, Any]:

@@ -39,15 +39,11 @@ def readiness_gaps(study: GapStudy) -> GapReport:
     """The readiness index beside the plain mean, and the mix of states that hold people back."""
     panel = panel_of(study, [(f"readiness/{state}", RATERS) for state in STATES])
     if panel.missing:
-        what = "know, want and can were not all measured"
-        return GapReport(not_measured=(NotMeasured(GAP, "ONE_SIDE_MISSING", what, "readiness, form employee"),))
+        return GapReport(not_measured=(NotMeasured.told(GAP, "ONE_SIDE_MISSING", "readiness"),))
     rows = [*_index_rows(study, panel), *_mix(study)]
     missing = []
     if not any(row[1] == INDEX for row in rows):
-        what = "the readiness index, which sets each state against its own target"
-        missing.append(
-            NotMeasured(GAP, "MISSING_TARGET", what, "targets for readiness/know, readiness/want, readiness/can")
-        )
+        missing.append(NotMeasured.told(GAP, "MISSING_TARGET", "readiness_index"))
     return GapReport(tables={"indexes": index_rows(rows)}, not_measured=tuple(missing))
 
 

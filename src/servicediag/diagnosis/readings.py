@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from servicediag.diagnosis.rules import Condition
-from servicediag.wording import text
+from servicediag.wording.telling import figure, sentence
 
 __all__ = ["OPERATIONS", "Numbers", "Place", "Reading", "State", "Told", "tell", "turned", "unmeasured", "verdict"]
 
@@ -59,20 +59,22 @@ class Told:
 
 def tell(key: str, /, *, numbers: Mapping[str, tuple[float, str]], **words: str) -> Told:
     """A fixed sentence with words and numbers filled in; each number comes with the format that it is shown in."""
-    shown = {name: format(value, spec) for name, (value, spec) in numbers.items()}
-    sentence = text(f"finding.condition.{key}", **{**words, **shown})
-    return Told(sentence, tuple((name, float(value)) for name, value in shown.items()))
+    shown = {name: figure(value, spec) for name, (value, spec) in numbers.items()}
+    told = sentence(f"finding.condition.{key}", **{**words, **shown})
+    return Told(told, tuple((name, float(value)) for name, value in shown.items()))
 
 
 def verdict(gap: float, low: float, high: float, smallest: float) -> State:
-    """Whether something is worse: *yes* below zero and large enough, *no* where that is ruled out.
+    """Whether something is worse: *yes* beyond half of the smallest gap of interest, *no* where it is ruled out.
+
+    The border is not zero, because every symptom has several candidate causes, each read by an interval of its own.
 
     Examples
     --------
-    >>> verdict(-9, -14, -4, 5), verdict(-1, -4, 2, 5), verdict(-6, -13, 1, 5)
+    >>> verdict(-9, -14, -4, 5), verdict(-1, -4, 2, 5), verdict(-6, -11, -1, 5)
     ('yes', 'no', 'undetermined')
     """
-    if high < 0 and gap <= -smallest:
+    if high < -smallest / 2 and gap <= -smallest:
         return "yes"
     return "no" if low > -smallest else "undetermined"
 
@@ -86,7 +88,9 @@ def turned(reading: Reading, condition: Condition) -> Reading:
 
 def unmeasured(condition: Condition, about: str) -> Reading:
     """The study has no such data: say which would settle it."""
-    needs = condition.needs or text(f"finding.needs.{condition.kind}", about=about or text("finding.needs.ratings"))
+    needs = condition.needs or sentence(
+        f"finding.needs.{condition.kind}", about=about or sentence("finding.needs.ratings")
+    )
     return Reading(
-        "unmeasured", text("finding.condition.unmeasured", needs=needs), target=condition.target, needs=needs
+        "unmeasured", sentence("finding.condition.unmeasured", needs=needs), target=condition.target, needs=needs
     )

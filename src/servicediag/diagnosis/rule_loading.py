@@ -22,6 +22,7 @@ from servicediag.diagnosis.rule_documents import (
     RulesFile,
 )
 from servicediag.diagnosis.rule_lint import rule_faults
+from servicediag.diagnosis.rule_texts import action_term, indicator_terms, rule_terms
 from servicediag.diagnosis.rules import SCALE_KINDS, Action, Condition, ConditionKind, Piece, Rule, RuleSet
 from servicediag.errors import InstrumentError, Issue
 from servicediag.instrument.catalogue import instruments_root
@@ -54,7 +55,7 @@ def read_rules(path: str | os.PathLike[str] | Traversable | None = None) -> Rule
             issues.extend(error.issues)
     if issues:
         raise faults(label, issues)
-    return _built(label, "the rules of servicediag" if path is None else place.name, tuple(sources))
+    return _built(label, None if path is None else place.name, tuple(sources))
 
 
 def _files(folder: Traversable, label: str) -> Iterator[tuple[Traversable, str, type[Document]]]:
@@ -65,8 +66,11 @@ def _files(folder: Traversable, label: str) -> Iterator[tuple[Traversable, str, 
 
 
 @lru_cache(maxsize=4)
-def _built(label: str, origin: str, sources: tuple[_Source, ...]) -> RuleSet:
-    """The rule set of these contents; the same contents give the same value, so they are parsed once."""
+def _built(label: str, origin: str | None, sources: tuple[_Source, ...]) -> RuleSet:
+    """The rule set of these contents; the same contents give the same value, so they are parsed once.
+
+    ``origin`` names a rule set by path; None is the one that comes with servicediag.
+    """
     builder = _Builder()
     for name, content, model in sources:
         builder.read(name, content, model)
@@ -99,10 +103,16 @@ class _Builder:
         self.extended = False
         self._digest = hashlib.sha256()
 
-    def ruleset(self, origin: str) -> RuleSet:
-        if self.extended:
-            origin = f"the rules of servicediag and {origin}"
-        return RuleSet(tuple(self.rules), tuple(self.actions), self._digest.hexdigest(), tuple(self.indicators), origin)
+    def ruleset(self, origin: str | None) -> RuleSet:
+        ours = origin is None
+        name = origin or "the rules of servicediag"
+        return RuleSet(
+            tuple(rule_terms(rule, ours=ours) for rule in self.rules),
+            tuple(action_term(action, ours=ours) for action in self.actions),
+            self._digest.hexdigest(),
+            tuple(indicator_terms(one, ours=ours) for one in self.indicators),
+            f"the rules of servicediag and {name}" if self.extended else name,
+        )
 
     def read(self, name: str, content: bytes, model: type[Document]) -> None:
         try:

@@ -5,26 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 
+from servicediag.diagnosis.draft import Titles
 from servicediag.diagnosis.evidence import Evidence
 from servicediag.diagnosis.moments import Moments
+from servicediag.wording.telling import sentence
 
 __all__ = ["ScaleUse", "language_notes"]
 
-UNTESTED = (
-    "SCALE_USE: two groups of raters may use the answer scale differently; measurement invariance between them is "
-    "untested here."
-)
-REFUTED = (
-    "SCALE_USE: the two groups of raters do not use this scale alike ({reason}), so part of the difference may come "
-    "from that."
-)
-REASONS = {
-    "scalar_fails": "equal levels do not give equal answers",
-    "metric_fails": "the questions do not mean the same to both",
-    "misfit": "the questions do not form one scale in both",
-    "improper": "the questions do not form one scale in both",
-}
-"""Verdicts against a comparison, in words; the others say that it could not be examined."""
+REASONS = frozenset({"scalar_fails", "metric_fails", "misfit", "improper"})
+"""Verdicts against a comparison; the others say that it could not be examined."""
 
 
 class ScaleUse:
@@ -46,7 +35,9 @@ class ScaleUse:
         """What a comparison has to say of itself."""
         if code == "comparable":
             return ()
-        return (REFUTED.format(reason=REASONS[code]),) if code in REASONS else (UNTESTED,)
+        if code not in REASONS:
+            return (sentence("finding.abstention.scale_use_untested"),)
+        return (sentence("finding.abstention.scale_use_refuted", reason=sentence(f"finding.scale_use.{code}")),)
 
 
 def _verdict(moments: Mapping[str, Moments], dimension: str) -> str:
@@ -64,15 +55,20 @@ def _verdict(moments: Mapping[str, Moments], dimension: str) -> str:
 
 def language_notes(evidence: Evidence) -> Iterable[str]:
     """Where questionnaires were answered in several languages: scales whose answers should not be compared between."""
-    keys = sorted(evidence.language_moments)
+    keys, titles = sorted(evidence.language_moments), Titles(evidence)
     for (instrument, form, wave, dimension), group in groupby(keys, key=lambda key: key[:4]):
         found = {key[4]: evidence.language_moments[key] for key in group}
         if len(found) < 2:
             continue
         code = _verdict(found, dimension)
-        title = evidence.instruments[instrument].dimension(dimension).title
-        where = f"'{title}' ({', '.join(filter(None, (instrument, form, wave)))}) between {', '.join(found)}"
+        where = sentence(
+            "finding.note.scale_place",
+            title=titles.dimension(instrument, dimension),
+            place=", ".join(filter(None, (instrument, form, wave))),
+            languages=", ".join(found),
+        )
         if code in REASONS:
-            yield f"Do not compare {where}: {REASONS[code]}."
+            reason = sentence(f"finding.scale_use.{code}")
+            yield sentence("finding.note.do_not_compare", where=where, reason=reason)
         elif code != "comparable":
-            yield f"Too few answers to see whether {where} may be compared."
+            yield sentence("finding.note.too_few_to_compare", where=where)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from servicediag.diagnosis.draft import RATERS, Draft, Titles
+from servicediag.diagnosis.draft import Draft, Titles, rater_group
 from servicediag.diagnosis.settings import Settings
-from servicediag.wording import text
 from servicediag.wording.catalogue import has_text
+from servicediag.wording.telling import Figure, capitalised, figure, joined, sentence
 
 __all__ = ["method_statements", "with_sentences"]
 
@@ -18,7 +18,8 @@ def with_sentences(draft: Draft, titles: Titles, settings: Settings) -> Draft:
     title_key, text_key = _keys(draft)
     values = _values(draft, titles, settings)
     sentences = [_text(f"text.{text_key}", values), *(_text(key, values) for key in _further(draft))]
-    return draft.with_finding(title=text(f"finding.title.{title_key}", **values), text=" ".join(sentences))
+    title = sentence(f"finding.title.{title_key}", **values)
+    return draft.with_finding(title=title, text=joined("sentences", sentences))
 
 
 def _further(draft: Draft) -> Iterable[str]:
@@ -33,8 +34,7 @@ def _further(draft: Draft) -> Iterable[str]:
 
 
 def _text(key: str, values: Mapping[str, Any]) -> str:
-    sentence = text(f"finding.{key}", **values)
-    return sentence[0].upper() + sentence[1:]
+    return capitalised(sentence(f"finding.{key}", **values))
 
 
 def _keys(draft: Draft) -> tuple[str, str]:
@@ -61,23 +61,23 @@ def _values(draft: Draft, titles: Titles, settings: Settings) -> dict[str, Any]:
     finding = draft.finding
     extra = dict(draft.values)
     unit = "" if finding.unit is None else unit_name(finding.unit)
-    place = text("finding.whole") if finding.unit is None else unit
+    place = sentence("finding.whole") if finding.unit is None else unit
     values: dict[str, Any] = {
-        "unit": text("finding.whole_title") if finding.unit is None else unit,
+        "unit": sentence("finding.whole_title") if finding.unit is None else unit,
         "place": place,
-        "verb": text(f"finding.verb.{finding.tier}"),
+        "verb": sentence(f"finding.verb.{finding.tier}"),
         "n": finding.n,
         "comparator": finding.comparator,
-        "margin": f"{settings.minimum_effect:g}",
+        "margin": figure(settings.minimum_effect, "g"),
     }
     if finding.instrument is not None and finding.dimension is not None:
         dimension = titles.evidence.instruments[finding.instrument].dimension(finding.dimension)
-        values["dimension"] = dimension.title
-        values["direction"] = text(f"finding.direction.{dimension.direction}")
+        values["dimension"] = titles.dimension(finding.instrument, finding.dimension)
+        values["direction"] = sentence(f"finding.direction.{dimension.direction}")
         values["raters"] = titles.raters(finding.instrument, finding.form or "")
     elif finding.rater is not None:
-        values["raters"] = RATERS[finding.rater]
-        values["raters_title"] = values["raters"].capitalize()
+        values["raters"] = rater_group(finding.rater)
+        values["raters_title"] = capitalised(values["raters"])
     values.update(_numbers(draft))
     values.update({key: _number(value) for key, value in extra.items() if key != "indicator"})
     if "outer_raters" in extra:
@@ -90,17 +90,18 @@ def _numbers(draft: Draft) -> dict[str, str]:
     finding = draft.finding
     found: dict[str, str] = {}
     if finding.estimate is not None:
-        found["size"] = f"{abs(finding.estimate):.1f}"
-        found["percent"] = f"{100 * finding.estimate:.0f}"
-        found["probability"] = f"{finding.estimate:.2f}" if finding.estimate < 0.995 else "more than 0.99"
+        found["size"] = figure(abs(finding.estimate), ".1f")
+        found["percent"] = figure(100 * finding.estimate, ".0f")
+        certain = sentence("finding.more_than", probability=figure(0.99, ".2f"))
+        found["probability"] = figure(finding.estimate, ".2f") if finding.estimate < 0.995 else certain
     for name, value in (("low", finding.ci_low), ("high", finding.ci_high)):
         if value is not None:
-            found[name] = f"{value:+.1f}"
-            found[f"{name}_percent"] = f"{100 * value:.0f}"
+            found[name] = figure(value, "+.1f")
+            found[f"{name}_percent"] = figure(100 * value, ".0f")
     if finding.shrunk is not None:
-        found["shrunk"] = f"{abs(finding.shrunk):.1f}"
+        found["shrunk"] = figure(abs(finding.shrunk), ".1f")
     if finding.minimum_detectable_gap is not None:
-        found["detectable"] = f"{finding.minimum_detectable_gap:.1f}"
+        found["detectable"] = figure(finding.minimum_detectable_gap, ".1f")
     return found
 
 
@@ -112,61 +113,64 @@ def unit_name(unit: str) -> str:
     >>> unit_name("21"), unit_name("Branch 21")
     ('unit 21', 'Branch 21')
     """
-    return unit if any(character.isalpha() for character in unit) else text("finding.numbered_unit", unit=unit)
+    return unit if any(character.isalpha() for character in unit) else sentence("finding.numbered_unit", unit=unit)
 
 
 def _number(value: object) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return figure(value, ".1f")
+    return value if isinstance(value, str) else Figure(str(value))
 
 
 def method_statements(settings: Settings) -> tuple[str, ...]:
     """The conventions of this diagnosis in sentences, with their numbers."""
     s = settings
     return (
-        text("finding.method.conventions"),
-        text("finding.method.contrast"),
-        text("finding.method.family"),
-        text(
+        sentence("finding.method.conventions"),
+        sentence("finding.method.contrast"),
+        sentence("finding.method.family"),
+        sentence(
             "finding.method.established",
-            minimum=f"{s.minimum_effect:g}",
-            rate=f"{100 * s.established_error_rate:g}",
+            minimum=figure(s.minimum_effect, "g"),
+            rate=figure(100 * s.established_error_rate, "g"),
             n=s.established_n,
-            reliability=f"{s.reliability_needed:.2f}",
+            reliability=figure(s.reliability_needed, ".2f"),
         ),
-        text("finding.method.likely", rate=f"{100 * s.likely_error_rate:g}", gap=f"{s.smallest_gap:g}"),
-        text("finding.method.watch", gap=f"{s.smallest_gap:g}"),
-        text(
+        sentence("finding.method.likely", rate=figure(100 * s.likely_error_rate, "g"), gap=figure(s.smallest_gap, "g")),
+        sentence("finding.method.watch", gap=figure(s.smallest_gap, "g")),
+        sentence(
             "finding.method.severity",
-            minor=f"{s.smallest_gap:g}",
-            major=f"{2 * s.smallest_gap:g}",
-            critical=f"{4 * s.smallest_gap:g}",
+            minor=figure(s.smallest_gap, "g"),
+            major=figure(2 * s.smallest_gap, "g"),
+            critical=figure(4 * s.smallest_gap, "g"),
         ),
-        text(
+        sentence(
             "finding.method.shares",
-            share=f"{100 * s.share_criterion:g}",
-            good=f"{s.good_level:g}",
-            scale=f"{4 * s.smallest_gap:g}",
+            share=figure(100 * s.share_criterion, "g"),
+            good=figure(s.good_level, "g"),
+            scale=figure(4 * s.smallest_gap, "g"),
         ),
-        text(
+        sentence(
             "finding.method.bottleneck",
-            minimum=f"{s.minimum_effect:g}",
-            probability=f"{100 * s.bottleneck_probability:g}",
+            minimum=figure(s.minimum_effect, "g"),
+            probability=figure(100 * s.bottleneck_probability, "g"),
         ),
-        text("finding.method.reliability", floor=f"{s.reliability_floor:.2f}"),
-        text(
+        sentence("finding.method.reliability", floor=figure(s.reliability_floor, ".2f")),
+        sentence(
             "finding.method.unit_wide",
-            share=f"{100 * s.unit_wide_share:g}",
+            share=figure(100 * s.unit_wide_share, "g"),
             dimensions=s.unit_wide_dimensions,
-            gap=f"{s.smallest_gap:g}",
+            gap=figure(s.smallest_gap, "g"),
         ),
-        text("finding.method.whole"),
-        text("finding.method.causes"),
-        text(
+        sentence("finding.method.whole"),
+        sentence("finding.method.causes"),
+        sentence(
             "finding.method.conditions",
-            gap=f"{s.smallest_gap:g}",
-            low=f"{s.low_level:g}",
-            good=f"{s.good_level:g}",
+            minimum=figure(s.minimum_effect, "g"),
+            gap=figure(s.smallest_gap, "g"),
+            low=figure(s.low_level, "g"),
+            good=figure(s.good_level, "g"),
         ),
-        text("finding.method.privacy", group=s.minimum_group),
-        text(f"finding.method.population_{s.population}"),
+        sentence("finding.method.privacy", group=s.minimum_group),
+        sentence(f"finding.method.population_{s.population}"),
     )

@@ -34,7 +34,7 @@ class Settings:
     invited: Mapping[Invited, int] = field(default_factory=dict)
     seed: int = 0
     established_error_rate: float = 0.05
-    likely_error_rate: float = 0.10
+    likely_error_rate: float = 0.08
     established_n: int = 10
     reliability_needed: float = 0.70
     reliability_floor: float = 0.60

@@ -10,7 +10,7 @@ from servicediag.diagnosis.draft import Titles
 from servicediag.diagnosis.model import Finding, OpenQuestion, Summary
 from servicediag.diagnosis.sums import WHOLE
 from servicediag.results import table_rows
-from servicediag.wording import text
+from servicediag.wording.telling import figure, joined, sentence, without_code
 
 __all__ = ["summarise"]
 
@@ -47,12 +47,17 @@ def summarise(findings: Sequence[Finding], cells: pd.DataFrame, not_measured: pd
 
 def _headline(troubles: Sequence[Finding]) -> str:
     if not troubles:
-        return text("finding.summary.none")
+        return sentence("finding.summary.none")
     established = sum(finding.tier == "established" for finding in troubles)
     tied = len(troubles[0].tied_with)
-    first = text("finding.summary.tied", title=troubles[0].title, others=tied) if tied else troubles[0].title
-    return text("finding.summary.some", found=len(troubles), established=established,
-                likely=len(troubles) - established, first=first)  # fmt: skip
+    first = sentence("finding.summary.tied", title=troubles[0].title, others=tied) if tied else troubles[0].title
+    return sentence(
+        "finding.summary.some",
+        found=len(troubles),
+        established=established,
+        likely=len(troubles) - established,
+        first=first,
+    )
 
 
 def _highest(cells: pd.DataFrame, titles: Titles) -> Iterable[str]:
@@ -62,8 +67,13 @@ def _highest(cells: pd.DataFrame, titles: Titles) -> Iterable[str]:
     if whole.empty:
         return
     best = next(table_rows(whole.sort_values(["health", "instrument", "dimension"], ascending=[False, True, True])))
-    yield text("finding.summary.highest", dimension=titles.dimension(best.instrument, best.dimension),
-               health=f"{best.health:.1f}", raters=titles.raters(best.instrument, best.form), n=best.n)  # fmt: skip
+    yield sentence(
+        "finding.summary.highest",
+        dimension=titles.dimension(best.instrument, best.dimension),
+        health=figure(best.health, ".1f"),
+        raters=titles.raters(best.instrument, best.form),
+        n=int(best.n),
+    )
 
 
 def _open(
@@ -71,15 +81,17 @@ def _open(
 ) -> Iterable[OpenQuestion]:
     """What cannot be told about the troubles, the gaps that could not be judged, and the gaps to watch."""
     for finding in troubles:
-        for sentence in finding.abstentions:
-            code, _, rest = sentence.partition(": ")
-            if code == "CAUSE_UNKNOWN":
-                yield OpenQuestion(finding.title, rest)
+        for abstention in finding.abstentions:
+            if abstention.startswith("CAUSE_UNKNOWN"):
+                yield OpenQuestion(finding.title, without_code(abstention))
         for cause in finding.causes:
             if cause.status == "untested":
-                yield OpenQuestion(text("finding.summary.whether", cause=cause.cause), " ".join(cause.untested))
+                whether = sentence("finding.summary.whether", cause=cause.cause)
+                yield OpenQuestion(whether, joined("sentences", cause.untested))
     for row in table_rows(not_measured):
-        yield OpenQuestion(str(row.what), str(row.settled_by))
+        yield OpenQuestion(row.what, row.settled_by)
     watched = [finding for finding in findings if finding.tier == "watch" and finding.minimum_detectable_gap]
     if watched:
-        yield OpenQuestion(text("finding.summary.watched", found=len(watched)), text("finding.summary.more_answers"))
+        yield OpenQuestion(
+            sentence("finding.summary.watched", found=len(watched)), sentence("finding.summary.more_answers")
+        )

@@ -13,6 +13,7 @@ from servicediag.diagnosis.evidence import WHOLE, Evidence
 from servicediag.diagnosis.model import Diagnosis
 from servicediag.diagnosis.privacy import UNANIMITY_BELOW
 from servicediag.results import table_rows
+from servicediag.wording.telling import sentence
 
 __all__ = ["TargetsLike", "Targets", "resolve_targets"]
 
@@ -37,7 +38,7 @@ class Targets:
     """
 
     values: Mapping[Key, float] = field(default_factory=dict)
-    origin: str = "none declared"
+    origin: str = field(default_factory=lambda: sentence("finding.origin.none"))
     origins: Mapping[Key, str] = field(default_factory=dict)
 
     def of(self, instrument: str, dimension: str, unit: str | None) -> float:
@@ -81,14 +82,14 @@ def resolve_targets(targets: TargetsLike, evidence: Evidence, minimum_group: int
     if isinstance(targets, pd.DataFrame):
         return _of_frame(targets, evidence)
     rows = [(str(name), None, _number(value)) for name, value in targets.items()]
-    return Targets(_located(rows, evidence), "declared for this study")
+    return Targets(_located(rows, evidence), sentence("finding.origin.study"))
 
 
 def _of_diagnosis(earlier: Diagnosis, evidence: Evidence) -> Targets:
     whole = earlier.evidence[earlier.evidence["unit"].isna()]
     rows: list[Row] = [(f"{r.instrument}/{r.dimension}", None, float(r.health)) for r in table_rows(whole)]
     rows = [row for row in rows if row[0].split("/")[0] in evidence.instruments]
-    return Targets(_located(rows, evidence), "level of an earlier diagnosis")
+    return Targets(_located(rows, evidence), sentence("finding.origin.diagnosis"))
 
 
 def _of_wave(wave: str, evidence: Evidence, minimum_group: int) -> Targets:
@@ -107,7 +108,7 @@ def _of_wave(wave: str, evidence: Evidence, minimum_group: int) -> Targets:
         mean = row.total / row.n
         strong = evidence.instruments[row.instrument].dimension(row.dimension).direction == "strength"
         rows.append((f"{row.instrument}/{row.dimension}", None, mean if strong else 100 - mean))
-    return Targets(_located(rows, evidence), f"level of the wave {wave}")
+    return Targets(_located(rows, evidence), sentence("finding.origin.wave", wave=wave))
 
 
 def _of_frame(frame: pd.DataFrame, evidence: Evidence) -> Targets:
@@ -127,7 +128,7 @@ def _of_frame(frame: pd.DataFrame, evidence: Evidence) -> Targets:
         if origin is not None:
             origins |= dict.fromkeys(_located([row], evidence), origin)
     every = sorted(set(origins.values()))
-    origin = ", ".join(every) if every and len(origins) == len(values) else "declared for this study"
+    origin = ", ".join(every) if every and len(origins) == len(values) else sentence("finding.origin.study")
     return Targets(values, origin, origins)
 
 

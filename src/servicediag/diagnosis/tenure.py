@@ -12,15 +12,13 @@ import pandas as pd
 from servicediag.diagnosis.draft import Draft
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, NotMeasured, Place, gap_draft, index_rows, judge
 from servicediag.diagnosis.levels import level_verdict
+from servicediag.wording.telling import sentence
 
 __all__ = ["Gradient", "band_gradient", "tenure_gaps"]
 
 GAP = "tenure_gradient"
 FEWEST_BANDS = 3
-SURVIVORS = (
-    "SURVIVORS: those who left are not among the long-serving; earlier ratings of leavers would show whether the "
-    "attitude was lost or walked out."
-)
+SURVIVORS = sentence("finding.abstention.survivors")
 Row = tuple[Any, ...]
 
 
@@ -106,10 +104,13 @@ def tenure_gaps(study: GapStudy) -> GapReport:
     if not found:
         definition = study.definitions.tenure_gradient
         asked = (study.segments["background"] == definition.field).any()
-        code, what = ("TOO_FEW", f"fewer than {FEWEST_BANDS} bands hold enough people") if asked else (
-            "ONE_SIDE_MISSING", "length of service was not asked beside a scale of attitude")  # fmt: skip
-        settled_by = f"the background field {definition.field} beside: {', '.join(definition.references)}"
-        return GapReport(not_measured=(NotMeasured(GAP, code, what, settled_by),))  # type: ignore[arg-type]
+        beside = {"field": definition.field, "references": ", ".join(definition.references)}
+        missing = (
+            NotMeasured.told(GAP, "TOO_FEW", "tenure_bands", bands=FEWEST_BANDS, **beside)
+            if asked
+            else NotMeasured.told(GAP, "ONE_SIDE_MISSING", "tenure", **beside)
+        )
+        return GapReport(not_measured=(missing,))
     numbers = np.array([(g.difference, g.error, g.df, g.n) for *_, g in found])
     trust = [[study.trust.get((about["instrument"], about["form"], place[2], about["dimension"]))]
              for place, about, _ in found]  # fmt: skip
@@ -137,7 +138,7 @@ def _draft(
         error=gradient.error,
         df=gradient.df,
         n=gradient.n,
-        comparator="those with the shortest service",
+        comparator=sentence("finding.comparator.shortest_service"),
         settings=study.settings,
         about=(about["instrument"], about["form"], about["dimension"]),
         abstentions=(SURVIVORS,),

@@ -9,24 +9,17 @@ import numpy as np
 
 from servicediag.diagnosis.model import Tier
 from servicediag.diagnosis.settings import Settings
+from servicediag.wording.telling import sentence
 
 __all__ = [
     "LOW_RELIABILITY", "LOW_RESPONSE", "NOT_APPLICABLE", "TOO_FEW_CLUSTERS", "one_tier_down", "tier_of", "tiers_of",
 ]  # fmt: skip
 
-LOW_RELIABILITY = (
-    "LOW_RELIABILITY: this scale measures too imprecisely here for a firmer statement; add items or respondents."
-)
+LOW_RELIABILITY = sentence("finding.abstention.low_reliability")
 NOT_APPLICABLE = math.inf
 """Reliability of scales that are not meant to be consistent: no demand on it is ever missed."""
-LOW_RESPONSE = (
-    "LOW_RESPONSE: few of those who were asked answered, and if the others differ from them the gap could vanish or "
-    "turn round; answers of the others would settle it."
-)
-TOO_FEW_CLUSTERS = (
-    "TOO_FEW_CLUSTERS: the answers are about too few persons, or it is not known about whom, so that one person "
-    "cannot be told from the unit; answers about more of them would settle it."
-)
+LOW_RESPONSE = sentence("finding.abstention.low_response")
+TOO_FEW_CLUSTERS = sentence("finding.abstention.too_few_clusters")
 
 
 def one_tier_down(tier: Tier | None) -> Tier | None:

@@ -21,6 +21,7 @@ from servicediag.diagnosis.gap_study import (
 from servicediag.diagnosis.levels import Estimate, Panel, level_verdict, panel_of, side_weights
 from servicediag.diagnosis.model import Tier
 from servicediag.diagnosis.statistics import benjamini_hochberg
+from servicediag.wording.telling import figure, sentence
 
 __all__ = ["internal_external_gaps", "say_do_gaps", "stage_gaps"]
 
@@ -37,12 +38,10 @@ def say_do_gaps(study: GapStudy) -> GapReport:
     panel = panel_of(study, [(c, definition.raters) for p in definition.pairs for c in (p.said, p.done)])
     pairs = [p for p in definition.pairs if p.said in panel.references and p.done in panel.references]
     if len(pairs) < FEWEST_PAIRS:
-        what = f"{len(pairs)} of at least {FEWEST_PAIRS} pairs of a message and a daily decision were asked"
-        return _silent("say_do", "NOT_PARALLEL", what, _names(panel.missing))
+        return _silent("say_do", "NOT_PARALLEL", "say_do", asked=len(pairs), needed=FEWEST_PAIRS,
+                       references=_names(panel.missing))  # fmt: skip
     if len(panel.periods) > 1:
-        return _silent(
-            "say_do", "DIFFERENT_PERIOD", "the statements were asked in different waves", "one wave for both"
-        )
+        return _silent("say_do", "DIFFERENT_PERIOD", "say_do_waves")
     said, done = (_equal_weights(panel, [getattr(p, side) for p in pairs]) for side in ("said", "done"))
     gap = panel.difference(done, said)
     known = gap.known
@@ -76,7 +75,7 @@ def _difference_draft(
         error=float(gap.error[position]),
         df=float(gap.df[position]),
         n=int(gap.n[position]),
-        comparator="the official messages about service",
+        comparator=sentence("finding.comparator.messages"),
         settings=study.settings,
         values=tuple((name, float(level.value[position])) for name, level in levels.items() if name != "gap"),
         rater=definition.raters[0],
@@ -88,8 +87,8 @@ def stage_gaps(study: GapStudy) -> GapReport:
     definition = study.definitions.stages
     panel = panel_of(study, [(stage, definition.raters) for stage in definition.order])
     if panel.missing:
-        what = f"{len(panel.missing)} of {len(definition.order)} stages were not measured"
-        return _silent("stage_gap", "ONE_SIDE_MISSING", what, ", ".join(panel.missing))
+        return _silent("stage_gap", "ONE_SIDE_MISSING", "stages", missing=len(panel.missing),
+                       stages=len(definition.order), references=", ".join(panel.missing))  # fmt: skip
     levels = {stage: panel.mean(_equal_weights(panel, [stage])) for stage in definition.order}
     met = {stage: _met(study, stage, level) for stage, level in levels.items()}
     rows: list[tuple[Any, ...]] = []
@@ -138,6 +137,7 @@ def _inversions(study: GapStudy, panel: Panel) -> Iterable[Draft]:
         earlier, later = (panel.references.index(name) for name in (inversion.behind, inversion.ahead))
         instrument, form, _, dimension = panel.forms[earlier]
         source = study.evidence.instruments[instrument]
+        outrunning = study.titles.dimension(instrument, panel.forms[later][3])
         yield gap_draft(
             "stage_gap",
             panel.places[position],
@@ -146,16 +146,13 @@ def _inversions(study: GapStudy, panel: Panel) -> Iterable[Draft]:
             error=float(gap.error[position]),
             df=float(gap.df[position]),
             n=int(gap.n[position]),
-            comparator=f"the stage '{source.dimension(panel.forms[later][3]).title}'",
+            comparator=sentence("finding.comparator.stage", stage=outrunning),
             settings=study.settings,
             about=(inversion.id,),
-            abstentions=(
-                "NOT_PARALLEL: the stages are asked by different items, so part of the difference may lie in how hard "
-                "these are to agree with; targets of your own for each stage would settle it.",
-            ),
+            abstentions=(sentence("finding.abstention.stages_not_parallel"),),
             values=(
                 ("wording", f"stage_{inversion.id}"),
-                ("ahead", source.dimension(panel.forms[later][3]).title),
+                ("ahead", outrunning),
                 ("ahead_health", float(panel.health[position, later])),
                 ("behind_health", float(panel.health[position, earlier])),
             ),
@@ -175,11 +172,10 @@ def internal_external_gaps(study: GapStudy) -> GapReport:
     lacking = [name for name, side in weights.items() if not side.any()]
     if lacking:
         wanted = [r for name in lacking for m in getattr(definition, name) for r in m.references]
-        what = f"{' and '.join(lacking)} service was not measured"
-        return _silent("internal_external", "ONE_SIDE_MISSING", what, _names(wanted))
+        which = "service_both" if len(lacking) > 1 else f"service_{lacking[0]}"
+        return _silent("internal_external", "ONE_SIDE_MISSING", which, references=_names(wanted))
     if len(panel.periods) > 1:
-        what = "internal and external service were asked in different waves"
-        return _silent("internal_external", "DIFFERENT_PERIOD", what, "both in the same wave")
+        return _silent("internal_external", "DIFFERENT_PERIOD", "service_waves")
     sides = {name: panel.mean(side) for name, side in weights.items()}
     levels = {name: _side_levels(study, panel, weights[name], side) for name, side in sides.items()}
     rows: list[tuple[Any, ...]] = []
@@ -231,7 +227,7 @@ def _chain_drafts(
             error=float(side.error[position]),
             df=float(side.df[position]),
             n=n,
-            comparator=f"the border of {borders[worst][0]:g} points for a low level of {worst} service",
+            comparator=sentence(f"finding.comparator.border_{worst}", border=figure(borders[worst][0], "g")),
             settings=study.settings,
             about=(chain,),
             values=(
@@ -306,5 +302,5 @@ def _names(references: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(references))
 
 
-def _silent(gap: str, code: Any, what: str, settled_by: str) -> GapReport:
-    return GapReport(not_measured=(NotMeasured(gap, code, what, settled_by),))
+def _silent(gap: str, code: Any, key: str, **values: Any) -> GapReport:
+    return GapReport(not_measured=(NotMeasured.told(gap, code, key, **values),))

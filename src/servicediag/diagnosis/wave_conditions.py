@@ -14,6 +14,7 @@ from servicediag.diagnosis.draft import Titles
 from servicediag.diagnosis.readings import Place, Reading, State, tell, turned, unmeasured
 from servicediag.diagnosis.rules import SYMPTOM, Condition
 from servicediag.diagnosis.sums import WHOLE
+from servicediag.wording.telling import sentence
 
 __all__ = ["LagConditions"]
 
@@ -74,7 +75,7 @@ class LagConditions:
         instrument, _, dimension = reference.partition("/")
         if instrument not in self._titles.evidence.instruments:
             return reference
-        return f"'{self._titles.dimension(instrument, dimension)}'"
+        return sentence("finding.quote.title", title=self._titles.dimension(instrument, dimension))
 
     def _table(self, by: str, reference: str) -> pd.DataFrame | None:
         """Health by unit and wave, of units that have it in every wave; None where there are no waves."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from servicediag.results import as_html
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -188,6 +190,13 @@ class Instrument:
 
     def __repr__(self) -> str:
         return f"Instrument(id={self.id!r}, version={self.version!r}, n_items={len(self.items)})"
+
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        rows = [(d.id, d.title, d.direction, len(d.items)) for d in self.dimensions]
+        table = pd.DataFrame(rows, columns=["dimension", "title", "direction", "n_items"])
+        return as_html(f"{self.title} ({self!r})", table)
 
     @property
     def items(self) -> tuple[Item, ...]:

@@ -28,7 +28,12 @@ def read_theme(path: str | Path) -> Theme:
 
 
 def write_slides(
-    diagnosis: Diagnosis, path: str | Path, *, language: str = "en", theme: Theme | None = None, overwrite: bool = False
+    diagnosis: Diagnosis,
+    path: str | Path,
+    *,
+    language: str | None = None,
+    theme: Theme | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write 10 to 15 slides with native charts, for a talk; needs ``servicediag[slides]``.
 
@@ -43,7 +48,12 @@ def write_slides(
 
 
 def write_word(
-    diagnosis: Diagnosis, path: str | Path, *, language: str = "en", theme: Theme | None = None, overwrite: bool = False
+    diagnosis: Diagnosis,
+    path: str | Path,
+    *,
+    language: str | None = None,
+    theme: Theme | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write the action plan, with columns for owner and date to fill in; needs ``servicediag[word]``.
 
@@ -68,7 +78,12 @@ def research_table(
 
 
 def write_excel(
-    diagnosis: Diagnosis, path: str | Path, *, language: str = "en", theme: Theme | None = None, overwrite: bool = False
+    diagnosis: Diagnosis,
+    path: str | Path,
+    *,
+    language: str | None = None,
+    theme: Theme | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write the workbook for HR and researchers.
 
@@ -78,8 +93,8 @@ def write_excel(
         A published diagnosis; nothing else is read.
     path : str or Path
         Name of the file, ending in ``.xlsx``.
-    language : str
-        Language of the report's own texts.
+    language : str, optional
+        Language of every text of the report, as of :meth:`Diagnosis.in_language`; default the diagnosis's own.
     theme : Theme, optional
         The two colours.
     overwrite : bool
@@ -107,7 +122,12 @@ def write_excel(
 
 
 def write_html(
-    diagnosis: Diagnosis, path: str | Path, *, language: str = "en", theme: Theme | None = None, overwrite: bool = False
+    diagnosis: Diagnosis,
+    path: str | Path,
+    *,
+    language: str | None = None,
+    theme: Theme | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write the page for managers: one file, no script, nothing loaded from outside.
 
@@ -118,19 +138,30 @@ def write_html(
     return write_page(diagnosis, path, language=language, theme=theme or Theme(), overwrite=overwrite)
 
 
-def write_json(diagnosis: Diagnosis, path: str | Path, *, overwrite: bool = False) -> Path:
+def write_json(diagnosis: Diagnosis, path: str | Path, *, language: str | None = None, overwrite: bool = False) -> Path:
     """Write the machine-readable diagnosis; see :func:`servicediag.report.json_report.document`."""
     from servicediag.report.json_report import write_json as write
 
-    return write(diagnosis, path, overwrite=overwrite)
+    return write(diagnosis, path, language=language, overwrite=overwrite)
 
 
-def plot(diagnosis: Diagnosis, kind: str = "gaps", *, language: str = "en", theme: Theme | None = None) -> Any:
-    """A chart for a notebook.
+def plot(
+    diagnosis: Diagnosis,
+    kind: str = "gaps",
+    *,
+    about: str | None = None,
+    language: str | None = None,
+    theme: Theme | None = None,
+) -> Any:
+    """A chart for a notebook; every chart of the page can be had.
 
     Parameters
     ----------
-    kind : {"gaps", "heatmap", "readiness", "bottleneck", "provision_gap", "perception_gap"}
+    kind : {"gaps", "provision_gap", "perception_gap", "heatmap", "readiness", "bottleneck", "plane", "agreement", \
+            "answers", "changes", "segments", "index"}
+    about : str, optional
+        Which one, where there are several: of ``"answers"`` the id of a questionnaire, of ``"changes"`` two waves with
+        a hyphen between them, of ``"segments"`` a background field, of ``"index"`` its name; default the first.
 
     Returns
     -------
@@ -140,23 +171,23 @@ def plot(diagnosis: Diagnosis, kind: str = "gaps", *, language: str = "en", them
     Raises
     ------
     ValueError
-        No such kind.
+        No such kind, or none about that.
     InsufficientDataError
         The diagnosis publishes nothing that the chart could show.
     """
     from servicediag.report.notebook import plot as draw
 
-    return draw(diagnosis, kind, language=language, theme=theme or Theme())
+    return draw(diagnosis, kind, about=about, language=language, theme=theme or Theme())
 
 
-def notebook_html(diagnosis: Diagnosis, *, language: str = "en") -> str:
+def notebook_html(diagnosis: Diagnosis, *, language: str | None = None) -> str:
     """A short HTML fragment with the headline and the most important findings, for notebooks."""
     from servicediag.report.notebook import fragment
 
     return fragment(diagnosis, language=language)
 
 
-def print_diagnosis(diagnosis: Diagnosis, console: Console, language: str = "en", top: int = 5) -> None:
+def print_diagnosis(diagnosis: Diagnosis, console: Console, language: str | None = None, top: int = 5) -> None:
     """Print the summary within 100 columns: findings, strengths, what cannot be told, what is not shown.
 
     Parameters

@@ -8,7 +8,7 @@ from typing import Any
 from servicediag.report import marks
 from servicediag.report.answers import Bar, Block, Questionnaire
 from servicediag.report.charts import Frame, Spec
-from servicediag.report.labels import percent
+from servicediag.report.labels import Labels
 from servicediag.report.marks import INK, RULE, constant, mark
 from servicediag.report.plain_text import distinct, shorten, wrap
 from servicediag.report.theme import Theme, mix, readable_on
@@ -47,7 +47,7 @@ def _panel(frame: Frame, instrument: str, block: Block) -> Spec:
     right = max([0.1, *(sum(bar.shares[len(bar.shares) - half :]) for bar in block.bars)])
     middle = max([0.1, *(bar.shares[half] for bar in block.bars)]) if block.has_middle else 0.0
     pixels = _WIDTH / (left + right + middle)
-    sides, centre = _segments(bars, colours, pixels)
+    sides, centre = _segments(frame.labels, bars, colours, pixels)
     y = marks.band_scale("row", names)
     height = {"step": _ROW_HEIGHT}
     main = {
@@ -75,7 +75,9 @@ def _rows(frame: Frame, instrument: str, block: Block) -> tuple[list[str], list[
     return names, [name for name, bar in paired if bar is None], [(n, b) for n, b in paired if b is not None]
 
 
-def _segments(bars: Sequence[tuple[str, Bar]], colours: Sequence[str], pixels: float) -> tuple[list[Spec], list[Spec]]:
+def _segments(
+    labels: Labels, bars: Sequence[tuple[str, Bar]], colours: Sequence[str], pixels: float
+) -> tuple[list[Spec], list[Spec]]:
     """Segments of the two sides, from zero outwards, and those of the middle."""
     half = len(colours) // 2
     sides: list[Spec] = []
@@ -92,7 +94,7 @@ def _segments(bars: Sequence[tuple[str, Bar]], colours: Sequence[str], pixels: f
         if len(colours) % 2:
             centre.append(_segment(name, 0.0, bar.shares[half], bar.shares[half], colours[half]))
     for segment in (*sides, *centre):
-        segment["text"] = percent(segment["share"]) if pixels * segment["share"] >= _READABLE else ""
+        segment["text"] = labels.percent(segment["share"]) if pixels * segment["share"] >= _READABLE else ""
     return sides, centre
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from servicediag.diagnosis.model import Diagnosis, Finding
 from servicediag.report import marks
 from servicediag.report.cells import Cells, Grouping, Panel, panels, units_of
-from servicediag.report.labels import Labels, number, probability, signed
+from servicediag.report.labels import Labels
 from servicediag.report.marks import BAND, INK, LABEL, LINE, MUTED, RULE, STRIPE, Records, constant, mark
 from servicediag.report.plain_text import display_width, distinct, shorten, wrap
 from servicediag.report.publication import blank_to_none
@@ -24,7 +24,7 @@ MAXIMUM_ROWS = 40
 """Rows of one chart; the tables hold what does not fit."""
 WITHHELD_FILL = "#fefdfc"
 """Fill of withheld cells; the page turns exactly this colour into a hatch."""
-UNIT_COLUMNS, HEAD_COLUMNS, COLUMNS_A_ROW = 30, 14, 11
+UNIT_COLUMNS, HEAD_COLUMNS, WIDE_HEAD_COLUMNS, COLUMNS_A_ROW = 30, 14, 11, 11
 CELL_WIDTH, CELL_HEIGHT, ROW_HEIGHT, WIDE = 78, 36, 44, 500
 STATES = ("know", "want", "can")
 SHAPES = ("circle", "square", "triangle-up", "diamond")
@@ -101,14 +101,14 @@ def agreement(frame: Frame, grouping: Grouping) -> Spec | None:
         # where the largest possible spread is not given, half the range of the scale stands for it
         share = blank_to_none(row["sd_share_of_maximum"])
         shade = frame.theme.health_colour(100 - 100 * (row["sd"] / 50 if share is None else share))
-        return {"state": "shown", "sd": row["sd"], "text": number(row["sd"], 0), "shade": shade,
+        return {"state": "shown", "sd": row["sd"], "text": frame.labels.number(row["sd"], 0), "shade": shade,
                 "ink": readable_on(shade), "mark": ""}  # fmt: skip
 
     names = distinct(wrap(frame.labels.unit(unit), UNIT_COLUMNS) for unit in (None, *units))
     rows: dict[str, str | None] = dict(zip(names, (None, *units), strict=True))
     lines = _heat_lines(frame, columns, names, lambda panel: _grid(frame, rows, panel, record))
     shades = [frame.theme.health_colour(100 - share) for share in range(0, 101, 2)]
-    ticks = {share // 2: f"{share}%" for share in (0, 20, 40, 60, 80, 100)}
+    ticks = {share // 2: frame.labels.percent(share / 100) for share in (0, 20, 40, 60, 80, 100)}
     key = marks.gradient_key(frame.labels.say("chart.agreement_legend"), shades, ticks)
     return marks.chart({"vconcat": [*lines, key], "spacing": 28})
 
@@ -183,7 +183,7 @@ def panel_title(frame: Frame, panel: Panel) -> str:
     title = frame.labels.instrument(panel.instrument)
     if panel.rater is None:
         return title
-    return f"{title} ({frame.labels.say('rated_by', rater=frame.labels.value('rater', panel.rater))})"
+    return frame.labels.aside(title, frame.labels.say("rated_by", rater=frame.labels.value("rater", panel.rater)))
 
 
 def _health_axis(frame: Frame) -> Spec:
@@ -233,7 +233,12 @@ def _heat_lines(
 
 def _heads(frame: Frame, panel: Panel) -> list[str]:
     titles = (frame.labels.dimension(panel.instrument, dimension) for dimension in panel.dimensions)
-    return distinct(wrap(title, HEAD_COLUMNS, lines=3) for title in titles)
+    return distinct(wrap(title, _head_columns(title), lines=3) for title in titles)
+
+
+def _head_columns(title: str) -> int:
+    # marks beside wide characters are as wide as these
+    return HEAD_COLUMNS if display_width(title) == len(title) else WIDE_HEAD_COLUMNS
 
 
 def _heat_records(
@@ -246,8 +251,8 @@ def _heat_records(
         if cell is None or cell["health"] is None:
             return _without_value(frame, cells, grouping, unit, panel, dimension)
         shade = frame.theme.health_colour(cell["health"])
-        return {"state": "shown", "health": cell["health"], "text": number(cell["health"], 0), "shade": shade,
-                "ink": readable_on(shade), "mark": f"{cell['tier']}_{cell['direction']}"}  # fmt: skip
+        return {"state": "shown", "health": cell["health"], "text": frame.labels.number(cell["health"], 0),
+                "shade": shade, "ink": readable_on(shade), "mark": f"{cell['tier']}_{cell['direction']}"}  # fmt: skip
 
     return lambda panel: _grid(frame, rows, panel, record)
 
@@ -310,11 +315,11 @@ def _triangles(shown: Records, place: Mapping[str, Any]) -> list[Spec]:
 def _gap_records(frame: Frame, chosen: Any) -> list[Spec]:
     labels, records = frame.labels, []
     for row in chosen.to_dict("records"):
-        rater = "" if row["rater"] is None else f" ({labels.value('rater', row['rater'])})"
+        rater = "" if row["rater"] is None else labels.aside("", labels.value("rater", row["rater"]))
         what = shorten(labels.dimension(row["instrument"], row["dimension"]), 44 - display_width(rater)) + rater
         colour = frame.theme.accent if row["gap"] < 0 else frame.theme.primary
-        value = labels.say("chart.gap_value", gap=signed(row["gap"]), low=signed(row["gap_low"]),
-                           high=signed(row["gap_high"]), n=row["n"])  # fmt: skip
+        value = labels.say("chart.gap_value", gap=labels.signed(row["gap"]), low=labels.signed(row["gap_low"]),
+                           high=labels.signed(row["gap_high"]), n=row["n"])  # fmt: skip
         records.append({
             "row": f"{shorten(labels.unit(row['unit']), 42)}\n{what}", "gap": row["gap"], "low": row["gap_low"],
             "high": row["gap_high"], "tier": row["tier"], "colour": colour, "value": value,
@@ -335,7 +340,7 @@ def _forest(frame: Frame, records: list[Spec]) -> Spec:
     low = {"field": "low", "type": "quantitative", "scale": scale}
     names = [record["row"] for record in records]
     y = marks.band_scale("row", names)
-    label = frame.labels.say("chart.band", gap=number(smallest, 0))
+    label = frame.labels.say("chart.band", gap=frame.labels.number(smallest, 0))
     band = [{"low": -smallest, "high": smallest, "gap": 0, "label": label}]
     stroke, fill = marks.unscaled("colour"), marks.unscaled("fill")
     points = [
@@ -426,8 +431,9 @@ def _lowest_matrix(frame: Frame, rows: Sequence[Spec], *, with_units: bool) -> S
             if not _known(chance):
                 continue
             shade = frame.theme.health_colour(100 - 100 * chance)
-            records.append({"row": row["row"], "column": title, "text": probability(chance), "ink": readable_on(shade),
-                            "shade": shade, "named": row["bottleneck"] == state})  # fmt: skip
+            records.append({"row": row["row"], "column": title, "text": frame.labels.probability(chance),
+                            "ink": readable_on(shade), "shade": shade,
+                            "named": row["bottleneck"] == state})  # fmt: skip
     names = [row["row"] for row in rows]
     x = marks.band_scale("column", titles)
     place = {"x": x, "y": marks.band_scale("row", names)}
@@ -469,8 +475,8 @@ def _sides(frame: Frame, kind: str) -> tuple[list[Spec], list[Spec]]:
         difference = labels.estimate(finding)
         if named is not None:
             difference += f"\n{labels.value('pattern', named)}"
-        rows.append({"row": name, "low": low, "high": high, "low_text": number(low, 0), "high_text": number(high, 0),
-                     "difference": difference})  # fmt: skip
+        rows.append({"row": name, "low": low, "high": high, "low_text": labels.number(low, 0),
+                     "high_text": labels.number(high, 0), "difference": difference})  # fmt: skip
         ends += [{"row": name, "health": row["health"], "rater": labels.value("rater", row["rater"])} for row in levels]
     return rows, ends
 

@@ -25,7 +25,9 @@ MAXIMUM_FINDINGS = 40
 _EMPTY_ROWS = 3
 
 
-def write_document(diagnosis: Diagnosis, path: str | Path, *, language: str, theme: Theme, overwrite: bool) -> Path:
+def write_document(
+    diagnosis: Diagnosis, path: str | Path, *, language: str | None, theme: Theme, overwrite: bool
+) -> Path:
     """Write the action plan; the same diagnosis, language and theme give the same bytes.
 
     Raises
@@ -34,8 +36,8 @@ def write_document(diagnosis: Diagnosis, path: str | Path, *, language: str, the
         python-docx is not installed; it comes with ``servicediag[word]``.
     """
     need("docx", "word", "Word documents")
-    published = printable(diagnosis)
-    plan = _Plan(Frame(published, Labels.of(published, language), theme))
+    published = printable(diagnosis, language)
+    plan = _Plan(Frame(published, Labels.of(published), theme))
     plan.write()
     content = plan.finished()
     with atomic_path(path, overwrite=overwrite) as temporary:
@@ -97,7 +99,7 @@ class _Plan:
         for story in self.troubles:
             for action in story.finding.actions or filter(None, (story.first_action,)):
                 serves.setdefault(action, []).append(story.title)
-        rows = [(str(place), action, "; ".join(titles[:4]), "", "", "")
+        rows = [(str(place), action, self.labels.joined("list", titles[:4]), "", "", "")
                 for place, (action, titles) in enumerate(serves.items(), start=1)]  # fmt: skip
         if not rows:
             self.file.paragraph(self.labels.say("story.no_action"))
@@ -137,12 +139,13 @@ class _Plan:
         self.file.bullets(story.open)
 
     def _reasons(self, reasons: Iterable[Reason], heading: str) -> list[tuple[str, str, str]]:
-        return [(reason.cause, heading, " ".join(reason.sentences) or "–") for reason in reasons]
+        return [(reason.cause, heading, self.labels.joined("sentences", reason.sentences) or "–") for reason in reasons]
 
     def _strengths(self) -> None:
-        self.file.heading(self.labels.say("section.strengths"), 1)
-        found = [f"{story.title}: {story.estimate}, {story.tier_label}"
-                 for story in stories(strengths(self.diagnosis), self.labels)]  # fmt: skip
+        labels = self.labels
+        self.file.heading(labels.say("section.strengths"), 1)
+        found = [labels.colon(story.title, labels.joined("names", (story.estimate, story.tier_label)))
+                 for story in stories(strengths(self.diagnosis), labels)]  # fmt: skip
         told = found or [sentence for sentence in self.diagnosis.summary.strengths if sentence]
         if told:
             self.file.bullets(told)
@@ -170,7 +173,7 @@ class _Plan:
         parts = method.parts_table(self.diagnosis, self.labels)
         if parts:
             heads, widths = [c.label for c in parts.columns], [17.5 / len(parts.columns)] * len(parts.columns)
-            self.file.table(heads, [tuple(row) for row in parts.cells()], widths, parts.caption)
+            self.file.table(heads, [tuple(row) for row in parts.cells(self.labels.language)], widths, parts.caption)
         references = method.references(self.diagnosis)
         if references:
             self.file.heading(self.labels.say("method.references"), 2)

@@ -9,7 +9,7 @@ from typing import Any
 from servicediag.report import charts
 from servicediag.report.cells import Cells, Grouping, groupings, panels, units_of
 from servicediag.report.charts import Frame
-from servicediag.report.labels import number, signed
+from servicediag.report.marks import in_language
 from servicediag.report.svg import to_svg
 from servicediag.report.tables import (
     FRAME_KINDS,
@@ -86,9 +86,9 @@ def gap_figures(frame: Frame) -> list[Figure]:
     counts = {tier: int((known["tier"] == tier).sum()) for tier in charts.TIER_SHAPES}
     worst = known.iloc[0]
     heading = frame.labels.say(
-        "figure.gaps.heading", **counts, unit=frame.labels.within(worst["unit"]), gap=signed(worst["gap"]),
+        "figure.gaps.heading", **counts, unit=frame.labels.within(worst["unit"]), gap=frame.labels.signed(worst["gap"]),
         dimension=frame.labels.dimension(worst["instrument"], worst["dimension"]))  # fmt: skip
-    smallest = number(charts.smallest_gap(frame.diagnosis), 0)
+    smallest = frame.labels.number(charts.smallest_gap(frame.diagnosis), 0)
     reading = [frame.labels.say("figure.gaps.reading", gap=smallest), *cut_note(frame, len(known))]
     table = frame_table(known, GAP_COLUMNS, frame.labels, caption=frame.labels.say("figure.gaps.table"))
     for column in ("instrument", "by"):
@@ -164,9 +164,9 @@ def make_figure(
     frame: Frame, figure: str, chart: Any, heading: str, reading: Sequence[str], tables: tuple[Table, ...]
 ) -> Figure:
     """The figure with its drawing; of long tables the first rows, since the workbook holds all."""
-    text = " ".join(reading)
+    text = frame.labels.joined("sentences", reading)
     description = f"{text} {frame.labels.say('figure.values_below')}"
-    drawing = to_svg(chart, figure=figure, title=heading, description=description)
+    drawing = to_svg(in_language(chart, frame.labels.language), figure=figure, title=heading, description=description)
     return Figure(figure, heading, text, drawing, tuple(limited(table, frame.labels) for table in tables))
 
 
@@ -179,8 +179,8 @@ def with_place(frame: Frame, grouping: Grouping, heading: str) -> str:
     """The heading, with grouping and wave before it where the report has several."""
     if len(groupings(frame.diagnosis)) < 2:
         return heading
-    place = ", ".join(str(part) for part in (grouping.by, grouping.wave) if part is not None)
-    return f"{place}: {heading}" if place else heading
+    place = frame.labels.clauses(part for part in (frame.labels.value("by", grouping.by), grouping.wave or "") if part)
+    return frame.labels.colon(place, heading) if place else heading
 
 
 def _lowest(frame: Frame, grouping: Grouping) -> str:
@@ -195,7 +195,7 @@ def _lowest(frame: Frame, grouping: Grouping) -> str:
     return frame.labels.say(
         "figure.heatmap.heading",
         unit=frame.labels.within(row["unit"]),
-        value=number(row["health"], 0),
+        value=frame.labels.number(row["health"], 0),
         dimension=frame.labels.dimension(row["instrument"], row["dimension"]),
     )
 
@@ -210,7 +210,7 @@ def _bottlenecks(frame: Frame, known: Any) -> str:
         for row in named.head(3).to_dict("records")
     ]  # fmt: skip
     more = len(named) - len(entries)
-    listed = "; ".join(entries)
+    listed = frame.labels.joined("list", entries)
     return frame.labels.say("figure.readiness.heading", named=listed) + (
         f" {frame.labels.say('figure.readiness.more', count=more)}" if more else ""
     )

@@ -10,7 +10,6 @@ from servicediag.report.answers import Questionnaire, questionnaires
 from servicediag.report.cells import Grouping, Panel, groupings
 from servicediag.report.charts import Frame
 from servicediag.report.figures import Figure, cut_note, make_figure, with_place
-from servicediag.report.labels import number, percent, signed
 from servicediag.report.publication import blank_to_none
 from servicediag.report.tables import FRAME_KINDS, Column, Table, columns_of, frame_table, without_column, without_empty
 
@@ -36,7 +35,7 @@ def answer_figures(frame: Frame) -> list[Figure]:
         worst = max(questionnaire.bars, key=lambda bar: bar.unfavourable)
         title = _panel_title(frame, questionnaire)
         heading = frame.labels.say("figure.answers.heading", questionnaire=title, item=worst.text,
-                                   share=percent(worst.unfavourable))  # fmt: skip
+                                   share=frame.labels.percent(worst.unfavourable))  # fmt: skip
         reading = [frame.labels.say("figure.answers.reading")]
         tables = tuple(_answer_tables(frame, questionnaire, title))
         figures.append(make_figure(frame, f"answers-{position}", chart, heading, reading, tables))
@@ -78,8 +77,8 @@ def change_figures(frame: Frame) -> list[Figure]:
             heading += " " + frame.labels.say(
                 "figure.changes.largest", unit=frame.labels.within(blank_to_none(largest["unit"])),
                 dimension=frame.labels.dimension(largest["instrument"], largest["dimension"]),
-                change=signed(largest["change"]))  # fmt: skip
-        smallest = number(charts.smallest_gap(frame.diagnosis), 0)
+                change=frame.labels.signed(largest["change"]))  # fmt: skip
+        smallest = frame.labels.number(charts.smallest_gap(frame.diagnosis), 0)
         rows = group_charts.change_rows(frame, first, second)
         cut = cut_note(frame, len(rows), group_charts.MOST_CHANGES)
         reading = [frame.labels.say("figure.changes.reading", gap=smallest), *cut]
@@ -105,7 +104,7 @@ def agreement_figures(frame: Frame) -> list[Figure]:
             "figure.agreement.heading",
             unit=frame.labels.within(blank_to_none(widest["unit"])),
             dimension=frame.labels.dimension(widest["instrument"], widest["dimension"]),
-            sd=number(widest["sd"], 0),
+            sd=frame.labels.number(widest["sd"], 0),
         )
         tables = (_told(frame, inside, "agreement", AGREEMENT_COLUMNS, frame.labels.say("figure.agreement.table")),)
         reading = [frame.labels.say("figure.agreement.reading"), *cut_note(frame, inside["unit"].nunique())]
@@ -125,7 +124,9 @@ def segment_figures(frame: Frame) -> list[Figure]:
         rows = group_charts.segment_rows(frame, background)
         row, levels = rows[0]
         ends = [choose(levels, key=lambda level: level["health"]) for choose in (min, max)]
-        low, high = (f"{labels.category(background, end['category'])} {number(end['health'], 0)}" for end in ends)
+        low, high = (
+            f"{labels.category(background, end['category'])} {labels.number(end['health'], 0)}" for end in ends
+        )
         heading = labels.say("figure.segments.heading", background=labels.background(background), low=low, high=high,
                              dimension=labels.dimension(row["instrument"], row["dimension"]))  # fmt: skip
         inside = table[(table["background"] == background) & table["unit"].isna()]
@@ -164,7 +165,7 @@ def _told(frame: Frame, rows: Any, name: str, columns: tuple[str, ...], caption:
 def _panel_title(frame: Frame, questionnaire: Questionnaire) -> str:
     panel = Panel(questionnaire.instrument, questionnaire.form, questionnaire.rater, ())
     title = charts.panel_title(frame, panel)
-    return title if questionnaire.wave is None else f"{title}, {questionnaire.wave}"
+    return title if questionnaire.wave is None else frame.labels.clauses((title, questionnaire.wave))
 
 
 def _answer_tables(frame: Frame, questionnaire: Questionnaire, title: str) -> list[Table]:
@@ -180,7 +181,7 @@ def _answer_tables(frame: Frame, questionnaire: Questionnaire, title: str) -> li
             for bar in block.bars
         )
         caption = frame.labels.say("figure.answers.table", questionnaire=title)
-        caption = caption if len(questionnaire.blocks) == 1 else f"{caption} ({position})"
+        caption = caption if len(questionnaire.blocks) == 1 else frame.labels.aside(caption, str(position))
         tables.append(Table(caption, columns, rows))
     return tables
 
@@ -192,24 +193,24 @@ def _plane_heading(frame: Frame, grouping: Grouping, rows: list[dict[str, Any]])
     whole = whole[whole["wave"].isna() if grouping.wave is None else whole["wave"] == grouping.wave]
     shares = dict(zip(whole["indicator"], whole["share"], strict=True))
     if {"quadrant_over_confident", "quadrant_unequipped"} <= set(shares):
-        return frame.labels.say("figure.plane.heading", over=percent(shares["quadrant_over_confident"]),
-                                unequipped=percent(shares["quadrant_unequipped"]))  # fmt: skip
-    confidence, capability = (number(rows[0][name], 0) for name in ("confidence", "capability"))
+        return frame.labels.say("figure.plane.heading", over=frame.labels.percent(shares["quadrant_over_confident"]),
+                                unequipped=frame.labels.percent(shares["quadrant_unequipped"]))  # fmt: skip
+    confidence, capability = (frame.labels.number(rows[0][name], 0) for name in ("confidence", "capability"))
     unit = frame.labels.within(rows[0]["unit"])
     return frame.labels.say("figure.plane.levels", unit=unit, confidence=confidence, capability=capability)
 
 
 def _index_told(frame: Frame, name: str, rows: list[dict[str, Any]], inside: Any) -> str:
     """Value and verdict of the whole organisation, part by part; where it has none, of the first unit."""
-    unit = rows[0]["unit"]
+    labels, unit = frame.labels, rows[0]["unit"]
     told = []
     for row in rows:
         if row["unit"] == unit:
-            value = group_charts.index_text(name, row["estimate"])
-            verdict = "" if row["verdict"] is None else f" ({frame.labels.value('verdict', row['verdict'])})"
+            value = group_charts.index_text(frame.labels, name, row["estimate"])
+            verdict = "" if row["verdict"] is None else labels.aside("", labels.value("verdict", row["verdict"]))
             part = f"{frame.labels.part(name, row['part'])} " if len(rows) > 1 or row["part"] else ""
             told.append(f"{part}{value}{verdict}")
     summed = inside[inside["estimate"].isna() & inside["verdict"].notna()]
     summed = summed[summed["unit"].isna() if unit is None else summed["unit"] == unit]
     told += [frame.labels.value("verdict", verdict) for verdict in summed["verdict"]]
-    return f"{frame.labels.within(unit)}: {'; '.join(told)}"
+    return frame.labels.colon(frame.labels.within(unit), frame.labels.joined("list", told))

@@ -12,7 +12,7 @@ from servicediag.diagnosis.model import Diagnosis
 from servicediag.report import marks
 from servicediag.report.cells import Grouping, units_of
 from servicediag.report.charts import MAXIMUM_ROWS, WIDE, Frame, Spec, smallest_gap, spans
-from servicediag.report.labels import number, percent, signed
+from servicediag.report.labels import Labels
 from servicediag.report.marks import BAND, INK, LABEL, MUTED, RULE, constant, mark
 from servicediag.report.plain_text import distinct, shorten
 from servicediag.report.publication import blank_to_none
@@ -54,7 +54,7 @@ INDEXES: Mapping[str, Index] = {
     "negative_cycle": Index("level", without=("furthest",), units=False),
 }
 """The indexes that are drawn; the table holds all."""
-_SHOW = {"share": percent, "points": signed, "level": number}
+_SHOWN_AS = {"share": "percent", "points": "signed", "level": "number"}
 
 
 # --- confidence and capability ---------------------------------------------------------------------------------------
@@ -167,13 +167,13 @@ def changes(frame: Frame, first: str, second: str) -> Spec | None:
     for record in change_rows(frame, first, second).head(MOST_CHANGES).to_dict("records"):
         row = {str(key): blank_to_none(value) for key, value in record.items()}
         levels = {first: row["first_health"], second: row["second_health"]}
-        what = f"{labels.dimension(row['instrument'], row['dimension'])} ({labels.value('rater', row['rater'])})"
+        what = labels.aside(labels.dimension(row["instrument"], row["dimension"]), labels.value("rater", row["rater"]))
         name = _row_name(rows, labels.unit(row["unit"]), what)
-        text = labels.say("chart.difference_value", difference=signed(row["change"]), low=signed(row["ci_low"]),
-                          high=signed(row["ci_high"]))  # fmt: skip
+        text = labels.say("chart.difference_value", difference=labels.signed(row["change"]),
+                          low=labels.signed(row["ci_low"]), high=labels.signed(row["ci_high"]))  # fmt: skip
         if row["verdict"] is not None:
             text += f"\n{labels.value('verdict', row['verdict'])}"
-        rows.append(_span(name, levels.values(), text))
+        rows.append(_span(labels, name, levels.values(), text))
         ends += [{"row": name, "wave": wave, "health": level} for wave, level in levels.items()]
     return spans(frame, rows, ends, "wave") if rows else None
 
@@ -207,9 +207,9 @@ def segments(frame: Frame, background: str) -> Spec | None:
     ends: list[Spec] = []
     for row, levels in segment_rows(frame, background)[:MAXIMUM_ROWS]:
         title = labels.dimension(row["instrument"], row["dimension"])
-        name = _row_name(rows, title, f"{labels.instrument(row['instrument'])} ({labels.value('rater', row['rater'])})")
-        text = labels.say("chart.spread_value", spread=number(spread(levels)))
-        rows.append(_span(name, [level["health"] for level in levels], text))
+        name = _row_name(rows, title, labels.aside(labels.instrument(row["instrument"]), labels.value("rater", row["rater"])))
+        text = labels.say("chart.spread_value", spread=labels.number(spread(levels)))
+        rows.append(_span(labels, name, [level["health"] for level in levels], text))
         ends += [{"row": name, "category": labels.category(background, level["category"]), "health": level["health"]}
                  for level in levels]  # fmt: skip
     return spans(frame, rows, ends, "category") if rows else None
@@ -241,7 +241,7 @@ def index(frame: Frame, name: str) -> Spec | None:
     found = index_rows(frame, name)[:MAXIMUM_ROWS]
     if not found:
         return None
-    show = _SHOW[look.metric]
+    show = getattr(labels, _SHOWN_AS[look.metric])
     factor = 100.0 if look.metric == "share" else 1.0
     several = len({row["part"] for row in found}) > 1
     records: list[Spec] = []
@@ -259,9 +259,9 @@ def index(frame: Frame, name: str) -> Spec | None:
     return marks.chart(_intervals(frame, look, name, records))
 
 
-def index_text(name: str, value: float) -> str:
+def index_text(labels: Labels, name: str, value: float) -> str:
     """The value of an index in what it counts."""
-    return _SHOW[INDEXES[name].metric](value)
+    return str(getattr(labels, _SHOWN_AS[INDEXES[name].metric])(value))
 
 
 def _intervals(frame: Frame, look: Index, name: str, records: list[Spec]) -> Spec:
@@ -314,11 +314,11 @@ def _row_name(rows: Sequence[Mapping[str, Any]], first: str, second: str) -> str
     return distinct([*(row["row"] for row in rows), "\n".join(lines)])[-1]
 
 
-def _span(name: str, levels: Any, text: str) -> Spec:
+def _span(labels: Labels, name: str, levels: Any, text: str) -> Spec:
     values = list(levels)
     low, high = min(values), max(values)
-    return {"row": name, "low": low, "high": high, "low_text": number(low, 0), "high_text": number(high, 0),
-            "difference": text}  # fmt: skip
+    return {"row": name, "low": low, "high": high, "low_text": labels.number(low, 0),
+            "high_text": labels.number(high, 0), "difference": text}  # fmt: skip
 
 
 def _named(field: str) -> Spec:

@@ -19,7 +19,7 @@ __all__ = ["SCHEMA_VERSION", "document", "write_json"]
 SCHEMA_VERSION = "1.0"
 
 
-def write_json(diagnosis: Diagnosis, path: str | Path, *, overwrite: bool = False) -> Path:
+def write_json(diagnosis: Diagnosis, path: str | Path, *, language: str | None = None, overwrite: bool = False) -> Path:
     """Write :func:`document` as UTF-8 with a final line break.
 
     Raises
@@ -29,24 +29,25 @@ def write_json(diagnosis: Diagnosis, path: str | Path, *, overwrite: bool = Fals
     FileNotFoundError
         The folder does not exist.
     """
-    content = json.dumps(document(diagnosis), ensure_ascii=False, allow_nan=False, indent=1)
+    content = json.dumps(document(diagnosis, language), ensure_ascii=False, allow_nan=False, indent=1)
     with atomic_path(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(content.encode("utf-8") + b"\n")
     return Path(path)
 
 
-def document(diagnosis: Diagnosis) -> dict[str, Any]:
+def document(diagnosis: Diagnosis, language: str | None = None) -> dict[str, Any]:
     """The diagnosis as plain mappings, lists, texts and numbers; what has no value is None.
 
-    Keys: ``schema_version``, ``servicediag_version``, ``study``, ``summary``, ``findings``, every table of
-    :class:`~servicediag.diagnosis.model.Diagnosis` under its name and with its columns, and ``method``;
+    Keys: ``schema_version``, ``servicediag_version``, ``language``, ``study``, ``summary``, ``findings``, every table
+    of :class:`~servicediag.diagnosis.model.Diagnosis` under its name and with its columns, and ``method``;
     ``docs/schema/diagnosis.schema.json`` describes them all. Text is kept exactly, except for lone surrogates. Values
     of fewer than 30 respondents are rounded, as in every report.
     """
-    published = rounded(diagnosis)
+    published = rounded(diagnosis, language)
     return {
         "schema_version": SCHEMA_VERSION,
         "servicediag_version": package_version(),
+        "language": published.language,
         "study": _tree(published.study),
         "summary": _plain(published.summary),
         "findings": [_plain(finding) for finding in published.findings],

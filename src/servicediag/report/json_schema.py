@@ -57,6 +57,7 @@ def diagnosis_schema() -> dict[str, Any]:
     properties: dict[str, Any] = {
         "schema_version": {"const": SCHEMA_VERSION},
         "servicediag_version": {"type": "string"},
+        "language": {"type": "string"},
         "study": {"type": "object"},
         "summary": {"$ref": "#/$defs/Summary"},
         "findings": {"type": "array", "items": {"$ref": "#/$defs/Finding"}},

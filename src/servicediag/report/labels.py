@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from servicediag.diagnosis.model import Diagnosis, Finding
 from servicediag.report.publication import blank_to_none
+from servicediag.wording import numbers
 from servicediag.wording.catalogue import has_text, text
+from servicediag.wording.telling import Separator, joined
 
 if TYPE_CHECKING:
     from servicediag.instrument.background import BackgroundField
 
-__all__ = ["Labels", "number", "percent", "probability", "signed"]
+__all__ = ["Labels"]
 
-MINUS = "\N{MINUS SIGN}"
+_SHOWN_AS = {"points": "signed", "probability": "probability", "share": "percent"}
 _REFERENCE = re.compile(r"\b([a-z][a-z0-9-]*)/([a-z][a-z0-9_]*)")
-_RATER = re.compile(r"\(([a-z_]+)\)")
+_SLUG = re.compile(r"[^a-z0-9]+")
+_RATER = re.compile(r"\s*\(([a-z_]+)\)")
 
 
 @dataclass(frozen=True)
@@ -37,17 +40,54 @@ class Labels:
     instruments: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, diagnosis: Diagnosis, language: str) -> Labels:
+    def of(cls, diagnosis: Diagnosis, language: str | None = None) -> Labels:
         evidence = diagnosis.evidence
         known = evidence.dropna(subset=["title"])
         dimensions = dict(zip(zip(known["instrument"], known["dimension"], strict=True), known["title"], strict=True))
         parts = [part for part in diagnosis.study.get("parts") or () if isinstance(part, Mapping)]
         instruments = {str(p["instrument"]): str(p["title"]) for p in parts if p.get("instrument") and p.get("title")}
-        return cls(language, dimensions, instruments)
+        return cls(language or diagnosis.language, dimensions, instruments)
 
     def say(self, key: str, /, **values: Any) -> str:
         """A fixed text of the report."""
         return text(f"report.{key}", self.language, **values)
+
+    def joined(self, separator: Separator, parts: Iterable[str]) -> str:
+        """Sentences, entries or names one after the other, as the language sets them."""
+        return str(joined(separator, parts, self.language))
+
+    def marks(self) -> dict[str, str]:
+        """The marks between parts of a line, for templates."""
+        marks = {name: self.say(f"mark.{name}") for name in ("comma", "semicolon", "stop", "open", "close")}
+        return {**marks, "colon": self.colon("", "")}
+
+    def clauses(self, parts: Iterable[str]) -> str:
+        """Parts of one line with commas between them."""
+        return self.say("mark.comma").join(parts)
+
+    def aside(self, main: str, aside: str) -> str:
+        """What it is about, and what stands in brackets behind it."""
+        return f"{main}{self.say('mark.open')}{aside}{self.say('mark.close')}"
+
+    def colon(self, first: str, second: str) -> str:
+        """What it is about, a colon, and what is said of it."""
+        return f"{first}{numbers.number_format(self.language).colon}{second}"
+
+    def number(self, value: Any, decimals: int = 1) -> str:
+        """A number as the language writes it; empty text where there is none."""
+        return numbers.number(blank_to_none(value), decimals, self.language)
+
+    def signed(self, value: Any, decimals: int = 1) -> str:
+        """A difference with its sign."""
+        return numbers.signed(blank_to_none(value), decimals, self.language)
+
+    def percent(self, value: Any) -> str:
+        """A share of 0 to 1 as a percentage."""
+        return numbers.percent(blank_to_none(value), self.language)
+
+    def probability(self, value: Any) -> str:
+        """A probability that never reads as certain."""
+        return numbers.probability(blank_to_none(value), self.language)
 
     def unit(self, unit: str | None) -> str:
         return self.say("whole_organisation") if unit is None else str(unit)
@@ -70,7 +110,16 @@ class Labels:
         if code is None:
             return ""
         key = f"report.value.{column}.{str(code).replace(' ', '_')}"
-        return text(key, self.language) if has_text(key, self.language) else str(code)
+        if has_text(key, self.language):
+            return text(key, self.language)
+        return self._stage(str(code)) if column == "verdict" else str(code)
+
+    def _stage(self, code: str) -> str:
+        """The stage that an index has reached: a sign of the negative cycle, or a dimension."""
+        key = f"report.index.negative_cycle.part.{code}"
+        if has_text(key, self.language):
+            return text(key, self.language)
+        return next((title for (_, dimension), title in self.dimensions.items() if dimension == code), code)
 
     def background(self, field: str) -> str:
         """Title of a background field."""
@@ -93,11 +142,24 @@ class Labels:
         code = blank_to_none(part)
         if code is None:
             return ""
-        key = f"report.index.{index}.part.{str(code).replace(' ', '_')}"
-        if has_text(key, self.language):
-            return text(key, self.language)
-        named = _REFERENCE.sub(lambda found: self.dimension(found[1], found[2]), str(code))
-        return _RATER.sub(lambda found: f"({self.value('rater', found[1])})", named)
+        for name in (str(code).replace(" ", "_"), _SLUG.sub("_", str(code))):
+            if has_text(f"report.index.{index}.part.{name}", self.language):
+                return self.say(f"index.{index}.part.{name}")
+        return self._composed(index, str(code))
+
+    def _composed(self, index: str, code: str) -> str:
+        """A part that names a dimension, a facet, and by what or since when it is told."""
+        for kind, name in (("by", "background"), ("since", "wave")):
+            what, found, rest = code.rpartition(f" {kind} ")
+            if found and _REFERENCE.match(what):
+                about = self.background(rest) if kind == "by" else rest
+                return self.say(f"index_part.{kind}", what=self._composed(index, what), **{name: about})
+        facet, found, side = code.partition(": ")
+        if found and has_text(f"report.index.{index}.facet.{facet}", self.language):
+            told = self.say(f"index.{index}.facet.{facet}"), self.say(f"index.{index}.side.{side}")
+            return self.say("index_part.facet", facet=told[0], side=told[1])
+        named = _REFERENCE.sub(lambda found: self.dimension(found[1], found[2]), code)
+        return _RATER.sub(lambda found: self.aside("", self.value("rater", found[1])), named)
 
     def column(self, name: str) -> str:
         key = f"report.column.{name}"
@@ -105,7 +167,7 @@ class Labels:
 
     def estimate(self, finding: Finding) -> str:
         """The estimate with its unit and interval, e.g. ``−18.2 points (−24.1 to −12.0)``."""
-        main, show = self.size(finding), _SHOW[finding.metric]
+        main, show = self.size(finding), getattr(self, _SHOWN_AS[finding.metric])
         if finding.estimate is None or finding.ci_low is None or finding.ci_high is None:
             return main
         return self.say("estimate.with_interval", estimate=main, low=show(finding.ci_low), high=show(finding.ci_high))
@@ -114,7 +176,8 @@ class Labels:
         """The estimate with its unit, without the interval."""
         if finding.estimate is None:
             return self.say("no_estimate")
-        return self.say(f"estimate.{finding.metric}", value=_SHOW[finding.metric](finding.estimate))
+        shown = getattr(self, _SHOWN_AS[finding.metric])(finding.estimate)
+        return self.say(f"estimate.{finding.metric}", value=shown)
 
     def place(self, finding: Finding) -> str:
         """Where and on what: unit, dimension, who rated, wave."""
@@ -134,66 +197,6 @@ def _background_fields() -> Mapping[str, BackgroundField]:
     from servicediag.instrument.background import load_background
 
     return {field.id: field for field in load_background()}
-
-
-def number(value: Any, decimals: int = 1) -> str:
-    """A number with a true minus sign; empty text where there is none.
-
-    Examples
-    --------
-    >>> number(-3.14159), number(None), number(-0.04)
-    ('−3.1', '', '0.0')
-    """
-    value = blank_to_none(value)
-    if value is None:
-        return ""
-    shown = f"{value:.{decimals}f}"
-    if not shown.strip("-0."):
-        shown = shown.lstrip("-")
-    return shown.replace("-", MINUS)
-
-
-def signed(value: Any, decimals: int = 1) -> str:
-    """A difference with its sign.
-
-    Examples
-    --------
-    >>> signed(4), signed(-4), signed(0.0)
-    ('+4.0', '−4.0', '0.0')
-    """
-    shown = number(value, decimals)
-    return f"+{shown}" if shown.strip("0.") and not shown.startswith(MINUS) else shown
-
-
-def percent(value: Any) -> str:
-    """A share of 0 to 1 as a percentage.
-
-    Examples
-    --------
-    >>> percent(0.284)
-    '28%'
-    """
-    value = blank_to_none(value)
-    return "" if value is None else f"{number(100 * value, 0)}%"
-
-
-def probability(value: Any) -> str:
-    """A probability that never reads as certain: not above ``> 0.99`` and not below ``< 0.01``.
-
-    Examples
-    --------
-    >>> probability(0.9983), probability(0.25), probability(0.0004)
-    ('> 0.99', '0.25', '< 0.01')
-    """
-    value = blank_to_none(value)
-    if value is None:
-        return ""
-    if value > 0.99:
-        return "> 0.99"
-    return "< 0.01" if value < 0.01 else f"{value:.2f}"
-
-
-_SHOW: dict[str, Callable[[Any], str]] = {"points": signed, "probability": probability, "share": percent}
 
 
 def _words(code: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from servicediag.report.plain_text import display_width
 from servicediag.report.publication import blank_to_none
 from servicediag.report.theme import FONT_STACK
+from servicediag.wording.numbers import MINUS, number_format
 
 __all__ = [
     "BAND", "INK", "LABEL", "LINE", "MUTED", "RULE", "STRIPE", "Records", "band_scale", "beside", "chart", "constant",
@@ -23,12 +24,21 @@ _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 def chart(view: Mapping[str, Any]) -> dict[str, Any]:
     """A complete chart: the view with the look that all charts share."""
     axis = {"labelColor": INK, "titleColor": MUTED, "labelFontSize": LABEL, "titleFontSize": LABEL,
-            "titleFontWeight": 400, "labelLimit": 0, "titleLimit": 0}  # fmt: skip
+            "titleFontWeight": 400, "titlePadding": 8, "labelLimit": 0, "titleLimit": 0}  # fmt: skip
     config = {
         "font": FONT_STACK, "lineBreak": "\n", "background": "white", "padding": 4, "view": {"stroke": None},
         "axis": axis, "legend": {"labelFontSize": LABEL, "labelColor": INK}, "text": {"lineBreak": "\n"},
     }  # fmt: skip
     return {"$schema": _SCHEMA, **view, "config": config}
+
+
+def in_language(specification: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """The chart with the numbers of its axes as that language writes them."""
+    style = number_format(language)
+    written = {"decimal": style.decimal, "thousands": style.group, "grouping": [3], "currency": ["", ""],
+               "minus": MINUS, "percent": style.percent}  # fmt: skip
+    config = {**specification.get("config", {}), "locale": {"number": written}}
+    return {**specification, "config": config}
 
 
 def mark(kind: str, records: Records, encoding: Mapping[str, Any], **style: Any) -> dict[str, Any]:

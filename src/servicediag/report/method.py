@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from servicediag.diagnosis.model import Diagnosis
+from servicediag.diagnosis.model import Diagnosis, Finding
 from servicediag.report.labels import Labels
 from servicediag.report.tables import Column, Table, columns_of, without_empty
 from servicediag.wording.catalogue import has_text, keys, text
+from servicediag.wording.numbers import localized
 
 __all__ = [
     "cautions",
@@ -34,18 +35,18 @@ def facts(diagnosis: Diagnosis, labels: Labels) -> str:
     for part in last.values():
         piece = labels.instrument(part["instrument"])
         if part["rater"] is not None:
-            piece += f" ({labels.say('rated_by', rater=labels.value('rater', part['rater']))})"
+            piece = labels.aside(piece, labels.say("rated_by", rater=labels.value("rater", part["rater"])))
         if part["n_respondents"] is not None:
-            piece += f": {labels.say('count.respondents', count=part['n_respondents'])}"
+            piece = labels.colon(piece, labels.say("count.respondents", count=part["n_respondents"]))
         pieces.append(piece)
     waves = list(dict.fromkeys(str(part["wave"]) for part in _parts(diagnosis) if part["wave"] is not None))
     if len(waves) > 1:
-        pieces.append(labels.say("count.waves", waves=", ".join(waves)))
+        pieces.append(labels.say("count.waves", waves=labels.joined("names", waves)))
     counts = diagnosis.study.get("n_units")
     if isinstance(counts, Mapping):
         for grouping, count in counts.items():
             units = labels.say("count.units", count=count)
-            pieces.append(units if len(counts) == 1 else f"{units} ({grouping})")
+            pieces.append(units if len(counts) == 1 else labels.aside(units, labels.value("by", grouping)))
     return " · ".join(pieces)
 
 
@@ -57,6 +58,7 @@ def parts_table(diagnosis: Diagnosis, labels: Labels) -> Table:
         row = {
             **part,
             "instrument": labels.instrument(part["instrument"]),
+            "form": labels.value("form", part["form"]),
             "rater": labels.value("rater", part["rater"]),
         }
         rows.append(tuple(row[column.name] for column in columns))
@@ -84,7 +86,7 @@ def cautions(diagnosis: Diagnosis, labels: Labels) -> list[str]:
     statuses = dict.fromkeys(str(part["status"]) for part in _parts(diagnosis) if part["status"] is not None)
     fixed = [labels.say(f"method.{name}") for name in _STATEMENTS]
     if statuses:
-        fixed.insert(1, labels.say("method.statuses", status="; ".join(statuses)))
+        fixed.insert(1, labels.say("method.statuses", status=labels.joined("list", statuses)))
     return fixed
 
 
@@ -100,12 +102,12 @@ def quality_table(diagnosis: Diagnosis, labels: Labels) -> Table:
     rows: list[tuple[Any, ...]] = []
     for part in _parts(diagnosis):
         place = [labels.instrument(part["instrument"]), labels.value("rater", part["rater"]), part["wave"]]
-        where = ", ".join(str(entry) for entry in place if entry)
+        where = labels.clauses(str(entry) for entry in place if entry)
         rows.append((labels.say("quality.respondents"), where, part["n_respondents"]))
     rows.append((labels.say("quality.withheld"), None, len(diagnosis.withheld)))
     rows += [(labels.say("quality.note"), note, None) for note in _sentences(diagnosis.study.get("notes"))]
     rows += [
-        (labels.say("quality.finding"), ": ".join(text for text in (finding.title, finding.text) if text), finding.n)
+        (labels.say("quality.finding"), _titled(finding, labels), finding.n)
         for finding in diagnosis.findings if finding.kind == "data_quality"
     ]  # fmt: skip
     return Table(labels.say("sheet.quality.title"), columns, tuple(rows))
@@ -127,13 +129,14 @@ def glossary(labels: Labels) -> list[tuple[str, str]]:
 def value_text(value: Any, labels: Labels, name: str = "") -> str:
     """A setting in words: lists joined, mappings as ``name: value``."""
     if isinstance(value, Mapping):
-        return "; ".join(f"{key}: {value_text(entry, labels)}" for key, entry in value.items())
+        told = (labels.colon(labels.value("by", key), value_text(entry, labels)) for key, entry in value.items())
+        return labels.joined("list", told)
     if isinstance(value, (list, tuple)):
-        return "; ".join(value_text(entry, labels) for entry in value)
+        return labels.joined("list", (value_text(entry, labels, "by" if name == "groupings" else "") for entry in value))
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:g}"
+        return localized(f"{value:g}", labels.language)
     return labels.value(name, value) if name else str(value)
 
 
@@ -144,6 +147,10 @@ def _parts(diagnosis: Diagnosis) -> list[dict[str, Any]]:
          "n_respondents": entry.get("n_respondents", entry.get("respondents"))}
         for entry in entries if isinstance(entry, Mapping)
     ]  # fmt: skip
+
+
+def _titled(finding: Finding, labels: Labels) -> str:
+    return labels.colon(finding.title, finding.text) if finding.title and finding.text else finding.title or finding.text
 
 
 def _sentences(value: Any) -> list[str]:

@@ -53,7 +53,7 @@ def add_chart(slide: Any, chart: Chart, theme: Theme, box: tuple[int, int, int, 
     for position, (series, drawn_series) in enumerate(zip(chart.series, plot.series, strict=True)):
         _paint(drawn_series, colours[position], hatched=series.hatched)
         if chart.kind == "shares":
-            _label_inside(drawn_series, series, colours[position])
+            _label_inside(drawn_series, series, colours[position], chart.label_format)
         elif series.has_intervals:
             _error_bars(drawn_series._element, data, position)
         else:
@@ -161,10 +161,10 @@ def _paint(series: Any, colour: str, *, hatched: bool) -> None:
     series.format.line.width = Pt(0.75)
 
 
-def _label_inside(series: Any, content: Series, colour: str) -> None:
+def _label_inside(series: Any, content: Series, colour: str, number_format: str) -> None:
     labels = series.data_labels
     labels.show_value, labels.position = True, XL_LABEL_POSITION.CENTER
-    labels.number_format, labels.number_format_is_linked = "0%", False
+    labels.number_format, labels.number_format_is_linked = number_format, False
     labels.font.size, labels.font.color.rgb = Pt(11), RGBColor.from_string(readable_on(colour)[1:].upper())
     for position, value in enumerate(content.values):
         if value is None or value < 0.045:

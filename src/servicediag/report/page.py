@@ -15,9 +15,9 @@ from servicediag.diagnosis.model import Diagnosis, Finding
 from servicediag.report import figures, further_figures, method
 from servicediag.report.cells import groupings, units_of
 from servicediag.report.charts import Frame
-from servicediag.report.labels import Labels, number
+from servicediag.report.labels import Labels
 from servicediag.report.publication import blank_to_none, printable
-from servicediag.report.story import Story, brief, cannot_tell, stories, strengths
+from servicediag.report.story import Story, brief, cannot_tell, stories, strengths, told_open
 from servicediag.report.tables import (
     FRAME_KINDS,
     Table,
@@ -27,7 +27,7 @@ from servicediag.report.tables import (
     without_column,
     without_empty,
 )
-from servicediag.report.theme import FONT_STACK, Theme
+from servicediag.report.theme import Theme, font_stack
 from servicediag.report.unit_files import file_names, write_with_folder
 from servicediag.report.version import package_version
 
@@ -74,7 +74,7 @@ class UnitSection:
     troubles: int
 
 
-def write_page(diagnosis: Diagnosis, path: str | Path, *, language: str, theme: Theme, overwrite: bool) -> Path:
+def write_page(diagnosis: Diagnosis, path: str | Path, *, language: str | None, theme: Theme, overwrite: bool) -> Path:
     """Write the page; see :func:`render_page`. Many units get a file each in the folder ``<name>-units`` beside it."""
     path = Path(path)
     frame = _frame_of(diagnosis, language, theme)
@@ -91,7 +91,7 @@ def write_page(diagnosis: Diagnosis, path: str | Path, *, language: str, theme: 
     return path
 
 
-def render_page(diagnosis: Diagnosis, *, language: str, theme: Theme) -> str:
+def render_page(diagnosis: Diagnosis, *, language: str | None, theme: Theme) -> str:
     """The page as one text, with at most ``MAXIMUM_UNITS`` units told.
 
     Every text from data passes the template's escaping; drawings are made and escaped here.
@@ -103,9 +103,9 @@ def render_page(diagnosis: Diagnosis, *, language: str, theme: Theme) -> str:
     return _page(frame, told, units_cut=cut)
 
 
-def _frame_of(diagnosis: Diagnosis, language: str, theme: Theme) -> Frame:
-    published = printable(diagnosis)
-    return Frame(published, Labels.of(published, language), theme)
+def _frame_of(diagnosis: Diagnosis, language: str | None, theme: Theme) -> Frame:
+    published = printable(diagnosis, language)
+    return Frame(published, Labels.of(published), theme)
 
 
 def _page(frame: Frame, units: Sequence[UnitSection], **links: Any) -> str:
@@ -126,8 +126,10 @@ def _unit_page(frame: Frame, unit: UnitSection, page: str) -> str:
 
 
 def _fixed(frame: Frame) -> dict[str, Any]:
-    return {"language": frame.labels.language, "theme": frame.theme, "font": FONT_STACK, "signs": SIGNS,
-            "version": package_version(), "say": frame.labels.say, "number": number}  # fmt: skip
+    return {"language": frame.labels.language, "theme": frame.theme, "font": font_stack(frame.labels.language), "signs": SIGNS,
+            "version": package_version(), "mark": frame.labels.marks(), "say": frame.labels.say,
+            "number": frame.labels.number,
+            "sentences": lambda *parts: frame.labels.joined("sentences", parts)}  # fmt: skip
 
 
 def _story_sections(diagnosis: Diagnosis, labels: Labels) -> dict[str, Any]:
@@ -139,6 +141,7 @@ def _story_sections(diagnosis: Diagnosis, labels: Labels) -> dict[str, Any]:
         "named": bool(diagnosis.study.get("title")),
         "facts": method.facts(diagnosis, labels),
         "brief": short,
+        "brief_open": [told_open(*question, labels) for question in short.open[:OPEN_QUESTIONS]],
         "open_shown": OPEN_QUESTIONS,
         "top": short.troubles,
         "more": len(troubles) - len(short.troubles),
@@ -218,7 +221,7 @@ def _withheld_table(diagnosis: Diagnosis, labels: Labels) -> Table:
         dimensions = found.setdefault((*row[:at], None, *row[at + 1 :]), [])
         if row[at] is not None and row[at] not in dimensions:
             dimensions.append(row[at])
-    rows = [(*key[:at], ", ".join(dimensions) or None, *key[at + 1 :]) for key, dimensions in found.items()]
+    rows = [(*key[:at], labels.joined("names", dimensions) or None, *key[at + 1 :]) for key, dimensions in found.items()]
     return limited(without_empty(replace(table, rows=tuple(rows))), labels)
 
 
@@ -239,7 +242,7 @@ def _item_tables(diagnosis: Diagnosis, labels: Labels) -> tuple[list[Table], lis
             rater=labels.value("rater", rater),
             dimension=labels.dimension(instrument, dimension),
         )
-        caption = caption if wave is None else f"{caption}, {wave}"
+        caption = caption if wave is None else labels.clauses((caption, wave))
         all_scored = all(blank_to_none(value) is not False for value in inside["scored"])
         names = [name for name in ITEMS if name != "scored" or not all_scored]
         inside = inside.sort_values("health", kind="stable")
@@ -263,7 +266,7 @@ def _unit_sections(frame: Frame) -> list[UnitSection]:
         findings_of.setdefault((finding.by if finding.unit else None, finding.unit), []).append(finding)
     sections = []
     for by, unit in places:
-        name = labels.unit(unit) if by is None or len(groups) < 2 else f"{labels.unit(unit)} ({by})"
+        name = labels.unit(unit) if by is None or len(groups) < 2 else labels.aside(labels.unit(unit), labels.value("by", by))
         found = findings_of.get((by, unit), [])
         rows = rows_of.get((by, unit), diagnosis.evidence.iloc[:0])
         table = frame_table(rows, SCORES, labels, caption=labels.say("unit.scores", unit=name))

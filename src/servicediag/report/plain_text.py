@@ -9,8 +9,10 @@ from typing import Any
 
 from servicediag.escaping import encodable
 
-__all__ = ["clean", "clean_tree", "display_width", "distinct", "shorten", "wrap"]
+__all__ = ["clean", "clean_tree", "display_width", "distinct", "longest_word", "shorten", "wrap"]
 
+_UNBROKEN = 10_000
+"""Columns that no word fills."""
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # control characters
@@ -78,6 +80,17 @@ def wrap(text: str, width: int, *, lines: int = 2) -> str:
             done.append(current.strip())
             current = word.lstrip()
     return "\n".join([*done, shorten(current.strip(), width)])
+
+
+def longest_word(text: str) -> int:
+    """Columns of the longest part that a line does not break: a word, or one wide character.
+
+    Examples
+    --------
+    >>> longest_word("Customer contact"), longest_word("客服中心")
+    (8, 2)
+    """
+    return max((display_width(piece.strip()) for piece in _pieces(text, _UNBROKEN)), default=1)
 
 
 def distinct(labels: Iterable[str]) -> list[str]:

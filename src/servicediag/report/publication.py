@@ -14,6 +14,7 @@ from servicediag.diagnosis.model import Cause, Diagnosis, Finding, OpenQuestion,
 from servicediag.escaping import encodable
 from servicediag.report.columns import FRAMES, SIZES, ColumnKind, kind_of
 from servicediag.report.plain_text import clean, clean_tree, distinct
+from servicediag.report.references import spelled
 from servicediag.results import plain
 
 __all__ = ["FRAMES", "RARE", "blank_to_none", "printable", "rounded"]
@@ -25,11 +26,11 @@ _DECIMALS = {"points": 1, "share": 3, "value": 3}
 """Decimals of what few respondents gave."""
 
 
-def rounded(diagnosis: Diagnosis) -> Diagnosis:
+def rounded(diagnosis: Diagnosis, language: str | None = None) -> Diagnosis:
     """The diagnosis with numbers as they may be published: one decimal where fewer than 30 answered.
 
-    Shares and probabilities keep three decimals there. Text stays as it is, except that lone surrogates, which no
-    file can hold, are replaced.
+    Shares and probabilities keep three decimals there. Text is told in ``language``, by default the diagnosis's own;
+    lone surrogates, which no file can hold, are replaced.
 
     Raises
     ------
@@ -40,30 +41,46 @@ def rounded(diagnosis: Diagnosis) -> Diagnosis:
         raise TypeError(
             f"diagnosis is a {type(diagnosis).__name__}; only a PublishedDiagnosis, which diagnose() gives, is rendered"
         )
-    frames = {name: _rounded_frame(getattr(diagnosis, name), name) for name in FRAMES}
+    if language is not None:
+        diagnosis = diagnosis.in_language(language)
+    frames: dict[str, Any] = {name: _rounded_frame(getattr(diagnosis, name), name) for name in FRAMES}
     findings = tuple(_mapped(_rounded_finding(finding), encodable) for finding in diagnosis.findings)
     return replace(diagnosis, findings=findings, study=_plain_tree(diagnosis.study),
                    method=_plain_tree(diagnosis.method), summary=_mapped(diagnosis.summary, encodable),
                    **frames)  # fmt: skip
 
 
-def printable(diagnosis: Diagnosis) -> Diagnosis:
+def printable(diagnosis: Diagnosis, language: str | None = None) -> Diagnosis:
     """The rounded diagnosis with control characters and direction overrides taken out of every text.
 
     Two units whose names then read alike get a number, so that no reader takes one for the other. Rows follow the
     order of the questionnaires in the study and of the dimensions in the questionnaires.
     """
-    diagnosis = rounded(diagnosis)
+    diagnosis = rounded(diagnosis, language)
     names = _unit_names(diagnosis)
     places = _places(diagnosis)
-    frames = {name: _printable_frame(_in_order(getattr(diagnosis, name), places), names) for name in FRAMES}
+    frames: dict[str, Any] = {
+        name: _printable_frame(_in_order(getattr(diagnosis, name), places), names) for name in FRAMES
+    }
+    told = _told(diagnosis.language)
+    open_gaps = frames["not_measured"]
+    frames["not_measured"] = open_gaps.assign(**{
+        name: pd.Series(_each_text(open_gaps[name], told), index=open_gaps.index, dtype=object)
+        for name in ("what", "settled_by") if name in open_gaps
+    })  # fmt: skip
     findings = []
     for finding in diagnosis.findings:
         unit = None if finding.unit is None else names[finding.by, finding.unit]
-        findings.append(replace(_mapped(finding, clean), unit=unit))
+        texts = {name: _mapped(getattr(finding, name), told) for name in ("abstentions", "causes")}
+        findings.append(replace(_mapped(replace(finding, **texts), clean), unit=unit))
     return replace(diagnosis, findings=tuple(findings), study=clean_tree(diagnosis.study),
-                   method=clean_tree(diagnosis.method), summary=_mapped(diagnosis.summary, clean),
+                   method=clean_tree(diagnosis.method), summary=_mapped(diagnosis.summary, told),
                    **frames)  # fmt: skip
+
+
+def _told(language: str) -> Callable[[str], str]:
+    """What makes a sentence of ours fit to print, with the ids in it told by their titles."""
+    return lambda sentence: spelled(clean(sentence), language)
 
 
 def blank_to_none(value: Any) -> Any:

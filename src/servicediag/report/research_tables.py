@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from servicediag.diagnosis.draft import dimension_title, instrument_title
 from servicediag.files import atomic_path
-from servicediag.report.labels import MINUS, number
 from servicediag.report.office import need, packed, set_properties
 from servicediag.report.plain_text import clean
 from servicediag.report.publication import blank_to_none
 from servicediag.report.theme import Theme
 from servicediag.wording.catalogue import text
+from servicediag.wording.numbers import MINUS, number, number_format
+from servicediag.wording.telling import retold
 
 if TYPE_CHECKING:
     from servicediag.reliability_table import Reliability
@@ -105,8 +107,8 @@ def research_table(
 
     Notes
     -----
-    Coefficients that cannot exceed 1 have no zero before the point; numbers have two decimals. Each text from data is
-    escaped for the format.
+    Coefficients that cannot exceed 1 have no zero before the decimal mark; numbers have two decimals. Each text from
+    data is escaped for the format.
 
     References
     ----------
@@ -138,95 +140,110 @@ def research_table(
     return str(path) if style == "docx" else rendered
 
 
-def apa_coefficient(value: Any) -> str:
-    """A coefficient that cannot exceed 1, without the zero before the point.
+def apa_coefficient(value: Any, language: str = "en") -> str:
+    """A coefficient that cannot exceed 1, without the zero before the decimal mark.
 
     Examples
     --------
     >>> apa_coefficient(0.834), apa_coefficient(-0.2), apa_coefficient(1), apa_coefficient(float("nan"))
     ('.83', '−.20', '1.00', '—')
     """
-    shown = number(value, 2)
-    return re.sub(r"^(−?)0\.", r"\1.", shown) or "—"
+    shown = number(blank_to_none(value), 2, language)
+    return re.sub(r"^(−?)0([.,])", r"\1\2", shown) or "—"
 
 
 def _table(result: Any, language: str) -> ResearchTable:
     # told by name, since the modules that define them stand lower and load slowly
-    kinds: dict[str, Callable[[Any, Callable[..., str]], ResearchTable]] = {
-        "Reliability": _of_reliability, "Scores": _of_scores}  # fmt: skip
+    kinds: dict[str, Callable[[Any, _Words], ResearchTable]] = {"Reliability": _of_reliability, "Scores": _of_scores}
     if type(result).__name__ not in kinds:
         raise TypeError(f"result must be a Reliability or Scores, not {type(result).__name__}")
-
-    def say(key: str, **values: Any) -> str:
-        return text(f"document.{key}", language, **values)
-
-    return kinds[type(result).__name__](result, say)
+    return kinds[type(result).__name__](result, _Words(language))
 
 
-def _of_reliability(result: Reliability, say: Callable[..., str]) -> ResearchTable:
+@dataclass(frozen=True)
+class _Words:
+    """Fixed texts and numbers of a table in one language."""
+
+    language: str
+
+    def say(self, key: str, **values: Any) -> str:
+        return text(f"document.{key}", self.language, **values)
+
+    def number(self, value: Any, decimals: int = 2) -> str:
+        return number(blank_to_none(value), decimals, self.language) or "—"
+
+    def coefficient(self, value: Any) -> str:
+        return apa_coefficient(value, self.language)
+
+    def interval(self, low: Any, high: Any) -> str:
+        if blank_to_none(low) is None or blank_to_none(high) is None:
+            return "—"
+        between = "; " if number_format(self.language).decimal == "," else ", "
+        return f"[{self.coefficient(low)}{between}{self.coefficient(high)}]"
+
+    def titles(self, responses: Any) -> dict[tuple[str, str], str]:
+        """Titles of the dimensions; with the questionnaire where two of them share a title."""
+        found = [
+            (part.instrument, dimension.id, retold(dimension_title(part.instrument, dimension.id), self.language))
+            for part in responses.parts for dimension in part.dimensions
+        ]  # fmt: skip
+        shared = [title for *_, title in found]
+        return {
+            (instrument.id, dimension): clean(
+                title if shared.count(title) == 1
+                else f"{title} ({retold(instrument_title(instrument), self.language)})")
+            for instrument, dimension, title in found
+        }  # fmt: skip
+
+
+def _of_reliability(result: Reliability, words: _Words) -> ResearchTable:
     frame = result.to_frame()
-    titles = _titles(result.responses)
+    titles = words.titles(result.responses)
     by = [str(frame.columns[0])] if frame.columns[0] != "instrument" else []
+    say = words.say
     heads = [*(Head(clean(name)) for name in by), Head(say("research.scale")), Head(say("research.items")),
              Head("n", True), Head("α"), Head(say("research.interval")), Head("ω"), Head(say("research.interval")),
              Head(say("research.mean_correlation")), Head("SEM", True)]  # fmt: skip
     letters: dict[str, str] = {}
     rows, marks = [], []
     for row in frame.to_dict("records"):
-        note = clean(str(row["note"] or ""))
+        note = clean(retold(row["note"], words.language) or "")
         marks.append(letters.setdefault(note, _letter(len(letters))) if note else "")
         rows.append((
             *(clean(str(row[name])) for name in by), titles[row["instrument"], row["dimension"]],
-            number(row["n_items"], 0), number(row["n_respondents"], 0), apa_coefficient(row["alpha"]),
-            _interval(row["alpha_low"], row["alpha_high"]), apa_coefficient(row["omega"]),
-            _interval(row["omega_low"], row["omega_high"]), apa_coefficient(row["mean_inter_item_correlation"]),
-            number(row["sem"], 2) or "—",
+            words.number(row["n_items"], 0), words.number(row["n_respondents"], 0), words.coefficient(row["alpha"]),
+            words.interval(row["alpha_low"], row["alpha_high"]), words.coefficient(row["omega"]),
+            words.interval(row["omega_low"], row["omega_high"]), words.coefficient(row["mean_inter_item_correlation"]),
+            words.number(row["sem"]),
         ))  # fmt: skip
-    return _made("reliability", heads, rows, marks, letters, say, 1 + len(by))
+    return _made("reliability", heads, rows, marks, letters, words, 1 + len(by))
 
 
-def _of_scores(result: Scores, say: Callable[..., str]) -> ResearchTable:
-    values, titles = result.values, _titles(result.responses)
+def _of_scores(result: Scores, words: _Words) -> ResearchTable:
+    values, titles = result.values, words.titles(result.responses)
     names = [titles[rule["instrument"], rule["dimension"]] for rule in result.rules.to_dict("records")]
     correlations = values.corr(min_periods=3).to_numpy() if len(names) else np.empty((0, 0))
-    heads = [Head(say("research.scale")), Head("n", True), Head("M", True), Head("SD", True),
+    heads = [Head(words.say("research.scale")), Head("n", True), Head("M", True), Head("SD", True),
              *(Head(str(place)) for place in range(1, len(names)))]  # fmt: skip
     rows = []
     for place, (name, key) in enumerate(zip(names, values.columns, strict=True)):
         column = values[key].dropna()
         spread = column.std(ddof=1) if len(column) > 1 else math.nan
-        below = [apa_coefficient(correlations[place, other]) for other in range(place)]
-        rows.append((f"{place + 1}. {name}", number(len(column), 0), number(column.mean(), 2) or "—",
-                     number(spread, 2) or "—", *below, *["—"] * (place < len(names) - 1),
+        below = [words.coefficient(correlations[place, other]) for other in range(place)]
+        rows.append((f"{place + 1}. {name}", words.number(len(column), 0), words.number(column.mean()),
+                     words.number(spread), *below, *["—"] * (place < len(names) - 1),
                      *[""] * max(0, len(names) - 2 - place)))  # fmt: skip
-    return _made("scores", heads, rows, [""] * len(rows), {}, say)
+    return _made("scores", heads, rows, [""] * len(rows), {}, words)
 
 
 def _made(
     kind: str, heads: Sequence[Head], rows: Sequence[tuple[str, ...]], marks: Sequence[str], letters: dict[str, str],
-    say: Callable[..., str], n_names: int = 1,
+    words: _Words, n_names: int = 1,
 ) -> ResearchTable:  # fmt: skip
     footnotes = tuple((letter, note) for note, letter in letters.items())
-    return ResearchTable(say(f"research.{kind}.title"), tuple(heads), tuple(rows), tuple(marks),
-                         say(f"research.{kind}.note"), footnotes, n_names, say("research.table", number=1),
-                         say("research.note"))  # fmt: skip
-
-
-def _titles(responses: Any) -> dict[tuple[str, str], str]:
-    """Titles of the dimensions; with the questionnaire where two of them share a title."""
-    found = [(part.instrument, dimension) for part in responses.parts for dimension in part.dimensions]
-    shared = [dimension.title for _, dimension in found]
-    return {
-        (instrument.id, dimension.id): clean(dimension.title if shared.count(dimension.title) == 1
-                                             else f"{dimension.title} ({instrument.title})")
-        for instrument, dimension in found
-    }  # fmt: skip
-
-
-def _interval(low: Any, high: Any) -> str:
-    if blank_to_none(low) is None or blank_to_none(high) is None:
-        return "—"
-    return f"[{apa_coefficient(low)}, {apa_coefficient(high)}]"
+    return ResearchTable(words.say(f"research.{kind}.title"), tuple(heads), tuple(rows), tuple(marks),
+                         words.say(f"research.{kind}.note"), footnotes, n_names, words.say("research.table", number=1),
+                         words.say("research.note"))  # fmt: skip
 
 
 def _letter(position: int) -> str:

@@ -12,7 +12,7 @@ from servicediag.report import method
 from servicediag.report.answers import answer_rows
 from servicediag.report.labels import Labels
 from servicediag.report.publication import blank_to_none
-from servicediag.report.story import Reason, stories
+from servicediag.report.story import reason_text, stories
 from servicediag.report.tables import (
     FRAME_KINDS,
     Column,
@@ -239,7 +239,8 @@ def findings_table(diagnosis: Diagnosis, labels: Labels) -> Table:
             "direction": labels.value("direction", finding.direction), "shrunk": finding.shrunk,
             "minimum_detectable_gap": finding.minimum_detectable_gap, "q_value": finding.q_value,
             "q_minimum_effect": finding.q_minimum_effect, "consistent": _lines(r.cause for r in story.consistent),
-            "against": _reasons(story.against), "untested": _lines(dict.fromkeys(r.cause for r in story.untested)),
+            "against": _lines(reason_text(one, labels) for one in story.against),
+            "untested": _lines(dict.fromkeys(r.cause for r in story.untested)),
             "first_action": story.first_action, "open": _lines(story.open), "explanation": finding.text,
         }  # fmt: skip
         rows.append(tuple(_filled(values[column.name]) for column in columns))
@@ -291,7 +292,7 @@ def dictionary_table(sheets: Mapping[str, Table], labels: Labels) -> Table:
             column.name,
             labels.say(f"counts.{column.kind}"),
             _meaning(column.name, labels),
-            ", ".join(titles),
+            labels.joined("names", titles),
         )
         for column, titles in where.items()
     ]
@@ -320,12 +321,6 @@ def _cause(cause: Cause, labels: Labels) -> dict[str, Any]:
 
 def _lines(entries: Iterable[str]) -> str:
     return "\n".join(entries)
-
-
-def _reasons(reasons: Iterable[Reason]) -> str:
-    return _lines(
-        f"{reason.cause}: {' '.join(reason.sentences)}" if reason.sentences else reason.cause for reason in reasons
-    )
 
 
 def _filled(value: Any) -> Any:

@@ -10,10 +10,10 @@ import pandas as pd
 
 from servicediag.report.cells import Cells, Grouping, Panel, groupings, panels, units_of
 from servicediag.report.charts import STATES, TIER_SHAPES, smallest_gap
-from servicediag.report.labels import number, signed
 from servicediag.report.plain_text import distinct, shorten
 from servicediag.report.publication import blank_to_none
 from servicediag.report.slide_content import Chart, Grid, Role, Series, Shade, Slide, Writer
+from servicediag.wording.numbers import cell_formats
 
 __all__ = ["chart_slides"]
 
@@ -48,14 +48,14 @@ def _gaps(writer: Writer) -> Slide | None:
     counts = {tier: int((known["tier"] == tier).sum()) for tier in TIER_SHAPES}
     worst = rows[0]
     title = writer.say("gaps.title", established=counts["established"], likely=counts["likely"],
-                       gap=signed(worst["gap"]),
+                       gap=labels.signed(worst["gap"]),
                        unit=labels.within(worst["unit"]), dimension=_dimension(writer, worst))  # fmt: skip
     ends = [value for row in rows for value in (row["gap_low"], row["gap_high"], row["gap"]) if value is not None]
     reach = 10.0 * math.ceil(max(abs(value) for value in ends) / 10)
     categories = _categories(f"{labels.unit(row['unit'])} · {_dimension(writer, row)}" for row in rows)
     chart = Chart("one_each", categories, tuple(series), writer.say("gaps.axis"), _alt(writer, title, "gaps"), -reach,
                   reach, "+0;−0;0", "+0.0;−0.0;0.0", _ends(writer))  # fmt: skip
-    lead = writer.say("gaps.lead", band=number(smallest_gap(writer.frame.diagnosis), 0))
+    lead = writer.say("gaps.lead", band=labels.number(smallest_gap(writer.frame.diagnosis), 0))
     return Slide("gaps", title, chart, writer.notes("gaps"), lead=lead + _cut(writer, len(rows), len(known)))
 
 
@@ -83,14 +83,14 @@ def _heatmap(writer: Writer) -> Slide | None:
             health = None if cell is None else blank_to_none(cell["health"])
             hidden = cells.is_withheld(grouping, unit, panel, dimension)
             nothing = labels.say("withheld") if hidden else "–"
-            row.append(Shade(nothing if health is None else number(health, 0), health))
+            row.append(Shade(nothing if health is None else labels.number(health, 0), health))
             if health is not None and unit is not None:
                 values.append((health, unit, dimension))
         rows.append(tuple(row))
     health, unit, dimension = min(values)
     named = labels.dimension(panel.instrument, dimension)
     title = writer.say("heatmap.title", instrument=labels.instrument(panel.instrument), unit=labels.within(unit),
-                       dimension=named, value=number(health, 0))  # fmt: skip
+                       dimension=named, value=labels.number(health, 0))  # fmt: skip
     heads = (labels.column("unit"), *(labels.dimension(panel.instrument, name) for name in dimensions))
     grid = Grid((2.6, *(1.0 for _ in dimensions)), heads, tuple(rows), _alt(writer, title, "heatmap"), lines=1)
     lead = writer.say("heatmap.lead") + _cut(writer, len(rows) - 1, len(units))
@@ -177,7 +177,7 @@ def _two_sides(writer: Writer) -> Slide | None:
     widest = rows[0]
     key = "two_sides.gap" if widest["verdict"] == "gap" else "two_sides.undetermined"
     title = writer.say(key, inner=inner, outer=outer, dimension=_dimension(writer, widest),
-                       difference=signed(widest["difference"]))  # fmt: skip
+                       difference=labels.signed(widest["difference"]))  # fmt: skip
     series = (Series(inner, tuple(row["inner_health"] for row in rows), "primary"),
               Series(outer, tuple(row["outer_health"] for row in rows), "accent", hatched=True))  # fmt: skip
     categories = _categories(
@@ -212,8 +212,9 @@ def _answers(writer: Writer) -> Slide | None:
         title = writer.say("answers.title", unit=labels.within(finding.unit), question=rows[0]["text"],
                            dimension=labels.dimension(finding.instrument, finding.dimension))  # fmt: skip
         categories = _categories((row["text"] for row in rows), 70)
+        share = cell_formats(labels.language)["share"]
         chart = Chart("shares", categories, series, writer.say("answers.axis"), _alt(writer, title, "answers"), 0, 1,
-                      "0%", "0%")  # fmt: skip
+                      share, share)  # fmt: skip
         return Slide("answers", title, chart, writer.notes("answers"), lead=writer.say("answers.lead"))
     return None
 
@@ -226,10 +227,10 @@ def _levels(writer: Writer) -> Slide | None:
     if known.empty:
         return None
     rows = _records(known.sort_values("health", kind="stable"))
-    title = writer.say("levels.title", lowest=_dimension(writer, rows[0]), low=number(rows[0]["health"], 0),
-                       highest=_dimension(writer, rows[-1]), high=number(rows[-1]["health"], 0))  # fmt: skip
+    title = writer.say("levels.title", lowest=_dimension(writer, rows[0]), low=labels.number(rows[0]["health"], 0),
+                       highest=_dimension(writer, rows[-1]), high=labels.number(rows[-1]["health"], 0))  # fmt: skip
     shown = rows[:MAXIMUM_ROWS]
-    categories = _categories(f"{_dimension(writer, r)} ({labels.value('rater', r['rater'])})" for r in shown)
+    categories = _categories(labels.aside(_dimension(writer, r), labels.value("rater", r["rater"])) for r in shown)
     values = tuple(row["health"] for row in shown)
     chart = Chart("bars", categories, (Series(labels.column("health"), values),), labels.say("chart.health_axis"),
                   _alt(writer, title, "levels"))  # fmt: skip

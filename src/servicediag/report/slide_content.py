@@ -9,7 +9,6 @@ from typing import Any, Literal
 from servicediag.diagnosis.model import Finding
 from servicediag.report import method
 from servicediag.report.charts import Frame
-from servicediag.report.labels import number
 from servicediag.report.story import Story, cannot_tell, first_action, headline, stories, strengths
 from servicediag.report.tables import frame_table, without_empty
 from servicediag.wording.catalogue import text
@@ -157,14 +156,14 @@ def _first_slide(writer: Writer) -> Slide:
     if not top:
         return _watch_slide(writer)
     labels, (story,) = writer.frame.labels, stories(top, writer.frame.labels)
-    against = "; ".join(reason.cause for reason in story.against) or labels.say("story.nothing_against")
+    against = labels.joined("list", (reason.cause for reason in story.against)) or labels.say("story.nothing_against")
     entries = [
-        (writer.say("column.size"), f"{story.estimate}; n = {story.finding.n}"),
+        (writer.say("column.size"), writer.frame.labels.joined("list", (story.estimate, f"n = {story.finding.n}"))),
         (writer.say("column.compared"), story.finding.comparator),
         (writer.say("column.sure"), _sure(writer, story)),
-        (writer.say("column.consistent"), _causes_of(story) or labels.say("story.no_cause")),
+        (writer.say("column.consistent"), _causes_of(writer, story) or labels.say("story.no_cause")),
         (writer.say("column.against"), against),
-        (writer.say("column.untested"), "; ".join(dict.fromkeys(r.cause for r in story.untested)) or "–"),
+        (writer.say("column.untested"), labels.joined("list", dict.fromkeys(r.cause for r in story.untested)) or "–"),
         (writer.say("column.first"), story.first_action or labels.say("story.no_action")),
     ]
     evidence = [sentence for reason in story.consistent for sentence in reason.sentences]
@@ -182,14 +181,15 @@ def _watch_slide(writer: Writer) -> Slide:
 
 
 def _causes_slide(writer: Writer) -> Slide:
-    troubles = stories(writer.frame.diagnosis.top(TOP), writer.frame.labels)
+    labels = writer.frame.labels
+    troubles = stories(writer.frame.diagnosis.top(TOP), labels)
     told = [s for s in troubles if s.consistent or s.against or s.untested][:_CAUSES]
     explained = [story for story in troubles if story.consistent]
     heads = tuple(writer.say(f"column.{name}") for name in ("finding", "consistent", "against", "untested"))
     rows = [
-        (story.title, _causes_of(story) or writer.frame.labels.say("story.no_cause"),
-         "; ".join(r.cause for r in story.against) or "–",
-         "; ".join(dict.fromkeys(r.cause for r in story.untested)) or "–")
+        (story.title, _causes_of(writer, story) or writer.frame.labels.say("story.no_cause"),
+         labels.joined("list", (r.cause for r in story.against)) or "–",
+         labels.joined("list", dict.fromkeys(r.cause for r in story.untested)) or "–")
         for story in told
     ]  # fmt: skip
     if not rows:
@@ -211,7 +211,7 @@ def _actions_slide(writer: Writer) -> Slide:
         entries = ((writer.say("actions.none_head"), writer.say("actions.none")),)
         return Slide("actions", writer.say("actions.none_title"), Bullets(entries), writer.notes("actions"))
     rows = tuple(
-        (str(place), action, "; ".join(findings[:3]) or "–")
+        (str(place), action, labels.joined("list", findings[:3]) or "–")
         for place, (action, findings) in enumerate(serves.items(), start=1)
     )
     title = writer.say("actions.title", action=next(iter(serves)))
@@ -222,12 +222,12 @@ def _actions_slide(writer: Writer) -> Slide:
 
 def _strengths_slide(writer: Writer) -> Slide:
     found = stories(strengths(writer.frame.diagnosis), writer.frame.labels)
-    entries = [(story.title, f"{story.estimate}; {story.tier_label}") for story in found]
+    entries = [(story.title, writer.frame.labels.joined("list", (story.estimate, story.tier_label))) for story in found]
     named = [sentence for sentence in writer.frame.diagnosis.summary.strengths if sentence]
     if entries:
         title = writer.say("strengths.title", found=writer.count(found, "strengths"), title=entries[0][0])
     else:
-        entries = [_halves(sentence) for sentence in named]
+        entries = [_halves(sentence, writer.frame.labels.colon("", "")) for sentence in named]
         title = named[0] if named else writer.say("strengths.none")
     body = Bullets(tuple(entries) or ((writer.say("strengths.none_head"), writer.say("strengths.none_text")),))
     return Slide("strengths", title, body, writer.notes("strengths"))
@@ -259,7 +259,7 @@ def _answered_slide(writer: Writer) -> Slide:
     heads = tuple(column.label for column in parts.columns)
     body: Grid | Bullets = Bullets(((writer.say("answered.none_head"), labels.say("method.privacy")),))
     if parts:
-        rows = tuple(tuple(row) for row in parts.cells())
+        rows = tuple(tuple(row) for row in parts.cells(labels.language))
         body = Grid((1.0,) * len(heads), heads, rows, writer.say("alt.table", title=title), lines=2)
     return Slide("answered", title, body, writer.notes("answered", labels.say("method.privacy")))
 
@@ -272,12 +272,12 @@ def _reliability_slide(writer: Writer) -> Slide:
         return Slide("reliability", writer.say("reliability.none_title"), Bullets(entries), writer.notes("reliability"))
     lowest = known.sort_values("alpha", kind="stable")
     title = writer.say(
-        "reliability.title", scales=writer.count(lowest, "scales"), low=number(lowest["alpha"].iloc[0], 2),
-        high=number(lowest["alpha"].iloc[-1], 2))  # fmt: skip
+        "reliability.title", scales=writer.count(lowest, "scales"), low=labels.number(lowest["alpha"].iloc[0], 2),
+        high=labels.number(lowest["alpha"].iloc[-1], 2))  # fmt: skip
     names = ("dimension", "instrument", "form", "n_items", "n_respondents", "alpha", "alpha_low", "alpha_high", "omega")
     table = without_empty(frame_table(lowest, names, labels))
     widths = tuple({"dimension": 26.0, "instrument": 22.0}.get(column.name, 10.0) for column in table.columns)
-    rows = tuple(tuple(row) for row in table.cells())
+    rows = tuple(tuple(row) for row in table.cells(labels.language))
     body = Grid(widths, tuple(column.label for column in table.columns), rows, writer.say("alt.table", title=title),
                 lines=1)  # fmt: skip
     return Slide("reliability", title, body, writer.notes("reliability"), lead=writer.say("reliability.lead"))
@@ -299,14 +299,14 @@ def _sure(writer: Writer, story: Story) -> str:
     return writer.frame.labels.say("story.tier_and_severity", tier=story.tier_label, severity=story.severity_label)
 
 
-def _causes_of(story: Story) -> str:
-    return "; ".join(dict.fromkeys(reason.cause for reason in story.consistent))
+def _causes_of(writer: Writer, story: Story) -> str:
+    return writer.frame.labels.joined("list", dict.fromkeys(reason.cause for reason in story.consistent))
 
 
 def _actions(finding: Finding) -> tuple[str, ...]:
     return finding.actions or ((first_action(finding),) if first_action(finding) else ())
 
 
-def _halves(sentence: str) -> tuple[str, str]:
-    head, colon, rest = sentence.partition(": ")
+def _halves(sentence: str, separator: str) -> tuple[str, str]:
+    head, colon, rest = sentence.partition(separator)
     return (head, rest) if colon else ("", sentence)

@@ -11,7 +11,7 @@ from servicediag.files import atomic_path
 from servicediag.report.charts import Frame
 from servicediag.report.labels import Labels
 from servicediag.report.office import describe, need, packed, set_properties, themed
-from servicediag.report.plain_text import display_width, shorten
+from servicediag.report.plain_text import display_width, longest_word, shorten
 from servicediag.report.publication import printable
 from servicediag.report.slide_charts import chart_slides
 from servicediag.report.slide_content import (
@@ -37,7 +37,9 @@ _TITLE_ONLY = 5
 _INK, _MUTED, _RULE = "#1a1a1a", "#4d4d4d", "#c4c4c4"
 
 
-def write_slides(diagnosis: Diagnosis, path: str | Path, *, language: str, theme: Theme, overwrite: bool) -> Path:
+def write_slides(
+    diagnosis: Diagnosis, path: str | Path, *, language: str | None, theme: Theme, overwrite: bool
+) -> Path:
     """Write the slides; the same diagnosis, language and theme give the same bytes.
 
     Raises
@@ -56,14 +58,14 @@ def write_slides(diagnosis: Diagnosis, path: str | Path, *, language: str, theme
     return Path(path)
 
 
-def slide_contents(diagnosis: Diagnosis, *, language: str = "en", theme: Theme | None = None) -> list[Slide]:
+def slide_contents(diagnosis: Diagnosis, *, language: str | None = None, theme: Theme | None = None) -> list[Slide]:
     """What the slides say, in their order, before they are drawn."""
     return _contents(Writer(_frame(diagnosis, language, theme or Theme())))
 
 
-def _frame(diagnosis: Diagnosis, language: str, theme: Theme) -> Frame:
-    published = printable(diagnosis)
-    return Frame(published, Labels.of(published, language), theme)
+def _frame(diagnosis: Diagnosis, language: str | None, theme: Theme) -> Frame:
+    published = printable(diagnosis, language)
+    return Frame(published, Labels.of(published), theme)
 
 
 def _contents(writer: Writer) -> list[Slide]:
@@ -330,7 +332,7 @@ def _limit(lines: int, room: float, size: float) -> int:
 
 def _head_size(words: str, room: float) -> float:
     """The largest letters in which the longest word stays whole."""
-    longest = max((display_width(word) for word in words.split()), default=1)
+    longest = longest_word(words)
     return next((size for size in (13, 12, 11, 10) if longest <= 0.92 * _characters(size, room)), 9)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from servicediag.diagnosis.model import Cause, Diagnosis, Finding
 from servicediag.report.labels import Labels
+from servicediag.wording.telling import capitalised, without_code
 
 __all__ = [
     "Brief",
@@ -19,11 +19,11 @@ __all__ = [
     "first_action",
     "headline",
     "open_questions",
+    "reason_text",
     "stories",
     "strengths",
+    "told_open",
 ]
-
-_CODE = re.compile(r"^[A-Z][A-Z_]+: ")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def brief(diagnosis: Diagnosis, labels: Labels, most: int = 5) -> Brief:
     troubles = stories((known[name] for name in summary.troubles if name in known), labels)
     troubles = (troubles or stories(diagnosis.top(most), labels))[:most]
     good = summary.strengths or tuple(
-        f"{story.title}: {story.estimate}" for story in stories(strengths(diagnosis)[:most], labels)
+        labels.colon(story.title, story.estimate) for story in stories(strengths(diagnosis)[:most], labels)
     )
     actions = summary.first_actions or tuple(
         dict.fromkeys(story.first_action for story in troubles if story.first_action)
@@ -115,6 +115,15 @@ def brief(diagnosis: Diagnosis, labels: Labels, most: int = 5) -> Brief:
     questions = tuple((question.what, question.settled_by) for question in summary.cannot_tell)
     return Brief(summary.headline or headline(diagnosis, labels), troubles, good, actions,
                  questions or cannot_tell(diagnosis, labels).abstentions)  # fmt: skip
+
+
+def told_open(what: str, settled: str, labels: Labels) -> str:
+    """An open question, and what would settle it; a whole sentence about that stands by itself."""
+    what = capitalised(what)
+    if not settled:
+        return what
+    whole = settled.endswith((".", "。"))
+    return labels.say("mark.stop").join((what, settled if whole else labels.say("brief.settled", what=settled)))
 
 
 def stories(findings: Iterable[Finding], labels: Labels) -> tuple[Story, ...]:
@@ -156,12 +165,13 @@ def headline(diagnosis: Diagnosis, labels: Labels) -> str:
     sure = sum(finding.tier == "established" for finding in troubles)
     counted = labels.say("headline.counted", found=labels.say("count.troubles", count=len(troubles)), established=sure,
                          likely=len(troubles) - sure)  # fmt: skip
-    return f"{counted} {labels.say('headline.first', title=troubles[0].title or labels.place(troubles[0]))}"
+    first = labels.say("headline.first", title=troubles[0].title or labels.place(troubles[0]))
+    return labels.joined("sentences", (counted, first))
 
 
 def open_questions(finding: Finding) -> tuple[str, ...]:
     """The finding's abstentions as sentences, without the code before the colon."""
-    return tuple(sentence[:1].upper() + sentence[1:] for sentence in map(_without_code, finding.abstentions))
+    return tuple(capitalised(without_code(sentence)) for sentence in finding.abstentions)
 
 
 def first_action(finding: Finding) -> str:
@@ -171,10 +181,6 @@ def first_action(finding: Finding) -> str:
         *(a for cause in finding.causes if cause.status == "supported" for a in cause.actions),
     ]
     return candidates[0] if candidates else ""
-
-
-def _without_code(sentence: str) -> str:
-    return _CODE.sub("", sentence)
 
 
 def _story(finding: Finding, labels: Labels) -> Story:
@@ -204,7 +210,14 @@ def _standing(finding: Finding, labels: Labels) -> str:
         parts.append(labels.say("brief.tied", count=len(finding.tied_with)))
     if finding.rank_low is not None and finding.rank_high is not None and finding.rank_low < finding.rank_high:
         parts.append(labels.say("brief.place", low=finding.rank_low, high=finding.rank_high))
-    return "; ".join(parts)
+    return labels.joined("list", parts)
+
+
+def reason_text(reason: Reason, labels: Labels) -> str:
+    """The cause, and the sentences that bear on it."""
+    if not reason.sentences:
+        return reason.cause
+    return labels.colon(reason.cause, labels.joined("sentences", reason.sentences))
 
 
 def _reason(cause: Cause, sentences: tuple[str, ...], labels: Labels) -> Reason:

@@ -11,9 +11,10 @@ import pandas as pd
 
 from servicediag.report.cells import Cells, Grouping, Panel
 from servicediag.report.columns import COEFFICIENTS, COUNTS
-from servicediag.report.labels import Labels, number, percent, probability, signed
+from servicediag.report.labels import Labels
 from servicediag.report.publication import blank_to_none
 from servicediag.report.story import Story
+from servicediag.wording import numbers
 
 __all__ = [
     "CODED", "FRAME_KINDS", "KIND_OF", "MOST_ROWS", "Column", "Table", "all_columns", "columns_of", "frame_table",
@@ -65,8 +66,20 @@ CODED = (
     "scored",
     "design",
     "pattern",
+    "equivalence",
+    "by",
+    "form",
 )
-_OF_RATERS = ("inner_rater", "outer_rater")
+_CODED_AS = {"inner_rater": "rater", "outer_rater": "rater", "target_equivalence": "equivalence",
+             "inner_form": "form", "outer_form": "form"}  # fmt: skip
+_SHOWS: Mapping[str, Callable[[Any, str], str]] = {
+    "count": lambda value, language: numbers.number(value, 0, language),
+    "points": lambda value, language: numbers.number(value, 1, language),
+    "signed": lambda value, language: numbers.signed(value, 1, language),
+    "coefficient": lambda value, language: numbers.number(value, 2, language),
+    "value": lambda value, language: numbers.number(value, 2, language),
+    "share": numbers.percent, "probability": numbers.probability, "p": numbers.p_value,
+}  # fmt: skip
 _BESIDE = {"dimension": "instrument", "category": "background", "part": "index", "severity": "tier",
            "direction": "tier"}  # fmt: skip
 """Columns whose words depend on another column of the row."""
@@ -104,12 +117,12 @@ class Table:
     def kinds(self) -> tuple[str, ...]:
         return tuple(column.kind for column in self.columns)
 
-    def cells(self) -> list[list[str]]:
-        """The rows as the reader sees them."""
-        return [[shown(v, c.kind) for v, c in zip(row, self.columns, strict=True)] for row in self.rows]
+    def cells(self, language: str = "en") -> list[list[str]]:
+        """The rows as the reader of that language sees them."""
+        return [[shown(v, c.kind, language) for v, c in zip(row, self.columns, strict=True)] for row in self.rows]
 
 
-def shown(value: Any, kind: str) -> str:
+def shown(value: Any, kind: str, language: str = "en") -> str:
     """A value as text: points with one decimal, differences with their sign, shares as per cent.
 
     Examples
@@ -121,12 +134,8 @@ def shown(value: Any, kind: str) -> str:
         return ""
     if isinstance(value, str):
         return value
-    shows: dict[str, Callable[[Any], str]] = {
-        "count": lambda v: number(v, 0), "points": number, "signed": signed, "share": percent,
-        "probability": probability, "p": _p_value, "coefficient": lambda v: number(v, 2),
-        "value": lambda v: number(v, 2),
-    }  # fmt: skip
-    return shows[kind](value) if kind in shows else str(value)
+    show = _SHOWS.get(kind)
+    return str(value) if show is None else show(value, language)
 
 
 def columns_of(names: Iterable[str], labels: Labels, kinds: Mapping[str, str] | None = None) -> tuple[Column, ...]:
@@ -182,7 +191,7 @@ def without_column(table: Table, name: str) -> Table:
 def watch_table(stories: Iterable[Story], labels: Labels, caption: str) -> Table:
     """A row a gap to watch, with what would settle it."""
     columns = columns_of(("place", "estimate_text", "n", "settle"), labels)
-    rows = [(story.place, story.estimate, story.finding.n, " ".join(story.open)) for story in stories]
+    rows = [(story.place, story.estimate, story.finding.n, labels.joined("sentences", story.open)) for story in stories]
     return Table(caption, columns, tuple(rows))
 
 
@@ -242,10 +251,6 @@ def _word(name: str, value: Any, beside: Any, labels: Labels) -> Any:
         return labels.index(value) if word == value else word
     if name == "code" and isinstance(value, str):
         return labels.value("code", value)
-    if name in CODED or name in _OF_RATERS:
-        return labels.value("rater" if name in _OF_RATERS else name, value)
+    if name in CODED or name in _CODED_AS:
+        return labels.value(_CODED_AS.get(name, name), value)
     return value
-
-
-def _p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else number(value, 3)

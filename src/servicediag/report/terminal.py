@@ -11,9 +11,9 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from servicediag.diagnosis.model import Diagnosis
-from servicediag.report.labels import Labels, number
+from servicediag.report.labels import Labels
 from servicediag.report.publication import printable
-from servicediag.report.story import Reason, Story, cannot_tell, headline, stories, strengths
+from servicediag.report.story import Reason, Story, cannot_tell, headline, reason_text, stories, strengths
 
 __all__ = ["MAXIMUM_WIDTH", "print_summary"]
 
@@ -22,10 +22,10 @@ _LISTED = 5
 _COLOURS = {"established": "bold", "likely": "", "watch": "dim", "abstained": "dim"}
 
 
-def print_summary(diagnosis: Diagnosis, console: Console, *, language: str = "en", top: int = 5) -> None:
+def print_summary(diagnosis: Diagnosis, console: Console, *, language: str | None = None, top: int = 5) -> None:
     """Print the diagnosis; see :func:`servicediag.report.print_diagnosis`."""
-    published = printable(diagnosis)
-    _Printer(console, Labels.of(published, language)).print(published, top)
+    published = printable(diagnosis, language)
+    _Printer(console, Labels.of(published)).print(published, top)
 
 
 class _Printer:
@@ -55,17 +55,18 @@ class _Printer:
         self._line(f"{position}. {story.title}", style="bold")
         self._line(story.place, style="dim", indent=3)
         against = labels.say("story.against_comparator", comparator=finding.comparator) if finding.comparator else ""
-        size = ", ".join(part for part in (story.estimate, against, f"n = {finding.n}") if part)
+        size = labels.clauses(part for part in (story.estimate, against, f"n = {finding.n}") if part)
         if finding.minimum_detectable_gap is not None:
-            size += f"; {labels.say('story.detectable', gap=number(finding.minimum_detectable_gap))}"
+            size += labels.say("mark.semicolon")
+            size += labels.say("story.detectable", gap=labels.number(finding.minimum_detectable_gap))
         rows: list[tuple[str, list[str]]] = [
             (labels.say("story.size"), [size]),
-            (labels.say("story.sure"), [f"{story.tier_label}, {story.severity_label}"]),
-            (labels.say("story.consistent"), _told(story.consistent) or [labels.say("story.no_cause")]),
-            (labels.say("story.against"), _told(story.against) or [labels.say("story.nothing_against")]),
+            (labels.say("story.sure"), [labels.clauses((story.tier_label, story.severity_label))]),
+            (labels.say("story.consistent"), _told(story.consistent, labels) or [labels.say("story.no_cause")]),
+            (labels.say("story.against"), _told(story.against, labels) or [labels.say("story.nothing_against")]),
         ]
         if story.untested:
-            rows.append((labels.say("story.untested"), _told(story.untested)))
+            rows.append((labels.say("story.untested"), _told(story.untested, labels)))
         rows.append((labels.say("story.first"), [story.first_action or labels.say("story.no_action")]))
         self._rows(rows, _COLOURS.get(finding.tier, ""))
 
@@ -73,8 +74,9 @@ class _Printer:
         self.console.print()
         self._heading(self.labels.say("section.strengths"))
         found = stories(strengths(diagnosis)[:_LISTED], self.labels)
-        entries = [f"{story.title}: {story.estimate} ({story.tier_label})" for story in found]
-        self._list(entries or [self.labels.say("nothing")])
+        told = ((story.title, self.labels.aside(story.estimate, story.tier_label)) for story in found)
+        entries = [self.labels.colon(*entry) for entry in told]
+        self._list(entries or diagnosis.summary.strengths[:_LISTED] or [self.labels.say("nothing")])
 
     def _left_open(self, diagnosis: Diagnosis) -> None:
         labels = self.labels
@@ -82,9 +84,9 @@ class _Printer:
         self.console.print()
         self._heading(labels.say("section.cannot_tell"))
         groups: list[tuple[str, Sequence[str]]] = [
-            ("cannot.abstentions", [f"{what}: {sentence}" for what, sentence in left.abstentions]),
+            ("cannot.abstentions", [labels.colon(what, sentence) for what, sentence in left.abstentions]),
             ("cannot.untested", [reason.cause for reason in left.untested]),
-            ("cannot.watch", [f"{finding.title}: {labels.estimate(finding)}" for finding in left.watch]),
+            ("cannot.watch", [labels.colon(finding.title, labels.estimate(finding)) for finding in left.watch]),
         ]
         for key, entries in groups:
             if entries:
@@ -131,5 +133,5 @@ class _Printer:
         self.console.print(Padding(grid, (0, 0, 0, 3)), width=self.width, highlight=False)
 
 
-def _told(reasons: Iterable[Reason]) -> list[str]:
-    return [f"{reason.cause}: {' '.join(reason.sentences)}" if reason.sentences else reason.cause for reason in reasons]
+def _told(reasons: Iterable[Reason], labels: Labels) -> list[str]:
+    return [reason_text(reason, labels) for reason in reasons]

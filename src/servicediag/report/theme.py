@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from servicediag.report.logo import Logo
 
 __all__ = [
-    "DARKEST_GROUND", "FONT_STACK", "GRAPHIC_CONTRAST", "MINIMUM_CONTRAST", "Theme", "contrast", "mix", "readable_on",
+    "DARKEST_GROUND", "FONT_STACK", "GRAPHIC_CONTRAST", "MINIMUM_CONTRAST", "Theme", "contrast", "font_stack", "mix", "readable_on",
 ]  # fmt: skip
 
 MINIMUM_CONTRAST = 4.5
@@ -18,8 +18,15 @@ GRAPHIC_CONTRAST = 3.0
 DARKEST_GROUND = "#e4e4e4"
 """The darkest grey that marks are drawn on: the band of differences too small to matter."""
 FONT_STACK = "Arial, 'Liberation Sans', 'Noto Sans', 'Noto Sans CJK SC', 'Microsoft YaHei', 'PingFang SC', sans-serif"
+"""Fonts of pages and drawings; quotation marks of Chinese are as wide as its characters only in its own fonts."""
+_CHINESE_FIRST = "'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', Arial, sans-serif"
 _LONGEST_NAME = 120
 _HEX = re.compile(r"#[0-9a-fA-F]{6}\Z")
+
+
+def font_stack(language: str) -> str:
+    """The fonts of a page in that language."""
+    return _CHINESE_FIRST if language.startswith("zh") else FONT_STACK
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from servicediag.report.cells import Cells, Grouping, Panel, groupings, panels, 
 from servicediag.report.charts import Frame, packed, panel_title
 from servicediag.report.labels import Labels
 from servicediag.report.logo import Logo
-from servicediag.report.plain_text import display_width
+from servicediag.report.plain_text import display_width, longest_word
 from servicediag.report.publication import printable
 from servicediag.report.sheets import (
     PRINTED,
@@ -27,11 +27,12 @@ from servicediag.report.sheets import (
     frame_sheets,
     method_tables,
 )
-from servicediag.report.story import brief
+from servicediag.report.story import brief, told_open
 from servicediag.report.tables import Column, Table
 from servicediag.report.theme import Theme, readable_on
 from servicediag.report.version import package_version
 from servicediag.report.workbook_charts import answer_charts, readiness_chart, wave_charts
+from servicediag.wording.numbers import cell_formats
 
 __all__ = ["SHEETS", "write_workbook"]
 
@@ -41,11 +42,6 @@ SHEETS = ("readme", "findings", "causes", "heatmap", "scales", "items", "answers
 ALWAYS = ("readme", "findings", "method", "dictionary")
 """Sheets that are there even where they have nothing to say; others are left out then."""
 CREATED = datetime(2000, 1, 1)
-FORMATS = {
-    "count": "0", "points": "0.0", "signed": "+0.0;-0.0;0.0", "share": "0%", "p": "0.000", "coefficient": "0.00",
-    "value": "0.00",
-    "probability": '[>0.99]"> 0.99";[<0.01]"< 0.01";0.00',
-}  # fmt: skip
 WIDE_TEXTS = {
     "explanation": 110,
     "text": 50,
@@ -72,16 +68,20 @@ WIDE_TEXTS = {
     "remark": 100,
     "part": 50,
 }
+WIDE_WORD = 14
+"""Columns that a heading of wide characters takes on a line."""
 MARKS = {"established_worse": "▼", "likely_worse": "▽", "established_better": "▲", "likely_better": "△"}
 
 _Properties = tuple[tuple[str, Any], ...]
 _ROW_LINE: _Properties = (("bottom", 1), ("bottom_color", "#d9d9d9"))
 
 
-def write_workbook(diagnosis: Diagnosis, path: str | Path, *, language: str, theme: Theme, overwrite: bool) -> Path:
+def write_workbook(
+    diagnosis: Diagnosis, path: str | Path, *, language: str | None, theme: Theme, overwrite: bool
+) -> Path:
     """Write the workbook; the same diagnosis gives the same bytes."""
-    published = printable(diagnosis)
-    labels = Labels.of(published, language)
+    published = printable(diagnosis, language)
+    labels = Labels.of(published)
     with atomic_path(path, overwrite=overwrite) as temporary, new_workbook(temporary) as book:
         _Writer(book, Frame(published, labels, theme)).write()
     return Path(path)
@@ -94,6 +94,7 @@ class _Writer:
         self.book, self.frame = book, frame
         self.diagnosis, self.labels, self.theme = frame.diagnosis, frame.labels, frame.theme
         self.sheets: list[str] = []
+        self._numbers = cell_formats(self.labels.language)
         self._formats: dict[_Properties, Any] = {}
         self._looks: dict[tuple[str, str, _Properties], Any] = {}
 
@@ -169,7 +170,7 @@ class _Writer:
         if look is None:
             own: dict[str, Any] = {}
             if form == "number":
-                own = {"num_format": FORMATS[kind]} if kind in FORMATS else {}
+                own = {"num_format": self._numbers[kind]} if kind in self._numbers else {}
             elif form != "blank":
                 inset = {} if any(name == "align" for name, _ in properties) else {"align": "left", "indent": 1}
                 own = {"text_wrap": True, **inset, **({"quote_prefix": True} if form == "formula" else {})}
@@ -247,17 +248,17 @@ class _Writer:
             row = self._line(sheet, row, line)
         row = self._section(sheet, row + 1, labels.say("workbook.most_important"))
         for story in short.troubles:
-            text = f"{story.title}: {story.estimate}." + (f" {story.standing}." if story.standing else "")
+            size = (story.estimate, story.standing) if story.standing else (story.estimate,)
+            text = labels.colon(story.title, labels.joined("list", size))
             if story.first_action:
-                text += f"\n{labels.say('story.first')}: {story.first_action}"
-            row = self._pair(sheet, row, f"{story.tier_label}, {story.severity_label}", text)
+                text += "\n" + labels.colon(labels.say("story.first"), story.first_action)
+            row = self._pair(sheet, row, self.labels.clauses((story.tier_label, story.severity_label)), text)
         row = self._section(sheet, row + 1, labels.say("workbook.strengths")) if short.strengths else row
         for sentence in short.strengths[:5]:
             row = self._pair(sheet, row, "", sentence)
         row = self._section(sheet, row + 1, labels.say("brief.open")) if short.open else row
         for what, settled in short.open[:5]:
-            told = f"{what}. {labels.say('brief.settled', what=settled)}" if settled else what
-            row = self._pair(sheet, row, "", told)
+            row = self._pair(sheet, row, "", told_open(what, settled, labels))
         row = self._section(sheet, row + 1, labels.say("workbook.before"))
         for sentence in method.cautions(self.diagnosis, labels):
             row = self._pair(sheet, row, "", sentence)
@@ -332,7 +333,7 @@ class _Writer:
         row, widest, matrices = 3, 1, 0
         for grouping in groupings(self.diagnosis):
             units: list[str | None] = [None, *units_of(self.diagnosis, grouping.by)]
-            place = " ".join(str(part) for part in (grouping.by, grouping.wave) if part is not None)
+            place = " ".join(part for part in (self.labels.value("by", grouping.by), grouping.wave or "") if part)
             for line in packed(panels(self.diagnosis, grouping.wave)):
                 widest = max(widest, self._matrix(sheet, row, place, units, line, (cells, grouping)))
                 row, matrices = row + len(units) + 3, matrices + 1
@@ -404,7 +405,9 @@ class _Writer:
 
 def _width(column: Column, table: Table, position: int) -> float:
     """Wide enough for the heading's longest word and for most values; long texts wrap."""
-    longest = max((display_width(word) for word in column.label.split()), default=8)
+    # a word of wide characters may be parted, so its column need not be as wide
+    words = column.label.split()
+    longest = max((min(display_width(word), max(longest_word(word), WIDE_WORD)) for word in words), default=8)
     if column.numeric:
         return max(9.0, longest + 3.0)
     texts = {str(row[position]) for row in table.rows if row[position] is not None}

@@ -11,6 +11,7 @@ from servicediag.report.labels import Labels
 from servicediag.report.plain_text import shorten
 from servicediag.report.tables import Table
 from servicediag.report.theme import Theme, mix
+from servicediag.wording.numbers import cell_formats
 
 __all__ = ["answer_charts", "readiness_chart", "wave_charts"]
 
@@ -70,10 +71,10 @@ def answer_charts(book: Any, sheet: Any, table: Table, labels: Labels, theme: Th
             series = _series(labels.say("sheet.answers.title"), (first, last), names.index("text"), position, 40,
                              _filled(colour))  # fmt: skip
             chart.add_series({**series, "border": {"color": "#ffffff"}})
-        title = ", ".join(str(part) for part in key[:2] if part is not None)
-        axis = {"num_format": "0%", "major_gridlines": _GRID}
+        title = labels.clauses(str(part) for part in key[:2] if part is not None)
+        axis = {"num_format": cell_formats(labels.language)["share"], "major_gridlines": _GRID}
         _finish(chart, labels.say("workbook.answers_chart", questionnaire=shorten(title, 80)), theme, axis)
-        text = labels.say("workbook.answers_alt", questionnaire=f"{title}. {key[-1]}")
+        text = labels.say("workbook.answers_alt", questionnaire=labels.say("mark.stop").join((title, str(key[-1]))))
         charts.append((chart, text, 120 + 30 * (last - first + 1)))
     _stack(sheet, len(names) + 1, charts[:MOST_CHARTS])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from string import Formatter
@@ -12,9 +12,14 @@ from typing import Any
 
 import yaml
 
+from servicediag.wording.numbers import localized
+from servicediag.wording.plurals import category
+
 __all__ = ["has_text", "keys", "languages", "parse", "text"]
 
 _AREA = re.compile(r"[a-z][a-z_]*\Z")
+_QUOTES = MappingProxyType({"en": "“”‘’", "es": "«»“”", "ru": "«»„“", "zh-Hans": "“”‘’"})
+"""Opening and closing marks of a quotation, then of one within it."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?\Z")
 
 
@@ -28,8 +33,9 @@ def text(key: str, /, language: str = "en", **values: Any) -> str:
     language : str
         One of :func:`languages`.
     **values
-        What goes into the placeholders; it is inserted as it is, never parsed. ``count`` also chooses between the
-        plural forms of a key that has them (``one``, ``other``).
+        What goes into the placeholders. Text is inserted as it is, never parsed; numbers are written as the language
+        writes them. ``count`` also chooses between the plural forms of a key that has them (``one``, ``other``; in
+        Russian also ``few`` and ``many``).
 
     Raises
     ------
@@ -47,13 +53,41 @@ def text(key: str, /, language: str = "en", **values: Any) -> str:
     """
     catalogue = _catalogue(key.partition(".")[0], language)
     if key not in catalogue and "count" in values:
-        key = f"{key}.{_plural_category(values['count'], language)}"
+        key = f"{key}.{category(values['count'], language)}"
     if key not in catalogue:
         raise KeyError(f"key={key!r} has no text in language {language!r}")
     missing = sorted(_placeholders(catalogue[key]) - values.keys())
     if missing:
         raise ValueError(f"key={key!r} needs values for {', '.join(missing)}")
-    return catalogue[key].format(**values)
+    template = catalogue[key]
+    told = template.format(**values) if language == "en" else _Filler(language).vformat(template, (), values)
+    return nested(told, language) if _quotes(language)[0] in template else told
+
+
+def nested(told: str, language: str) -> str:
+    """A text in which quotations within a quotation have the inner marks of the language.
+
+    Text whose marks do not pair stays as it is.
+
+    Examples
+    --------
+    >>> nested("«Знаю слово «надо»»", "ru"), nested("“a” and “b”", "en")
+    ('«Знаю слово „надо“»', '“a” and “b”')
+    """
+    opening, closing, inner_opening, inner_closing = _quotes(language)
+    depth, written = 0, []
+    for character in told:
+        depth -= character == closing
+        if depth < 0:
+            return told
+        inner = {opening: inner_opening, closing: inner_closing} if depth % 2 else {}
+        written.append(inner.get(character, character))
+        depth += character == opening
+    return told if depth else "".join(written)
+
+
+def _quotes(language: str) -> str:
+    return _QUOTES.get(language, _QUOTES["en"])
 
 
 def has_text(key: str, language: str = "en") -> bool:
@@ -116,9 +150,15 @@ def _catalogue(area: str, language: str) -> Mapping[str, str]:
     return MappingProxyType(parse(file.read_text(encoding="utf-8"), area))
 
 
-def _plural_category(count: float, language: str) -> str:
-    rules: dict[str, Callable[[float], str]] = {"en": lambda number: "one" if number == 1 else "other"}
-    return rules[language](count)
+class _Filler(Formatter):
+    """Fills placeholders, with numbers as a language writes them."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        shown = format(value, format_spec)
+        return localized(shown, self._language) if isinstance(value, int | float) else shown
 
 
 def _flatten(tree: Mapping[Any, Any], prefix: str) -> list[tuple[str, str]]:

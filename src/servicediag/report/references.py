@@ -1,0 +1,102 @@
+"""Ids of questionnaires, dimensions, questions and records in sentences, told by their titles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from itertools import groupby
+
+from servicediag.diagnosis.rule_loading import read_rules
+from servicediag.instrument.background import load_background
+from servicediag.instrument.catalogue import instrument_ids, instruments_root, load_instrument
+from servicediag.instrument.model import Instrument, Locale
+from servicediag.wording.catalogue import languages, text
+from servicediag.wording.telling import joined, retold
+
+__all__ = ["spelled"]
+
+_ID = r"(?<![A-Za-z0-9_/-])[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*(?:/[a-z][a-z0-9_]*)?(?![A-Za-z0-9_/-])"
+_LISTED = re.compile(rf"{_ID}(?:, {_ID})*")
+_BRACKETED = re.compile(r"\s*[(（]([a-z-]+)[)）]")
+_COMPOSED = re.compile(r"[a-z][/_-][a-z]")
+
+
+@lru_cache(maxsize=10_000)
+def spelled(sentence: str, language: str) -> str:
+    """The sentence with ids of the catalogue in words; what the catalogue does not know stays as it is.
+
+    Examples
+    --------
+    >>> spelled("Not measured: readiness/want, readiness/can.", "en")
+    "Not measured: 'Want', 'Can' (Know, want and can)."
+    """
+    if language == "en" and not _COMPOSED.search(sentence):
+        return sentence
+    sentence = _BRACKETED.sub(lambda found: "" if found[1] in _instruments() else found[0], sentence)
+    return _LISTED.sub(lambda found: _told(found[0], language), sentence)
+
+
+def _told(listed: str, language: str) -> str:
+    """Words or ids with commas between them: of ids that follow each other the titles, behind them their origin."""
+    entries: list[str] = []
+    for known, run in groupby(listed.split(", "), key=lambda entry: _is_known(entry, language)):
+        entries += [_titles(list(run), language)] if known else list(run)
+    return ", ".join(entries)
+
+
+def _titles(ids: list[str], language: str) -> str:
+    groups: dict[str, list[str]] = {}
+    for questionnaire, name in (_named(entry, language) for entry in ids):
+        groups.setdefault(questionnaire, []).append(name)
+    opened, closed = (text(f"report.mark.{name}", language) for name in ("open", "close"))
+    told = ((joined("names", names, language), f"{opened}{group}{closed}" if group else "")
+            for group, names in groups.items())  # fmt: skip
+    return str(joined("list", (names + behind for names, behind in told), language))
+
+
+def _is_known(entry: str, language: str) -> bool:
+    # English calls some records by their ids
+    if language == "en" and not _COMPOSED.search(entry):
+        return False
+    instrument, _, dimension = entry.partition("/")
+    if dimension:
+        return instrument in _instruments() and dimension in _locale(_instruments()[instrument], "en").dimensions
+    return entry in _items() or entry in _records() or ("-" in entry and entry in _instruments())
+
+
+def _named(entry: str, language: str) -> tuple[str, str]:
+    """The title of the questionnaire, and of what is named in it; questionnaires and records stand alone."""
+    instrument, _, dimension = entry.partition("/")
+    if dimension:
+        locale = _locale(_instruments()[instrument], language)
+        return locale.title, text("finding.quote.title", language, title=locale.dimensions[dimension][0])
+    if entry in _items():
+        locale = _locale(_items()[entry], language)
+        return locale.title, text("finding.quote.item", language, text=next(iter(locale.items[entry].values())))
+    if entry in _records():
+        titles = _records()[entry]
+        return "", text("finding.quote.title", language, title=titles.get(language, titles["en"]))
+    return "", text("finding.quote.title", language, title=_locale(_instruments()[entry], language).title)
+
+
+def _locale(instrument: Instrument, language: str) -> Locale:
+    return instrument.locales.get(language) or instrument.locales["en"]
+
+
+@cache
+def _instruments() -> Mapping[str, Instrument]:
+    return {name: load_instrument(name) for name in instrument_ids(instruments_root())}
+
+
+@cache
+def _items() -> Mapping[str, Instrument]:
+    return {item.code: instrument for instrument in _instruments().values() for item in instrument.items}
+
+
+@cache
+def _records() -> Mapping[str, Mapping[str, str]]:
+    """Titles of operations data and background fields."""
+    fields = {field.id: field.title for field in load_background()}
+    indicators = read_rules().indicators
+    return {**fields, **{one.id: {name: retold(one.title, name) for name in languages()} for one in indicators}}
