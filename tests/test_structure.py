@@ -105,6 +105,36 @@ def test_dimensions_that_are_one_are_told():
     assert "told apart" in chosen["remark"].iloc[0] or "tell these" in chosen["remark"].iloc[0]
 
 
+def want_and_morale(n=400, alike=False, seed=4):
+    """Answers to want and to morale, which are either one thing, or two."""
+    generator = np.random.default_rng(seed)
+    want, other = generator.normal(0, 1, (2, n))
+    levels = {"readiness": ("want", want), "attitude-causes": ("morale", -want if alike else other)}
+    frame = {}
+    for name, (dimension, level) in levels.items():
+        for item in sd.load_instrument(name).dimension(dimension).scored_items:
+            answer = (-level if item.reverse_keyed else level) + generator.normal(0, 0.6, n)
+            frame[item.code] = np.clip(np.rint((item.minimum + item.maximum) / 2 + answer), item.minimum, item.maximum)
+    return sd.read_responses(
+        pd.DataFrame(frame), list(levels), form=dict.fromkeys(levels, "employee"), minimum_completed=0
+    )
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_dimensions_of_two_instruments_that_resemble_each_other_are_told_apart_or_not(alike):
+    table = sd.check_structure(want_and_morale(alike=alike)).to_frame()
+    pair = table[table["path"] == "readiness/want <-> attitude-causes/morale"]
+    assert len(pair) == 1
+    assert bool(pair["remark"].iloc[0]) == alike
+    assert (pair["estimate"].iloc[0] < -0.9) == alike
+
+
+def test_a_pair_with_a_list_of_provisions_is_named_as_not_examined():
+    parts = [("readiness", "employee"), ("four-tools", "receiver")]
+    check = sd.check_structure(sd.simulate(parts, n_units=2, respondents_per_unit=90, seed=3).responses())
+    assert any("readiness/can and four-tools/capa" in note for note in check.notes)
+
+
 def test_too_few_respondents_are_refused_with_their_number():
     with pytest.raises(sd.InsufficientDataError, match="60 respondents"):
         sd.check_structure(readiness(60))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +29,11 @@ CERTAIN = 10.83
 """Modification index of p = .001; a hint counts only if it is as certain as this and as large as the two above."""
 _PER_PARAMETER = 5
 _ALONE = 4  # items from which one dimension by itself can misfit
+TOLD_APART = (
+    (("readiness", "want"), ("attitude-causes", "morale")),
+    (("readiness", "can"), ("four-tools", "capa")),
+)
+"""Dimensions of different instruments that resemble each other: one is no evidence of the other unless told apart."""
 _SOURCE = (
     "Words: 'holds' is CFI at least .95 and SRMR at most .08 (Hu & Bentler 1999), 'holds roughly' CFI at least .90 and "
     "SRMR at most .10; conventions made for other models (Marsh, Hau & Wen 2004; McNeish & Wolf 2023), so read the "
@@ -146,7 +151,9 @@ def check_structure(
 
     Notes
     -----
-    Formative and other not reflective dimensions make no claim about structure and are left out. An item is remarked
+    Formative and other not reflective dimensions make no claim about structure and are left out. Where an export holds
+    two instruments with dimensions that resemble each other (what people want and their morale), the two are fitted as
+    a pair, and a heterotrait-monotrait ratio beyond .85 is remarked. An item is remarked
     when it loads below .40 or against its dimension, when it also reflects another dimension (expected standardised
     loading of .30 or more at p < .001), or when it shares more with another item than the dimension explains (expected
     residual correlation of .20 or more at p < .001). These are conventions for finding items to read again; what they
@@ -171,6 +178,7 @@ def check_structure(
     work = _Work(responses, minimum_respondents, missing)
     for part in responses.parts:
         work.examine(part)
+    work.across(responses.parts)
     if not work.fits:
         raise InsufficientDataError("No structure can be examined. " + " ".join(work.notes))
     paths = pd.DataFrame(work.paths, columns=list(_PATHS))
@@ -205,6 +213,27 @@ class _Work:
         if together is not None:
             self._item_paths(name, together)
             self._dimension_paths(name, together)
+
+    def across(self, parts: Sequence[Part]) -> None:
+        """Pairs of different instruments whose dimensions have to be told apart, where one export holds both."""
+        by_name = {part.instrument.id: part for part in parts}
+        for pair in TOLD_APART:
+            if any(name not in by_name for name, _ in pair):
+                continue
+            names = [f"{name}/{dimension}" for name, dimension in pair]
+            intended = [intended_structure(by_name[name]).get(dimension) for name, dimension in pair]
+            model = {name: items for name, items in zip(names, intended, strict=True) if items}
+            if len(model) < len(pair):
+                absent = " and ".join(name for name in names if name not in model)
+                self.notes.append(
+                    f"{' and '.join(names)}: {absent} is not a reflective dimension of two items or more here, so "
+                    "whether the two can be told apart has no HTMT; go by what their items ask."
+                )
+                continue
+            together = " + ".join(name for name, _ in pair)
+            fitted = self._together(together, model)
+            if fitted is not None:
+                self._dimension_paths(together, fitted)
 
     def _respondents(self, items: list[str]) -> int:
         answered = self.keyed[items].notna()
