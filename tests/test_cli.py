@@ -425,6 +425,54 @@ def test_reader_that_leaves_early_costs_no_report(tmp_path, sins):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["customers.xlsx", "report.html"]
 
 
+IN_LANGUAGES = {
+    "en": ("Service diagnosis", "Action plan"),
+    "es": ("Diagnóstico del servicio", "Plan de acción"),
+    "ru": ("Диагностика обслуживания", "План действий"),
+    "zh-Hans": ("服务诊断", "行动计划"),
+}
+
+
+@pytest.mark.parametrize("language", IN_LANGUAGES)
+def test_every_report_is_in_the_language_that_was_asked_for(tmp_path, sins, language):
+    word, plan = IN_LANGUAGES[language]
+    names = ("r.html", "r.xlsx", "r.pptx", "r.docx", "r.json")
+    outputs = [part for name in names for part in ("-o", tmp_path / name)]
+    result = run("diagnose", sins, *SINS, "--unit", "Branch", "--language", language, *outputs)
+    assert result.exit_code == 0, result.output
+    assert word in result.output
+    assert f'<html lang="{language}">' in (tmp_path / "r.html").read_text(encoding="utf-8")
+    for name in ("r.xlsx", "r.pptx"):
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            assert any(word.encode() in archive.read(entry) for entry in archive.namelist()), name
+    with zipfile.ZipFile(tmp_path / "r.docx") as archive:
+        assert plan in archive.read("word/document.xml").decode("utf-8")
+
+
+def test_theme_gives_names_and_colours_to_every_report(tmp_path, sins):
+    theme = tmp_path / "theme.yaml"
+    theme.write_text('organisation: Northern Lights\nprimary: "#3b0764"\n', encoding="utf-8")
+    names = ("r.html", "r.xlsx", "r.pptx", "r.docx")
+    outputs = [part for name in names for part in ("-o", tmp_path / name)]
+    result = run("diagnose", sins, *SINS, "--unit", "Branch", "--theme", theme, *outputs)
+    assert result.exit_code == 0, result.output
+    assert "#3b0764" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    for name in names[1:]:
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            content = b"".join(archive.read(entry) for entry in archive.namelist())
+        assert b"Northern Lights" in content, name
+        assert b"3B0764" in content.upper(), name
+
+
+def test_faulty_theme_is_told_before_anything_is_written(tmp_path, sins):
+    theme = tmp_path / "theme.yaml"
+    theme.write_text("primary: red\n", encoding="utf-8")
+    result = run("diagnose", sins, *SINS, "--unit", "Branch", "--theme", theme, "-o", tmp_path / "r.html")
+    assert result.exit_code == 1
+    assert "invalid_colour" in result.stderr
+    assert not (tmp_path / "r.html").exists()
+
+
 def test_reports_are_written_before_anything_is_printed(tmp_path, monkeypatch, sins):
     def leave(*arguments, **options):
         raise BrokenPipeError

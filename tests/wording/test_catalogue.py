@@ -10,7 +10,7 @@ from importlib.resources import files
 import pytest
 
 from servicediag.wording import languages, text
-from servicediag.wording.catalogue import has_text, parse
+from servicediag.wording.catalogue import has_text, nested, parse
 from servicediag.wording.plurals import CATEGORIES
 
 AREAS = sorted(
@@ -149,3 +149,24 @@ def test_sheets_have_names_that_a_workbook_takes(language: str) -> None:
 def test_has_text_knows_what_is_there() -> None:
     assert has_text("report.title.page")
     assert not has_text("report.title.nothing")
+
+
+@pytest.mark.parametrize(("language", "told", "expected"), [
+    ("zh-Hans", "在““能够”所需的条件”方面", "在“‘能够’所需的条件”方面"),
+    ("ru", "«Требования для «мочь»»", "«Требования для „мочь“»"),
+    ("es", "«Requisitos de «poder»»", "«Requisitos de “poder”»"),
+    ("en", "“the “customer first” rule”", "“the ‘customer first’ rule”"),
+    ("ru", "«а» и «б»", "«а» и «б»"),
+    ("zh-Hans", "“一“二“三”四”五”", "“一‘二“三”四’五”"),
+])  # fmt: skip
+def test_quotations_within_a_quotation_have_the_inner_marks(language: str, told: str, expected: str) -> None:
+    assert nested(told, language) == expected
+
+
+@pytest.mark.parametrize("told", ["»a«", "««a»", "a»", "«a«b"])
+def test_marks_that_do_not_pair_stay_as_they_are(told: str) -> None:
+    assert nested(told, "ru") == told
+
+
+def test_a_title_with_marks_of_its_own_is_quoted_with_inner_ones() -> None:
+    assert text("finding.quote.title", "ru", title="Требования для «мочь»") == "«Требования для „мочь“»"

@@ -119,7 +119,7 @@ def _explained(study: GapStudy) -> Iterable[tuple[Any, ...]]:
 def _items(study: GapStudy) -> pd.DataFrame:
     """Per group and dimension whose items may all be shown: average deviation and variances against two nulls."""
     cells = study.cells
-    items = cells[(cells["kind"] == "item") & cells["current"]]
+    items = cells.loc[(cells["kind"] == "item") & cells["current"], [*PLACE, "name", "n", "sd", "hidden"]]
     items = items[study.counts(items).sum(axis=1) > 0]
     keys = list(zip(*(items[name].to_numpy(dtype=object) for name in ("instrument", "form", "name")), strict=True))
     facts = {key: _facts(study, *key) for key in set(keys)}

@@ -148,9 +148,9 @@ def _shares_of(
     shortfall = targets - panel.health[rows]
     weights = np.column_stack([sides["organisation"], sides["person"]])
     ours, theirs = (np.maximum(shortfall, 0.0) @ weights).T
-    drawn = shortfall[:, None, :] - normal @ spread.transpose(0, 2, 1)
+    drawn = shortfall[:, :, None] - spread @ normal.T
     np.maximum(drawn, 0.0, out=drawn)
-    our_draws, their_draws = np.moveaxis(drawn @ weights, -1, 0)
+    our_draws, their_draws = np.moveaxis(weights.T @ drawn, 1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = our_draws / (our_draws + their_draws)
         estimates = ours / (ours + theirs)

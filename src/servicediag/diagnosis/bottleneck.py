@@ -242,7 +242,7 @@ def _lowest(draws: np.ndarray, margin: float) -> np.ndarray:
 
 def _shares(holds: np.ndarray) -> np.ndarray:
     """Of how many draws something holds, for each group; counting is several times faster than their mean."""
-    return np.array([np.count_nonzero(one) for one in holds]) / holds.shape[1]
+    return np.asarray(np.array([np.count_nonzero(one) for one in holds]) / holds.shape[1])
 
 
 def _joint(raw: np.ndarray, own: np.ndarray, needed: float, margin: float) -> np.ndarray:

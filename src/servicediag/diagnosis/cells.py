@@ -113,16 +113,16 @@ def current_waves(evidence: Evidence) -> dict[tuple[str, str], str]:
 def reliability_table(evidence: Evidence) -> pd.DataFrame:
     """Reliability per instrument, form, wave and dimension, from the evidence's moments."""
     rows = []
+    whole = evidence.cells[((evidence.cells["by"] == WHOLE) & (evidence.cells["kind"] == "score")).to_numpy()]
+    places = zip(*_texts(whole, "instrument", "form", "wave", "dimension"), strict=True)
+    scored = dict(zip(places, whole["n"].tolist(), strict=True))
     for instrument_id, form_id, wave in evidence.n_respondents:
         instrument = evidence.instruments[instrument_id]
-        inside = evidence.cells
-        inside = inside[(inside["instrument"] == instrument_id) & (inside["form"] == form_id)]
-        inside = inside[(inside["wave"] == wave) & (inside["by"] == WHOLE)]
-        scored = inside[inside["kind"] == "score"].set_index("dimension")["n"]
         for dimension in instrument.dimensions:
-            if dimension.id not in scored.index:
+            place = (instrument_id, form_id, wave, dimension.id)
+            if place not in scored:
                 continue
-            moments = evidence.moments.get((instrument_id, form_id, wave, dimension.id))
+            moments = evidence.moments.get(place)
             codes = tuple(item.code for item in dimension.scored_items) if moments is None else moments.items
             usable = moments is not None and moments.n > 1
             row = reliability_row(
@@ -130,7 +130,7 @@ def reliability_table(evidence: Evidence) -> pd.DataFrame:
                 dimension,
                 codes,
                 moments.covariance() if moments is not None and usable else None,
-                int(scored[dimension.id]) if moments is None else moments.n,
+                scored[place] if moments is None else moments.n,
             )
             rows.append({**row, "form": form_id, "wave": wave, "reflective": dimension.measurement == "reflective"})
     table = pd.DataFrame(rows, columns=[*RELIABILITY_COLUMNS, "form", "wave", "reflective"])

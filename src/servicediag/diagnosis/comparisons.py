@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -56,9 +57,12 @@ def comparison_gaps(study: GapStudy) -> GapReport:
 
 def _compared(study: GapStudy, kind: str) -> pd.DataFrame:
     """A row a pair of raters and a score or item, with the difference (outer minus inner) and its verdict."""
-    cells = study.shown[(study.shown["kind"] == kind) & (study.shown["n"] > 1)]
-    several = cells.groupby("instrument")["rater"].nunique()
-    cells = cells[cells["instrument"].isin(several.index[several > 1]) & cells["rater"].isin(CLOSENESS)]
+    mine = (study.shown_texts["kind"] == kind) & (study.shown_numbers["n"] > 1)
+    asked = set(zip(study.shown_texts["instrument"][mine], study.shown_texts["rater"][mine], strict=True))
+    raters = Counter(instrument for instrument, _ in asked)
+    several = [instrument for instrument, count in raters.items() if count > 1]
+    cells = study.shown[mine & study.shown["instrument"].isin(several).to_numpy()]
+    cells = cells[cells["rater"].isin(CLOSENESS)]
     cells = cells[~index_part(cells)].rename(columns={"name": "item"})
     cells = cells.assign(
         rank=[CLOSENESS.index(rater) for rater in cells["rater"]], variance=cells["error"] ** 2, row=cells.index

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from statistics import correlation, median
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -67,8 +68,7 @@ class Study:
     judged: frozenset[tuple[str, str, str]] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """A score or item of one form at one place."""
 
     by: str
@@ -127,11 +127,13 @@ class ConditionReader:
         self._settings = study.settings
         self._titles = Titles(study.evidence)
         self._read: dict[tuple[Condition, Place], Reading] = {}
-        shown = study.cells[study.cells["current"].to_numpy() & (study.cells["hidden"] == "").to_numpy()]
+        self._lacking: dict[str, str] = {}
+        visible = (study.cells["hidden"] == "").to_numpy()
+        shown = study.cells.loc[visible & study.cells["current"].to_numpy(), [*_Row._fields, "total"]]
         self._rows, self._gaps = self._index(shown, frozenset(references))
         self._incidence = _incidence(shown)
         self._groups = GroupConditions(study.evidence, study.segments, study.clusters, study.settings)
-        self._lags = LagConditions(study.cells[(study.cells["hidden"] == "").to_numpy()], self._titles)
+        self._lags = LagConditions(study.cells[visible & (study.cells["wave"] != WHOLE).to_numpy()], self._titles)
         self._findings = _findings(study.drafts)
         self._health: dict[str, dict[tuple[str, str], float]] = {}
 
@@ -145,8 +147,7 @@ class ConditionReader:
         instruments = self._study.evidence.instruments.values()
         order = {(i.id, form.id): position for i in instruments for position, form in enumerate(i.forms)}
         wanted = (shown["kind"] == "score").to_numpy() | shown["name"].isin(references).to_numpy()
-        names = list(_Row.__dataclass_fields__)
-        columns = (shown.loc[wanted, name].to_numpy(dtype=object) for name in names)
+        columns = (shown.loc[wanted, name].to_numpy(dtype=object) for name in _Row._fields)
         found = [_Row(*values) for values in zip(*columns, strict=True)]
         rows: dict[tuple[str, str, str, str], _Row] = {}
         gaps: dict[tuple[str, str, str], dict[str, float]] = {}
@@ -241,6 +242,12 @@ class ConditionReader:
         )
 
     def _unmeasured(self, condition: Condition) -> str:
+        """Why a score or item cannot be read, which is the same wherever it cannot."""
+        if condition.target not in self._lacking:
+            self._lacking[condition.target] = self._why_unmeasured(condition)
+        return self._lacking[condition.target]
+
+    def _why_unmeasured(self, condition: Condition) -> str:
         name = condition.instrument or ""
         if name in self._study.evidence.instruments:
             label = _label_in(self._study.evidence.instruments[name], condition.target)

@@ -43,28 +43,19 @@ def _facet_rows(
 ) -> Iterable[tuple[Any, ...]]:
     """Both levels, never their difference: they are answered on different response scales."""
     sides: dict[str, Estimate] = {}
-    verdicts = {}
+    verdicts, limits = {}, {}
     for name, codes in (("confidence", confidence), ("capability", capability)):
         weights = np.isin(panel.references, codes) / len(codes)
         sides[name] = panel.mean(weights)
         low, high = study.settings.low_level, study.settings.good_level
-        verdicts[name] = level_verdict(sides[name].value, sides[name].error, sides[name].df, low, high)
-    for position in np.intersect1d(sides["confidence"].known, sides["capability"].known):
-        seen = (str(verdicts["confidence"][position]), str(verdicts["capability"][position]))
+        verdicts[name] = level_verdict(sides[name].value, sides[name].error, sides[name].df, low, high).tolist()
+        limits[name] = [limit.tolist() for limit in sides[name].limits]
+    for position in np.intersect1d(sides["confidence"].known, sides["capability"].known).tolist():
+        verdict = QUADRANTS.get((verdicts["confidence"][position], verdicts["capability"][position]), "undetermined")
         for name, side in sides.items():
-            low_limit, high_limit = (float(limit[position]) for limit in side.limits)
+            low, high = (limit[position] for limit in limits[name])
             value, n = float(side.value[position]), int(side.n[position])
-            part = f"{facet}: {name}"
-            yield (
-                panel.places[position],
-                GAP,
-                part,
-                value,
-                low_limit,
-                high_limit,
-                n,
-                QUADRANTS.get(seen, "undetermined"),
-            )
+            yield panel.places[position], GAP, f"{facet}: {name}", value, low, high, n, verdict
 
 
 def _difference(study: GapStudy) -> tuple[list[tuple[Any, ...]], list[NotMeasured]]:

@@ -25,15 +25,17 @@ def group_products(
     >>> [sums[name].tolist() for name in ("n", "first_total", "product")]
     [[[1, 1]], [[1.0, 5.0]], [[2.0, 30.0]]]
     """
-    order = np.argsort(group, kind="stable")
-    order = order[np.searchsorted(group[order], 0) :]
-    borders = np.searchsorted(group[order], np.arange(n_groups + 1))
+    # small numbers are sorted several times faster
+    order = np.argsort((group + 1).astype(np.min_scalar_type(n_groups)), kind="stable")
+    order = order[np.count_nonzero(group < 0) :]
+    borders = np.concatenate([[0], np.cumsum(np.bincount(group[order], minlength=n_groups))])
     sums = {name: np.zeros((len(pairs[0]), n_groups), dtype=np.int64 if name == "n" else float) for name in CROSS_SUMS}
     for begin in range(0, n_groups, GROUPS_AT_ONCE):
         inside = np.arange(begin, min(begin + GROUPS_AT_ONCE, n_groups))
         rows = order[borders[inside[0]] : borders[inside[-1] + 1]]
-        known = ~np.isnan(values[rows])
-        filled = np.where(known, values[rows], 0.0)
+        filled = values[rows]
+        known = ~np.isnan(filled)
+        filled[~known] = 0.0
         local = borders[inside[0] : inside[-1] + 2] - borders[inside[0]]
         n, totals, squares, products = _dense_products(filled, known.astype(np.float64), local)
         there, back = (slice(None), *pairs), (slice(None), *pairs[::-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -66,6 +67,7 @@ class Titles:
         return rater_group(self.evidence.instruments[instrument].form(form).rater)
 
 
+@lru_cache(maxsize=64)
 def rater_group(rater: str) -> str:
     """A group of raters as it reads within a sentence."""
     return sentence(f"finding.raters.{rater}")

@@ -120,7 +120,7 @@ class GapStudy:
         references = np.where(
             texts["kind"] == "score", dimensions, np.where(texts["kind"] == "item", texts["name"], "")
         )
-        names, codes = np.unique(references.astype(str), return_inverse=True)
+        codes, names = pd.factorize(references)
         return dict(zip(names.tolist(), _split(codes, len(names)), strict=True))
 
     def shared_covariance(self, first: str, second: str, wave: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 from servicediag.diagnosis.evidence import WHOLE
 from servicediag.diagnosis.gap_study import GapReport, GapStudy
 from servicediag.diagnosis.model import ANSWER_COLUMNS, SEGMENT_COLUMNS
-from servicediag.diagnosis.privacy import UNANIMITY_BELOW
+from servicediag.diagnosis.ranges import UNANIMITY_BELOW
 
 __all__ = ["plain_tables"]
 
@@ -25,7 +25,8 @@ def plain_tables(study: GapStudy) -> GapReport:
 def _answers(study: GapStudy) -> pd.DataFrame:
     """A row an option of every item, for groups too large for an answer to tell about single people."""
     cells = study.cells
-    items = cells[(cells["kind"] == "item") & (cells["hidden"] == "") & (cells["n"] >= UNANIMITY_BELOW)]
+    mine = (cells["kind"] == "item") & (cells["hidden"] == "") & (cells["n"] >= UNANIMITY_BELOW)
+    items = cells.loc[mine, ["by", "unit", "rater", "form", "wave", "instrument", "dimension", "name", "n"]]
     # groups of two groupings overlap in few people, whose answers would follow from two distributions
     items = items[items["by"].isin([WHOLE, *study.evidence.groupings[:1]])]
     # groups of which an earlier release tells too much are without counts

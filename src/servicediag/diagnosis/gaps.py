@@ -23,6 +23,9 @@ from servicediag.wording.telling import figure, sentence
 
 __all__ = ["level_findings", "organisation_findings", "share_findings", "unit_findings", "unit_wide_findings"]
 
+REST = sentence("finding.comparator.rest")
+SMALL = sentence("finding.abstention.small")
+
 
 def unit_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
     """A finding for every unit x score cell that stands out from the rest, or would if it could be told."""
@@ -51,7 +54,7 @@ def unit_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
                 ci_low=plain(row.gap_low),
                 ci_high=plain(row.gap_high),
                 n=int(row.n),
-                comparator=sentence("finding.comparator.rest"),
+                comparator=REST,
                 direction="better" if better else "worse",
                 severity="none" if better else settings.severity(row.shrunk_gap),
                 tier=row.tier,
@@ -75,7 +78,7 @@ def _held_down_by(row: Any, distinct: bool) -> str:
 
 def _watch_note(row: Any, distinct: bool) -> str:
     if distinct:
-        return sentence("finding.abstention.small")
+        return SMALL
     detectable = figure(row.minimum_detectable_gap, ".0f")
     return sentence("finding.abstention.undetermined", n=int(row.n), detectable=detectable)
 
@@ -113,7 +116,7 @@ def unit_wide_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draf
                 ci_low=estimate - half,
                 ci_high=estimate + half,
                 n=n,
-                comparator=sentence("finding.comparator.rest"),
+                comparator=REST,
                 direction="worse",
                 severity=settings.severity(estimate),
                 tier=tier,
@@ -247,7 +250,9 @@ def share_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
     """Shares of respondents above the criterion: sins met (whole organisation), confidence without capability."""
     shares = cells[(cells["kind"] == "indicator") & cells["current"] & (cells["hidden"] == "")].copy()
     shares["share"] = shares["total"] / shares["n"]
-    incidence = shares["name"].str.endswith("_incidence") & ~shares["name"].str.endswith("_severe_incidence")
+    met = [name for name in shares["name"].unique()
+           if name.endswith("_incidence") and not name.endswith("_severe_incidence")]  # fmt: skip
+    incidence = shares["name"].isin(met)
     quadrant = shares["name"].isin(["quadrant_over_confident", "quadrant_under_confident"])
     levels = _levels_of_whole(cells)
     for family in (shares[incidence & (shares["by"] == WHOLE)], shares[quadrant]):

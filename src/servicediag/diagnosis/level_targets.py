@@ -12,7 +12,7 @@ from scipy.special import stdtrit
 from servicediag.diagnosis.draft import name_or_none
 from servicediag.diagnosis.evidence import WHOLE
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, NotMeasured, index_rows
-from servicediag.diagnosis.privacy import UNANIMITY_BELOW
+from servicediag.diagnosis.ranges import UNANIMITY_BELOW
 from servicediag.diagnosis.statistics import wilson
 from servicediag.results import table_rows
 

@@ -11,7 +11,7 @@ import pandas as pd
 from servicediag.diagnosis.draft import Draft, finding_id, name_or_none, share_tiers
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, NotMeasured, Place, gap_draft, index_rows, judge
 from servicediag.diagnosis.model import Finding, Tier
-from servicediag.diagnosis.privacy import UNANIMITY_BELOW
+from servicediag.diagnosis.ranges import UNANIMITY_BELOW
 from servicediag.diagnosis.statistics import wilson
 from servicediag.results import table_rows
 from servicediag.wording.telling import figure, joined, sentence

@@ -56,7 +56,7 @@ def publish(
     tables: Mapping[str, pd.DataFrame],
 ) -> PublishedDiagnosis:
     """Let through what the privacy rules permit, ranked; everything else is named in ``withheld`` without its size."""
-    shown = cells[cells["hidden"] == ""]
+    shown = _Shown(cells)
     permitted = [draft for draft in drafts if draft.finding.n >= settings.minimum_group]
     findings = tuple(ranked(permitted, settings))
     not_measured = tables.get("not_measured", pd.DataFrame())
@@ -80,22 +80,41 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
     """The inside name of the whole organisation, and of no wave, become None."""
     out = frame.copy()
     for column in {"by", "unit", "wave"} & set(out.columns):
-        values = [None if value == WHOLE else value for value in out[column]]
+        values = out[column].to_numpy(dtype=object, copy=True)
+        values[values == WHOLE] = None
         out[column] = pd.Series(values, index=out.index, dtype=object)
     return out.reset_index(drop=True)
 
 
-def _evidence_frame(shown: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
-    scores = shown[shown["kind"] == "score"].copy()
+class _Shown:
+    """Cells that may be shown, of which each table takes some rows and columns; there may be very many."""
+
+    def __init__(self, cells: pd.DataFrame) -> None:
+        self._cells = cells
+        self._kinds = cells["kind"].to_numpy(dtype=object)
+        self._open = (cells["hidden"] == "").to_numpy()
+
+    def of(self, kind: str, columns: Sequence[str], **renamed: str) -> pd.DataFrame:
+        """Rows of a kind, with those of the columns that the cells have, under their new names."""
+        old = {new: name for name, new in renamed.items()}
+        names = [old.get(name, name) for name in columns if old.get(name, name) in self._cells.columns]
+        found: pd.DataFrame = self._cells.loc[self._open & (self._kinds == kind), names].rename(columns=renamed)
+        return found
+
+
+def _evidence_frame(shown: _Shown, evidence: Evidence) -> pd.DataFrame:
+    scores = shown.of("score", EVIDENCE_COLUMNS)
     titles = Titles(evidence)
     places = list(zip(scores["instrument"], scores["dimension"], strict=True))
-    scores["title"] = pd.Series([titles.dimension(*place) for place in places], index=scores.index, dtype=object)
-    scores["direction_of_scale"] = [evidence.instruments[i].dimension(d).direction for i, d in places]
+    named = {place: titles.dimension(*place) for place in set(places)}
+    directions = {place: evidence.instruments[place[0]].dimension(place[1]).direction for place in named}
+    scores["title"] = pd.Series([named[place] for place in places], index=scores.index, dtype=object)
+    scores["direction_of_scale"] = [directions[place] for place in places]
     return _named(scores[EVIDENCE_COLUMNS])
 
 
-def _item_frame(shown: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
-    items = shown[shown["kind"] == "item"].rename(columns={"name": "item"})
+def _item_frame(shown: _Shown, evidence: Evidence) -> pd.DataFrame:
+    items = shown.of("item", ITEM_COLUMNS, name="item")
     titles = Titles(evidence)
     keys = list(zip(items["instrument"], items["item"], items["form"], strict=True))
     texts = {key: titles.item(*key) for key in set(keys)}
@@ -105,8 +124,8 @@ def _item_frame(shown: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
     return _named(items[ITEM_COLUMNS])
 
 
-def _indicator_frame(shown: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
-    found = shown[shown["kind"] == "indicator"].rename(columns={"name": "indicator", "total": "count"})
+def _indicator_frame(shown: _Shown, evidence: Evidence) -> pd.DataFrame:
+    found = shown.of("indicator", INDICATOR_COLUMNS, name="indicator", total="count")
     # few pairs of count and n occur, and few indicators
     pairs = list(zip(found["count"].tolist(), found["n"].tolist(), strict=True))
     limits = {pair: wilson(*pair) for pair in set(pairs)}

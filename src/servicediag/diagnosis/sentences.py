@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from servicediag.diagnosis.draft import Draft, Titles, rater_group
@@ -57,15 +58,21 @@ def _keys(draft: Draft) -> tuple[str, str]:
     return finding.kind, finding.kind
 
 
+@lru_cache(maxsize=256)
+def _fixed(key: str) -> str:
+    """A sentence without placeholders, of which there are few."""
+    return sentence(key)
+
+
 def _values(draft: Draft, titles: Titles, settings: Settings) -> dict[str, Any]:
     finding = draft.finding
     extra = dict(draft.values)
     unit = "" if finding.unit is None else unit_name(finding.unit)
-    place = sentence("finding.whole") if finding.unit is None else unit
+    place = _fixed("finding.whole") if finding.unit is None else unit
     values: dict[str, Any] = {
-        "unit": sentence("finding.whole_title") if finding.unit is None else unit,
+        "unit": _fixed("finding.whole_title") if finding.unit is None else unit,
         "place": place,
-        "verb": sentence(f"finding.verb.{finding.tier}"),
+        "verb": _fixed(f"finding.verb.{finding.tier}"),
         "n": finding.n,
         "comparator": finding.comparator,
         "margin": figure(settings.minimum_effect, "g"),
@@ -73,7 +80,7 @@ def _values(draft: Draft, titles: Titles, settings: Settings) -> dict[str, Any]:
     if finding.instrument is not None and finding.dimension is not None:
         dimension = titles.evidence.instruments[finding.instrument].dimension(finding.dimension)
         values["dimension"] = titles.dimension(finding.instrument, finding.dimension)
-        values["direction"] = sentence(f"finding.direction.{dimension.direction}")
+        values["direction"] = _fixed(f"finding.direction.{dimension.direction}")
         values["raters"] = titles.raters(finding.instrument, finding.form or "")
     elif finding.rater is not None:
         values["raters"] = rater_group(finding.rater)
@@ -92,8 +99,9 @@ def _numbers(draft: Draft) -> dict[str, str]:
     if finding.estimate is not None:
         found["size"] = figure(abs(finding.estimate), ".1f")
         found["percent"] = figure(100 * finding.estimate, ".0f")
-        certain = sentence("finding.more_than", probability=figure(0.99, ".2f"))
-        found["probability"] = figure(finding.estimate, ".2f") if finding.estimate < 0.995 else certain
+        found["probability"] = figure(finding.estimate, ".2f")
+        if finding.estimate >= 0.995:
+            found["probability"] = sentence("finding.more_than", probability=figure(0.99, ".2f"))
     for name, value in (("low", finding.ci_low), ("high", finding.ci_high)):
         if value is not None:
             found[name] = figure(value, "+.1f")

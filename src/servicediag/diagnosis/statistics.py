@@ -10,34 +10,12 @@ import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
 
 __all__ = [
-    "ClusterSums",
-    "Contrast",
-    "Equivalence",
-    "RankUncertainty",
-    "Superiority",
-    "benjamini_hochberg",
-    "centile_of_counts",
-    "cluster_contrasts",
-    "cluster_sums",
-    "difference_reliability",
-    "directional_rates",
-    "equivalence",
-    "equivalence_p",
-    "expected_loss",
-    "intraclass",
-    "limited_weights",
-    "minimum_effect_p",
-    "one_sample",
-    "pooled_variance",
-    "rank_uncertainty",
-    "response_bounds",
-    "shrinkage_weights",
-    "student_quantiles",
-    "superiority",
-    "unit_contrasts",
-    "welch",
-    "wilson",
-]
+    "ClusterSums", "Contrast", "Equivalence", "RankUncertainty", "Superiority", "benjamini_hochberg",
+    "centile_of_counts", "cluster_contrasts", "cluster_sums", "difference_reliability", "directional_rates",
+    "equivalence", "equivalence_p", "expected_loss", "intraclass", "limited_weights", "minimum_effect_p",
+    "one_sample", "pooled_variance", "rank_uncertainty", "response_bounds", "shrinkage_weights",
+    "student_quantiles", "superiority", "unit_contrasts", "welch", "wilson",
+]  # fmt: skip
 
 Equivalence = Literal["inside", "outside", "undetermined"]
 

@@ -11,7 +11,7 @@ import pandas as pd
 from servicediag.diagnosis.breakdowns import wave_order
 from servicediag.diagnosis.evidence import WHOLE, Evidence
 from servicediag.diagnosis.model import Diagnosis
-from servicediag.diagnosis.privacy import UNANIMITY_BELOW
+from servicediag.diagnosis.ranges import UNANIMITY_BELOW
 from servicediag.results import table_rows
 from servicediag.wording.telling import sentence
 

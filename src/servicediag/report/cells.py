@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from servicediag.diagnosis.model import Diagnosis, Finding
+from servicediag.diagnosis.publish import ANY_UNIT
 from servicediag.report.publication import blank_to_none
 
 __all__ = ["Cells", "Grouping", "Panel", "groupings", "panels", "units_of"]
@@ -37,7 +38,7 @@ class Panel:
 def groupings(diagnosis: Diagnosis) -> list[Grouping]:
     """Every grouping x wave that has cells of units, shown or withheld, in the order of the evidence."""
     pairs: dict[Grouping, None] = {}
-    for frame in (diagnosis.evidence, diagnosis.withheld):
+    for frame in (diagnosis.evidence, _named(diagnosis.withheld)):
         named = frame[frame["unit"].notna()]
         pairs.update((Grouping(by, wave), None) for by, wave in _pairs(named, "by", "wave"))
     return list(pairs)
@@ -60,13 +61,18 @@ def units_of(diagnosis: Diagnosis, by: str | None) -> list[str]:
     The order follows the findings; it is no ranking of units by score.
     """
     known: dict[str, None] = {}
-    for frame in (diagnosis.evidence, diagnosis.withheld):
+    for frame in (diagnosis.evidence, _named(diagnosis.withheld)):
         inside = frame[_same(frame["by"], by) & frame["unit"].notna()]
         known.update(dict.fromkeys(inside["unit"]))
     troubled = dict.fromkeys(
         finding.unit for finding in _troubles(diagnosis.findings) if finding.by == by and finding.unit in known
     )
     return [unit for unit in (*troubled, *(unit for unit in known if unit not in troubled)) if unit is not None]
+
+
+def _named(withheld: pd.DataFrame) -> pd.DataFrame:
+    """What is withheld without the rows that stand for the many units of a grouping."""
+    return withheld[withheld["unit"] != ANY_UNIT]
 
 
 class Cells:
@@ -94,7 +100,7 @@ class Cells:
     def is_withheld(self, grouping: Grouping, unit: str | None, panel: Panel, dimension: str) -> bool:
         """Whether the privacy gate took that cell; an entry that leaves a column open stands for all of it."""
         place = _place(grouping, unit, panel, dimension)
-        if place in self._exact:
+        if place in self._exact or (unit is not None and (place[0], ANY_UNIT, *place[2:]) in self._exact):
             return True
         return any(
             given[1] == unit and all(entry is None or entry == here for entry, here in zip(given, place, strict=True))

@@ -24,7 +24,7 @@ MAXIMUM_ROWS = 40
 """Rows of one chart; the tables hold what does not fit."""
 WITHHELD_FILL = "#fefdfc"
 """Fill of withheld cells; the page turns exactly this colour into a hatch."""
-UNIT_COLUMNS, HEAD_COLUMNS, WIDE_HEAD_COLUMNS, COLUMNS_A_ROW = 30, 14, 11, 11
+UNIT_COLUMNS, HEAD_COLUMNS, COLUMNS_A_ROW = 30, 14, 11
 CELL_WIDTH, CELL_HEIGHT, ROW_HEIGHT, WIDE = 78, 36, 44, 500
 STATES = ("know", "want", "can")
 SHAPES = ("circle", "square", "triangle-up", "diamond")
@@ -233,12 +233,14 @@ def _heat_lines(
 
 def _heads(frame: Frame, panel: Panel) -> list[str]:
     titles = (frame.labels.dimension(panel.instrument, dimension) for dimension in panel.dimensions)
-    return distinct(wrap(title, _head_columns(title), lines=3) for title in titles)
+    return distinct(wrap(title, HEAD_COLUMNS, lines=3) for title in titles)
 
 
-def _head_columns(title: str) -> int:
-    # marks beside wide characters are as wide as these
-    return HEAD_COLUMNS if display_width(title) == len(title) else WIDE_HEAD_COLUMNS
+def _cell_width(heads: Sequence[str]) -> float:
+    """Room for the longest line of a head; Latin letters are narrower than those of other scripts."""
+    lines = [line for head in heads for line in head.split("\n")]
+    needed = (LABEL * display_width(line) * (0.55 if max(line, default="") < "\u0250" else 0.62) for line in lines)
+    return max(CELL_WIDTH, *(width + 4 for width in needed))
 
 
 def _heat_records(
@@ -295,7 +297,7 @@ def _heat_panel(
         marks.heading(shorten(panel_title(frame, panel), max(20, 12 * len(heads))), frame.theme.primary, lift),
         *marks.row_labels(labelled, strong=(frame.labels.unit(None),)),
     ]
-    return {"layer": layers, "width": {"step": CELL_WIDTH}, "height": {"step": CELL_HEIGHT}}
+    return {"layer": layers, "width": {"step": _cell_width(heads)}, "height": {"step": CELL_HEIGHT}}
 
 
 def _triangles(shown: Records, place: Mapping[str, Any]) -> list[Spec]:

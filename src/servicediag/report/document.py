@@ -105,7 +105,7 @@ class _Plan:
             self.file.paragraph(self.labels.say("story.no_action"))
         rows += [("", "", "", "", "", "")] * _EMPTY_ROWS
         heads = [self.say(f"column.{name}") for name in ("place", "action", "serves", "owner", "date", "done")]
-        self.file.table(heads, rows, (0.8, 6.0, 4.6, 2.5, 2.0, 1.6), self.say("actions.alt"))
+        self.file.table(heads, rows, (0.8, 5.6, 4.3, 3.0, 1.9, 1.9), self.say("actions.alt"))
 
     def _findings(self) -> None:
         self.file.heading(self.say("findings.heading"), 1)
@@ -165,7 +165,7 @@ class _Plan:
             self.file.paragraph(self.labels.say("cannot.none"))
             return
         heads = [self.say(f"column.{name}") for name in ("open", "settled", "owner", "date")]
-        self.file.table(heads, rows, (6.4, 6.6, 2.5, 2.0), self.say("next.alt"))
+        self.file.table(heads, rows, (6.2, 6.3, 3.0, 2.0), self.say("next.alt"))
 
     def _method(self) -> None:
         self.file.heading(self.labels.say("section.method"), 1)

@@ -207,7 +207,9 @@ def segments(frame: Frame, background: str) -> Spec | None:
     ends: list[Spec] = []
     for row, levels in segment_rows(frame, background)[:MAXIMUM_ROWS]:
         title = labels.dimension(row["instrument"], row["dimension"])
-        name = _row_name(rows, title, labels.aside(labels.instrument(row["instrument"]), labels.value("rater", row["rater"])))
+        name = _row_name(
+            rows, title, labels.aside(labels.instrument(row["instrument"]), labels.value("rater", row["rater"]))
+        )
         text = labels.say("chart.spread_value", spread=labels.number(spread(levels)))
         rows.append(_span(labels, name, [level["health"] for level in levels], text))
         ends += [{"row": name, "category": labels.category(background, level["category"]), "health": level["health"]}

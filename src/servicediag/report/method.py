@@ -132,7 +132,8 @@ def value_text(value: Any, labels: Labels, name: str = "") -> str:
         told = (labels.colon(labels.value("by", key), value_text(entry, labels)) for key, entry in value.items())
         return labels.joined("list", told)
     if isinstance(value, (list, tuple)):
-        return labels.joined("list", (value_text(entry, labels, "by" if name == "groupings" else "") for entry in value))
+        inner = "by" if name == "groupings" else ""
+        return labels.joined("list", (value_text(entry, labels, inner) for entry in value))
     if value is None:
         return ""
     if isinstance(value, float):
@@ -150,7 +151,9 @@ def _parts(diagnosis: Diagnosis) -> list[dict[str, Any]]:
 
 
 def _titled(finding: Finding, labels: Labels) -> str:
-    return labels.colon(finding.title, finding.text) if finding.title and finding.text else finding.title or finding.text
+    if finding.title and finding.text:
+        return labels.colon(finding.title, finding.text)
+    return finding.title or finding.text
 
 
 def _sentences(value: Any) -> list[str]:

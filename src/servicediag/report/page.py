@@ -126,7 +126,8 @@ def _unit_page(frame: Frame, unit: UnitSection, page: str) -> str:
 
 
 def _fixed(frame: Frame) -> dict[str, Any]:
-    return {"language": frame.labels.language, "theme": frame.theme, "font": font_stack(frame.labels.language), "signs": SIGNS,
+    language = frame.labels.language
+    return {"language": language, "theme": frame.theme, "font": font_stack(language), "signs": SIGNS,
             "version": package_version(), "mark": frame.labels.marks(), "say": frame.labels.say,
             "number": frame.labels.number,
             "sentences": lambda *parts: frame.labels.joined("sentences", parts)}  # fmt: skip
@@ -221,7 +222,9 @@ def _withheld_table(diagnosis: Diagnosis, labels: Labels) -> Table:
         dimensions = found.setdefault((*row[:at], None, *row[at + 1 :]), [])
         if row[at] is not None and row[at] not in dimensions:
             dimensions.append(row[at])
-    rows = [(*key[:at], labels.joined("names", dimensions) or None, *key[at + 1 :]) for key, dimensions in found.items()]
+    rows = [
+        (*key[:at], labels.joined("names", dimensions) or None, *key[at + 1 :]) for key, dimensions in found.items()
+    ]
     return limited(without_empty(replace(table, rows=tuple(rows))), labels)
 
 
@@ -266,7 +269,9 @@ def _unit_sections(frame: Frame) -> list[UnitSection]:
         findings_of.setdefault((finding.by if finding.unit else None, finding.unit), []).append(finding)
     sections = []
     for by, unit in places:
-        name = labels.unit(unit) if by is None or len(groups) < 2 else labels.aside(labels.unit(unit), labels.value("by", by))
+        name = labels.unit(unit)
+        if by is not None and len(groups) > 1:
+            name = labels.aside(name, labels.value("by", by))
         found = findings_of.get((by, unit), [])
         rows = rows_of.get((by, unit), diagnosis.evidence.iloc[:0])
         table = frame_table(rows, SCORES, labels, caption=labels.say("unit.scores", unit=name))

@@ -19,6 +19,7 @@ __all__ = ["spelled"]
 _ID = r"(?<![A-Za-z0-9_/-])[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*(?:/[a-z][a-z0-9_]*)?(?![A-Za-z0-9_/-])"
 _LISTED = re.compile(rf"{_ID}(?:, {_ID})*")
 _BRACKETED = re.compile(r"\s*[(（]([a-z-]+)[)）]")
+_MOST_NAMES = 3
 _COMPOSED = re.compile(r"[a-z][/_-][a-z]")
 
 
@@ -41,7 +42,8 @@ def _told(listed: str, language: str) -> str:
     """Words or ids with commas between them: of ids that follow each other the titles, behind them their origin."""
     entries: list[str] = []
     for known, run in groupby(listed.split(", "), key=lambda entry: _is_known(entry, language)):
-        entries += [_titles(list(run), language)] if known else list(run)
+        names = list(run)
+        entries += [_titles(names, language)] if known else names
     return ", ".join(entries)
 
 
@@ -50,9 +52,15 @@ def _titles(ids: list[str], language: str) -> str:
     for questionnaire, name in (_named(entry, language) for entry in ids):
         groups.setdefault(questionnaire, []).append(name)
     opened, closed = (text(f"report.mark.{name}", language) for name in ("open", "close"))
-    told = ((joined("names", names, language), f"{opened}{group}{closed}" if group else "")
+    told = ((joined("names", _shortened(names, language), language), f"{opened}{group}{closed}" if group else "")
             for group, names in groups.items())  # fmt: skip
     return str(joined("list", (names + behind for names, behind in told), language))
+
+
+def _shortened(names: list[str], language: str) -> list[str]:
+    """The first names, and how many more there are."""
+    more = len(names) - _MOST_NAMES
+    return names if more < 2 else [*names[:_MOST_NAMES], text("report.count.entries_more", language, count=more)]
 
 
 def _is_known(entry: str, language: str) -> bool:

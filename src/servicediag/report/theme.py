@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from servicediag.report.logo import Logo
 
 __all__ = [
-    "DARKEST_GROUND", "FONT_STACK", "GRAPHIC_CONTRAST", "MINIMUM_CONTRAST", "Theme", "contrast", "font_stack", "mix", "readable_on",
+    "DARKEST_GROUND", "FONT_STACK", "GRAPHIC_CONTRAST", "MINIMUM_CONTRAST", "Theme", "contrast", "font_stack", "mix",
+    "readable_on",
 ]  # fmt: skip
 
 MINIMUM_CONTRAST = 4.5

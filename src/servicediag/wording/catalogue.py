@@ -18,7 +18,9 @@ from servicediag.wording.plurals import category
 __all__ = ["has_text", "keys", "languages", "parse", "text"]
 
 _AREA = re.compile(r"[a-z][a-z_]*\Z")
-_QUOTES = MappingProxyType({"en": "“”‘’", "es": "«»“”", "ru": "«»„“", "zh-Hans": "“”‘’"})
+_QUOTES = MappingProxyType({
+    "en": ("“", "”", "‘", "’"), "es": ("«", "»", "“", "”"), "ru": ("«", "»", "„", "“"), "zh-Hans": ("“", "”", "‘", "’"),
+})  # fmt: skip
 """Opening and closing marks of a quotation, then of one within it."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?\Z")
 
@@ -86,7 +88,7 @@ def nested(told: str, language: str) -> str:
     return told if depth else "".join(written)
 
 
-def _quotes(language: str) -> str:
+def _quotes(language: str) -> tuple[str, str, str, str]:
     return _QUOTES.get(language, _QUOTES["en"])
 
 
