@@ -56,8 +56,6 @@ class Trouble:
         Kind of finding that should report it.
     points : float
         Planted size in points of health; for a gap between raters, the planted difference.
-    story : str
-        What is wrong, in a sentence.
     rules : tuple of str
         Rules of which the causes were planted.
     customers, employees, supervisors : tuple of Effect
@@ -67,11 +65,16 @@ class Trouble:
     symptom: str
     kind: str
     points: float
-    story: str
     rules: tuple[str, ...] = ()
     customers: tuple[Effect, ...] = ()
     employees: tuple[Effect, ...] = ()
     supervisors: tuple[Effect, ...] = ()
+
+    def story(self, language: str = "en") -> str:
+        """What is wrong, in a sentence."""
+        from servicediag.wording import text
+
+        return text(f"cli.demo.story.{self.symptom.partition('/')[2]}", language)
 
 
 TROUBLES = (
@@ -80,7 +83,6 @@ TROUBLES = (
         symptom="seven-sins/rule",
         kind="unit_gap",
         points=-20.0,
-        story="Customers run into the rulebook: policies contradict the promise, and nothing is delegated",
         rules=("R01", "R03"),
         customers=(Effect("Cedar", "seven-sins/rule", -20),),
         employees=(
@@ -94,7 +96,6 @@ TROUBLES = (
         symptom="seven-sins/apathy",
         kind="unit_gap",
         points=-18.0,
-        story="Customers meet apathy: no feedback reaches the staff, who do see what they gain from good service",
         rules=("R11",),
         customers=(Effect("Larch", "seven-sins/apathy", -18),),
         employees=(Effect("Larch", "four-tools/feed", -22), Effect("Larch", "rdy_want_r3", 12)),
@@ -104,7 +105,6 @@ TROUBLES = (
         symptom="four-tools/feed",
         kind="provision_gap",
         points=-22.0,
-        story="Managers believe that they give feedback; the staff do not receive it",
         employees=(Effect(None, "four-tools/feed", -10),),
         supervisors=(Effect(None, "four-tools/feed", 12),),
     ),
@@ -279,7 +279,7 @@ def _about() -> str:
     instruments = " ".join(
         "-i " + "+".join(f"{instrument}:{form}" for instrument, form in parts) for parts in _INSTRUMENTS.values()
     )
-    planted = "\n".join(f"- {trouble.unit or 'All branches'}: {trouble.story}." for trouble in TROUBLES)
+    planted = "\n".join(f"- {trouble.unit or 'All branches'}: {trouble.story()}." for trouble in TROUBLES)
     return (
         f"{_MARK}\n\nA made-up study of {len(BRANCHES)} branches of a telephone company. Nobody in it exists.\n\n"
         f"Planted troubles:\n{planted}\n\n"
@@ -305,7 +305,7 @@ def _compared(trouble: Trouble, finding: Finding | None) -> dict[str, Any]:
     return {
         "unit": trouble.unit,
         "symptom": trouble.symptom,
-        "story": trouble.story,
+        "story": trouble.story(),
         "points": trouble.points,
         "tier": None if finding is None else finding.tier,
         "severity": None if finding is None else finding.severity,
@@ -341,7 +341,7 @@ def print_demo(demo: Demo, console: Console) -> None:
     table = Table(title=Text(text("cli.demo.planted", language)), box=box.SIMPLE_HEAD, title_justify="left")
     for name in ("where", "planted", "found", "cause"):
         table.add_column(text(f"cli.demo.column.{name}", language), overflow="fold")
-    for row in demo.comparison.to_dict("records"):
+    for trouble, row in zip(TROUBLES, demo.comparison.to_dict("records"), strict=True):
         verdict = text("cli.demo.not_found", language)
         if row["tier"] is not None:
             sure, size = (text(f"report.value.{name}.{row[name]}", language) for name in ("tier", "severity"))
@@ -352,7 +352,10 @@ def print_demo(demo: Demo, console: Console) -> None:
         cells = (
             row["unit"] or text("cli.demo.everywhere", language),
             text(
-                "cli.demo.points", language, story=row["story"], points=retold(figure(row["points"], ".0f"), language)
+                "cli.demo.points",
+                language,
+                story=trouble.story(language),
+                points=retold(figure(row["points"], ".0f"), language),
             ),
             verdict,
             "\n".join(row["supported"]),
