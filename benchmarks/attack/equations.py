@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 
 import numpy as np
+from scipy.linalg import orth
 from scipy.optimize import linprog
 
 PROTECTED = 0.20
 """A sum is protected where it may lie anywhere in this share of its range."""
 FEW = 10
 """Single people are looked for in groups below this."""
+MOST_UNIONS = 500_000
+"""Unions of small classes that are tried."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +24,14 @@ class Equation:
     """The answers of these people and the errors add up to ``total``, give or take ``half``, in points.
 
     ``errors`` are roundings that several equations have in common: a name, and the most each may be either way.
-    ``report`` and ``by`` say where the number stands.
+    ``sd`` is the spread that is shown, give or take ``sd_half``. ``report`` and ``by`` say where the number stands.
     """
 
     people: frozenset[int]
     total: float
     half: float
-    squares: float | None = None
+    sd: float | None = None
+    sd_half: float = 0.0
     errors: tuple[tuple[str, float], ...] = ()
     report: int = 0
     by: str = ""
@@ -34,6 +39,13 @@ class Equation:
     @property
     def exact(self) -> bool:
         return not self.errors
+
+    def squares_about(self, centre: float) -> tuple[float, float]:
+        """Least and greatest sum of squared distances of the answers from a centre."""
+        n, sd = len(self.people), self.sd or 0.0
+        far, half = abs(self.total / n - centre), self.half / n
+        inner = (n - 1) * max(sd - self.sd_half, 0.0) ** 2, (n - 1) * (sd + self.sd_half) ** 2
+        return inner[0] + n * max(far - half, 0.0) ** 2, inner[1] + n * (far + half) ** 2
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,8 @@ def attack(equations: Sequence[Equation], minimum: int, step: float | None, trut
     step : float or None
         Distance between two possible answers of a person, in points; None where anything between is possible.
     truth : ndarray
-        What everybody answered, in points: a success must be true.
+        What everybody answered, in points: a success must be true. Where what follows is not, or the equations
+        contradict one another, the attack has misread the report; that is told as ``contradiction``, and counted.
     """
     if not equations:
         return []
@@ -66,21 +79,43 @@ def attack(equations: Sequence[Equation], minimum: int, step: float | None, trut
     system = _System(patterns, sizes, equations)
     found = []
     targets = list(_targets(patterns, sizes, minimum))
-    large = [*equations, *_remainders(equations)]
+    targets += list(_unions(patterns, sizes, minimum))
     for target, follows in zip(targets, system.follow(targets), strict=True):
         people = frozenset().union(*(classes[k] for k in np.flatnonzero(target)))
         if follows:
             low, high = system.sum_of(target)
-            found += [Success("rank", people, low, high)] if low <= float(truth[list(people)].sum()) <= high else []
+            true = low <= float(truth[list(people)].sum()) <= high
+            found.append(Success("rank" if true else "contradiction", people, low, high))
             continue
-        if _told_by_large_groups(large, people):
+        if _told_by_large_groups(equations, people):
             continue
-        found += _judge("interval", people, *system.bounds(target, step), step, truth)
-    return [*found, *_singles(equations, truth)]
+        bounds = system.bounds(target, step)
+        if bounds is None:
+            found.append(Success("contradiction", people, 0.0, 0.0))
+            break
+        found += _judge("interval", people, *bounds, step, truth)
+    return [*found, *_singles(equations, truth), *_of_parts(equations, patterns, classes, sizes, minimum, truth)]
+
+
+def _of_parts(
+    equations: Sequence[Equation], patterns: np.ndarray, classes: Sequence[frozenset[int]], sizes: np.ndarray,
+    minimum: int, truth: np.ndarray,
+) -> Iterator[Success]:  # fmt: skip
+    """Single people of parts of fewer than ten that follow from totals, which may be near an end of the scale."""
+    exact = [row for row, equation in enumerate(equations) if equation.exact]
+    if not exact:
+        return
+    system = _System(patterns[exact], sizes, [equations[row] for row in exact])
+    targets = [t for t in _targets(patterns[exact], sizes, FEW) if sizes[t].sum() >= minimum]
+    for target, follows in zip(targets, system.follow(targets), strict=True):
+        if follows:
+            low, high = system.sum_of(target)
+            people = frozenset().union(*(classes[k] for k in np.flatnonzero(target)))
+            yield from _of_spread(people, (low + high) / 2, (high - low) / 2, None, truth)
 
 
 def _told_by_large_groups(equations: Sequence[Equation], people: frozenset[int]) -> bool:
-    """Whether groups of ten or more that are shown are so near an end that they tell of each of these people."""
+    """Whether groups of ten or more that are shown tell as much of these people by themselves, each by its own mean."""
     told: frozenset[int] = frozenset()
     for equation in equations:
         n, part = len(equation.people), people & equation.people
@@ -88,22 +123,9 @@ def _told_by_large_groups(equations: Sequence[Equation], people: frozenset[int])
             continue
         m = len(part)
         low, high = max(0.0, equation.total - 100.0 * (n - m)), min(100.0 * m, equation.total)
-        if high - low < 2 * PROTECTED * 100.0 * m:
+        if high - low < PROTECTED * 100.0 * m:
             told |= part
     return told == people
-
-
-def _remainders(equations: Sequence[Equation]) -> Iterator[Equation]:
-    """What the units of one grouping that are shown leave of the whole of a report: one more group that is told of."""
-    wholes = {e.report: e for e in equations if e.by == "" and e.exact}
-    for report, by in {(e.report, e.by) for e in equations if e.by}:
-        if report in wholes:
-            units = {e.people: e for e in equations if (e.report, e.by) == (report, by) and e.exact}
-            parts = [e for e in units.values() if len(e.people) < len(wholes[report].people)]
-            together = frozenset().union(*(e.people for e in parts))
-            if sum(len(e.people) for e in parts) == len(together):
-                total = wholes[report].total - sum(e.total for e in parts)
-                yield Equation(wholes[report].people - together, total, 0.0)
 
 
 def _classes(equations: Sequence[Equation]) -> tuple[np.ndarray, list[frozenset[int]]]:
@@ -127,6 +149,22 @@ def _targets(patterns: np.ndarray, sizes: np.ndarray, minimum: int) -> Iterator[
         if 0 < sizes[target].sum() < minimum and target.tobytes() not in seen:
             seen.add(target.tobytes())
             yield target
+
+
+def _unions(patterns: np.ndarray, sizes: np.ndarray, minimum: int) -> Iterator[np.ndarray]:
+    """Two to four small classes together whose sum is a sum of groups, roundings aside."""
+    small = np.flatnonzero(sizes < minimum)
+    basis = orth(patterns.T.astype(float))
+    for count in (2, 3, 4):
+        if comb(len(small), count) > MOST_UNIONS:
+            return
+        chosen = small[np.array(list(combinations(range(len(small)), count)), dtype=int).reshape(-1, count)]
+        chosen = chosen[sizes[chosen].sum(axis=1) < minimum]
+        for part in np.array_split(chosen, len(chosen) // 20_000 + 1):
+            sets = np.zeros((len(part), len(sizes)))
+            np.put_along_axis(sets, part, 1.0, axis=1)
+            outside = np.abs(sets - (sets @ basis) @ basis.T).max(axis=1, initial=0.0)
+            yield from sets[outside < 1e-7].astype(bool)
 
 
 class _System:
@@ -165,8 +203,11 @@ class _System:
         value, doubt = float(weights @ total), float(np.abs(weights) @ half) + 1e-3
         return value - doubt, value + doubt
 
-    def bounds(self, target: np.ndarray, step: float | None) -> tuple[float, float]:
-        """Least and greatest sum of the target that fits all equations; two sums that are far apart will do."""
+    def bounds(self, target: np.ndarray, step: float | None) -> tuple[float, float] | None:
+        """Least and greatest sum of the target that fits all equations; two sums that are far apart will do.
+
+        None where nothing fits them all.
+        """
         enough = max(PROTECTED * 100.0 * float(target @ self._sizes), 2 * (step or 0.0))
         sums = [float(point @ target) for point in self._points]
         if sums and max(sums) - min(sums) > enough:
@@ -176,7 +217,7 @@ class _System:
             costs = np.append(sign * target, np.zeros(self._matrix.shape[1] - len(target)))
             result = linprog(costs, A_ub=self._rows, b_ub=self._limits, bounds=self._ends)
             if not result.success:
-                return -np.inf, np.inf
+                return None
             self._points.append(result.x[: len(target)])
             ends.append(sign * result.fun)
         return ends[0], ends[1]
@@ -217,46 +258,47 @@ def options_told(
 
 
 def _singles(equations: Sequence[Equation], truth: np.ndarray) -> Iterator[Success]:
-    """Single people of small groups, and small parts of what is left of the whole, by totals and spread."""
-    most = max(len(equation.people) for equation in equations)
-    for equation in equations:
-        if equation.exact and 1 < len(equation.people) < FEW:
-            yield from _of_spread(equation, 1, truth)
-    for whole in {e.people: e for e in equations if e.exact and e.squares is not None}.values():
-        if len(whole.people) < most / 2:
-            continue
-        inside = [e for e in equations if e.exact and e.people < whole.people]
-        for left, pool in _leftovers(whole, inside):
-            for other in left:
-                if 0 < len(other) < len(pool.people) and pool.squares is not None:
-                    yield from _of_spread(pool, len(other), truth, other)
+    """Single people of small groups, and of what is left of a group, by totals and spread."""
+    distinct = {(e.people, e.total, e.sd): e for e in equations if e.exact}.values()
+    for equation in distinct:
+        if 1 < len(equation.people) < FEW:
+            spread = None if equation.sd is None else equation.squares_about(equation.total / len(equation.people))[1]
+            yield from _of_spread(equation.people, equation.total, equation.half, spread, truth)
+    known = [equation for equation in distinct if equation.sd is not None]
+    # a group of ten or more that is shown may tell of itself
+    large = {equation.people for equation in equations if len(equation.people) >= FEW}
+    for whole in known:
+        inside = sorted((e for e in known if e.people < whole.people), key=lambda e: -len(e.people))
+        for parts in (_disjoint(inside), *([one] for one in inside)):
+            rest = whole.people.difference(*(e.people for e in parts))
+            if parts and len(rest) > 1 and rest not in large:
+                total = whole.total - sum(e.total for e in parts)
+                half = whole.half + sum(e.half for e in parts)
+                centre = total / len(rest)
+                spread = whole.squares_about(centre)[1] - sum(e.squares_about(centre)[0] for e in parts)
+                yield from _of_spread(rest, total, half, max(spread, 0.0), truth)
 
 
-def _leftovers(whole: Equation, inside: Sequence[Equation]) -> Iterator[tuple[list[frozenset[int]], Equation]]:
-    """What is left of the whole once the disjoint groups that are shown are taken away."""
-    used: frozenset[int] = frozenset()
-    total, squares, half = whole.total, whole.squares, whole.half
-    for equation in sorted(inside, key=lambda e: -len(e.people)):
-        if equation.people & used:
-            continue
-        used |= equation.people
-        total, half = total - equation.total, half + equation.half
-        squares = None if squares is None or equation.squares is None else squares - equation.squares
-    rest = whole.people - used
-    if rest and squares is not None:
-        yield [frozenset({person}) for person in rest][:1], Equation(rest, total, half, squares)
+def _disjoint(inside: Sequence[Equation]) -> list[Equation]:
+    """The first groups that have nobody in common."""
+    taken: list[Equation] = []
+    for equation in inside:
+        if not any(equation.people & other.people for other in taken):
+            taken.append(equation)
+    return taken
 
 
 def _of_spread(
-    equation: Equation, m: int, truth: np.ndarray, people: frozenset[int] | None = None
+    people: frozenset[int], total: float, half: float, squares: float | None, truth: np.ndarray
 ) -> Iterator[Success]:
-    """The sum of m of n people lies within a multiple of the spread of m/n of the total (Samuelson, 1968)."""
-    n, total = len(equation.people), equation.total
-    low, high = max(0.0, total - 100.0 * (n - m)), min(100.0 * m, total)
-    if equation.squares is not None:
-        inner = max(equation.squares - total**2 / n, 0.0)
-        reach = np.sqrt(m * (n - m) / n * inner)
-        low, high = max(low, m * total / n - reach), min(high, m * total / n + reach)
-    people = people or frozenset({min(equation.people)})
-    slack = equation.half + 0.5
-    yield from _judge("interval", people, low - slack, high + slack, None, truth)
+    """One of n answers lies within a multiple of the spread of the mean (Samuelson, 1968).
+
+    ``squares`` is the most that the squared distances from ``total / n`` may add up to.
+    """
+    n = len(people)
+    low, high = max(0.0, total - half - 100.0 * (n - 1)), min(100.0, total + half)
+    if squares is not None:
+        # the distances from the true mean add up to no more
+        reach = np.sqrt((n - 1) / n * squares) + half / n
+        low, high = max(low, total / n - reach), min(high, total / n + reach)
+    yield from _judge("interval", frozenset({min(people)}), low, high, None, truth)

@@ -27,7 +27,8 @@ UNREPORTED = ("withheld", "not shown", "dictionary", "method", "heatmap")
 class Reported:
     """A mean of a group as a file shows it; the true one is within ``half`` of it.
 
-    ``rest`` says that the people are all those of the grouping's units except this one.
+    ``rest`` says that the people are all those of the grouping's units except this one; ``sd_half`` is how far the
+    spread that is shown may be from the true one.
     """
 
     by: str
@@ -41,6 +42,7 @@ class Reported:
     half: float
     sd: float | None = None
     rest: bool = False
+    sd_half: float = 0.0
 
 
 def reported(folder: Path) -> list[Reported]:
@@ -88,7 +90,7 @@ def _scores(document: dict[str, Any]) -> Iterator[Reported]:
     for row in document["evidence"]:
         variable = (row["instrument"], row["form"], "score", row["dimension"], "")
         n, mean, sd = row["n"], row["mean"], row["sd"]
-        yield Reported(*_place(row), "", "", row["wave"] or "", variable, n, mean, _half(n), sd)
+        yield Reported(*_place(row), "", "", row["wave"] or "", variable, n, mean, _half(n), sd, sd_half=_half(n))
         if row["gap"] is not None:
             sign = -1.0 if row["direction_of_scale"] == "weakness" else 1.0
             half = 2 * _half(n)
@@ -102,8 +104,11 @@ def _items(document: dict[str, Any]) -> Iterator[Reported]:
         from scipy.stats import t
 
         low, high, n = row["ci_low"], row["ci_high"], row["n"]
-        sd = None if low is None or not n or n < 2 else (high - low) / 2 / t.ppf(0.975, n - 1) * n**0.5
-        yield Reported(*_place(row), "", "", row["wave"] or "", variable, n, row["mean"], _half(n), sd)
+        sd, doubt = None, 0.0
+        # an interval that ends where the scale does tells less of the spread
+        if low is not None and n and n > 1 and low > 0 and high < 100:
+            sd, doubt = (x / t.ppf(0.975, n - 1) * n**0.5 for x in ((high - low) / 2, _half(n)))
+        yield Reported(*_place(row), "", "", row["wave"] or "", variable, n, row["mean"], _half(n), sd, sd_half=doubt)
     for row in document["indicators"]:
         variable = (row["instrument"], row["form"], "indicator", row["dimension"] or "", row["indicator"])
         mean = 100.0 * row["count"] / row["n"]
@@ -122,7 +127,8 @@ def _others(document: dict[str, Any]) -> Iterator[Reported]:
     ) -> Reported:
         kind = ("item", row["dimension"], row["item"]) if row.get("item") else ("score", row["dimension"], "")
         mean = 100 - health if (row["instrument"], row["dimension"]) in weak else health
-        return Reported(*_place(row), "", "", wave or "", (row["instrument"], form, *kind), n, mean, _half(n), sd)
+        variable, half = (row["instrument"], form, *kind), _half(n)
+        return Reported(*_place(row), "", "", wave or "", variable, n, mean, half, sd, sd_half=half)
 
     for row in document["agreement"]:
         yield of_health(row, row["form"], row["wave"], row["n"], row["health"], row["sd"])

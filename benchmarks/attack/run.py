@@ -88,11 +88,10 @@ def _equations(
         if ledger and r > 0 and not one.background:
             units = {unit: mean for (number, by, unit), mean in means.items() if (number, by) == (r, first)}
             errors = tuple(_roundings(organisation, one, r, present, units))
-        squares = None
-        if one.sd is not None and one.n and not errors:
-            squares = one.sd**2 * (one.n - 1) + one.n * one.mean**2
+        # the spread of what is rounded is lent by others
+        sd = None if errors else one.sd
         by = one.by + ("/rest" if one.rest else "") + one.background
-        yield Equation(people, one.mean * len(people), one.half * len(people), squares, errors, r, by)
+        yield Equation(people, one.mean * len(people), one.half * len(people), sd, one.sd_half, errors, r, by)
 
 
 def _people(organisation: Organisation, one: Reported, present: frozenset[int], shown: set[str]) -> frozenset[int]:
@@ -136,7 +135,7 @@ def _roundings(
         part_of_it = bool(mine) and moved <= mine
         if not 0 < len(moved) < MINIMUM or part_of_it == everybody:
             continue
-        needed = max(20.0 * len(moved), 2 * LATTICE[one.variable[2]])
+        needed = max(20.0 * _most_moved(organisation, unit, r, len(moved)), 2 * LATTICE[one.variable[2]])
         # the sums of units that are not shown are rounded twice as far
         half = needed
         if unit in means:
@@ -146,6 +145,19 @@ def _roundings(
         yield f"{r}:{unit}", half
     if one.by == "" and one.variable[2] == "indicator" and changed.any():
         yield f"{r}:whole", 100.0
+
+
+def _most_moved(organisation: Organisation, unit: str, r: int, moved: int) -> int:
+    """By how many people, fewer than the minimum, a unit differs most from a group of the first report.
+
+    A unit that is there no more differs by those who ``moved``.
+    """
+    rows = organisation.reports
+    first, *further = (_column(organisation, by) for by in organisation.groupings)
+    now = (first == unit) & rows[r]
+    groups = [rows[0] & (column == value) for column in (first, *further) for value in set(column)]
+    few = [int((now ^ group).sum()) for group in (*groups, rows[0]) if (now & group).any()]
+    return max((count for count in few if count < MINIMUM), default=moved)
 
 
 def _partial(
@@ -167,7 +179,9 @@ def _partial(
             continue
         left_out = {p: sum(np.isnan(answers[k][p]) for k in items) for p in inside if not np.isnan(answers[key][p])}
         apart = {p: j for p, j in left_out.items() if j}
-        if not 0 < len(apart) < MINIMUM or any(np.isnan(answers[key][p]) for p in inside):
+        # whoever has no score, but answered an item, is in the sums of the items only
+        others = any(np.isnan(answers[key][p]) and any(not np.isnan(answers[k][p]) for k in items) for p in inside)
+        if not 0 < len(apart) < MINIMUM or others:
             continue
         sums = [mean.mean * mean.n for mean in means if mean is not None and mean.n is not None]
         value = len(items) * score.mean * score.n - sum(sums)
@@ -236,7 +250,8 @@ class Results:
         row = {
             "state": self._state,
             "case": case,
-            "attacks": dict(Counter(attack_name for _, attack_name, _ in found)),
+            "attacks": dict(Counter(name for _, name, _ in found if name != "contradiction")),
+            "misread": len({variable for variable, name, _ in found if name == "contradiction"}),
             "first": [(v, a, sorted(s.people), round(s.low, 1), round(s.high, 1)) for v, a, s in found[:3]],
             "named": named[:2],
             "kept": kept,
@@ -293,7 +308,8 @@ def random_organisations(kind: str, seeds: Sequence[int], formats: Sequence[str]
     seconds = float(np.mean([row["seconds"] for row in rows]))
     print(
         f"{kind:6} {broken}/{len(rows)} organisations attacked {dict(how)}; of permitted cells stay "
-        f"{' then '.join(shares)}; {seconds:.1f} s each",
+        f"{' then '.join(shares)}; {sum(row['misread'] for row in rows)} variables misread in "
+        f"{sum(bool(row['misread']) for row in rows)}; {seconds:.1f} s each",
         flush=True,
     )
 

@@ -66,3 +66,29 @@ def test_a_study_too_large_to_audit_shows_only_the_whole():
     result = audit(groups, np.full(40, 9), np.zeros(41, dtype=bool), minimum=5, largest=20)
     assert not result.finished
     assert result.hidden.tolist() == [False] + [True] * 40
+
+
+def test_parts_that_only_together_are_what_a_region_holds_beside_its_units_are_protected():
+    """A region less two of its units is two pairs of people, who are no group and no part of their own."""
+    region = [1, 1, 1, 1, 0]
+    groups = np.array([[1] * 5, region, [1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 1]], dtype=bool)
+    sizes = np.array([7, 15, 2, 2, 20])
+    result = audit(groups, sizes, np.zeros(5, dtype=bool), minimum=5)
+    assert result.finished
+    assert not _follows(groups[~result.hidden], np.array([0, 0, 1, 1, 0]))
+
+
+@given(organisations(), st.integers(3, 5))
+@settings(max_examples=30)
+def test_no_few_parts_together_follow_either(organisation, minimum):
+    groups, sizes = organisation
+    result = audit(groups, sizes, groups @ sizes < minimum, minimum)
+    shown = np.unique(groups[~result.hidden][:, sizes > 0], axis=1, return_inverse=True)
+    if not (~result.hidden).any():
+        return
+    parts, of_part = shown[0], np.bincount(shown[1].ravel(), sizes[sizes > 0])
+    small = np.flatnonzero((of_part < minimum) & parts.any(axis=0))
+    for count in (2, 3, 4):
+        for chosen in combinations(small.tolist(), count):
+            if of_part[list(chosen)].sum() < minimum:
+                assert not _follows(parts, np.isin(np.arange(len(of_part)), chosen))

@@ -7,7 +7,7 @@ import pytest
 
 import servicediag as sd
 from servicediag.diagnosis.model import Diagnosis, PublishedDiagnosis
-from servicediag.diagnosis.privacy import feasible_width
+from servicediag.diagnosis.ranges import feasible_width
 from servicediag.diagnosis.sensitive import sensitive_scales
 from servicediag.report import write_excel, write_html, write_json
 

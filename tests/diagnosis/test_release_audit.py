@@ -66,3 +66,33 @@ def test_few_left_over_who_agree_are_protected_by_the_spread():
     whole = Fact(people, answers.sum(), float((answers**2).sum()))
     part = Fact(among(*range(6, 18)), 600.0, float((answers[6:] ** 2).sum()), group="part")
     assert exposing_groups([whole, part], 5) == {"part"}
+
+
+def test_part_of_two_groupings_that_nearly_agrees_is_not_left_over():
+    """The whole less a unit and a region is eight people, all within a few points of one another."""
+    near = 8 * 50.0**2 + 60.0
+    facts = [
+        Fact(among(*range(30)), 1500.0, squares=near + 100_000.0, group="whole"),
+        Fact(among(*range(12)), 600.0, squares=60_000.0, group="unit"),
+        Fact(among(*range(12, 22)), 500.0, squares=40_000.0, group="region"),
+    ]
+    assert exposing_groups(facts, 5) == {"region"}
+    apart = [Fact(f.people, f.total, (f.squares or 0) + 9_000 * (f.group == "whole"), group=f.group) for f in facts]
+    assert exposing_groups(apart, 5) == set()
+
+
+def test_part_near_the_end_of_the_scale_is_not_left_over_even_without_spread():
+    facts = [Fact(among(*range(30)), 1995.0, group="whole"), Fact(among(*range(24)), 1400.0, group="unit")]
+    assert exposing_groups(facts, 5) == {"unit"}
+
+
+def test_atoms_count_as_many_people_as_they_hold():
+    atoms = np.array([True, False])
+    facts = [Fact(np.array([True, True]), 600.0, group="whole"), Fact(atoms, 400.0, group="unit")]
+    assert exposing_groups(facts, 5, np.array([8, 12])) == set()
+    assert exposing_groups(facts, 5, np.array([8, 4])) == {"unit"}
+
+
+def test_group_of_ten_or_more_that_tells_of_itself_is_left_alone():
+    everybody = Fact(among(*range(12)), 1190.0, group="unit")
+    assert exposing_groups([everybody], 5) == set()

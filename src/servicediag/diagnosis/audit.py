@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["TOLERANCE", "AuditResult", "audit", "small_sets"]
+from servicediag.diagnosis.ranges import UNANIMITY_BELOW
+
+__all__ = ["TOLERANCE", "AuditResult", "audit", "row_space", "small_sets"]
 
 TOLERANCE = 1e-7
 """A coefficient or a residual below this is zero: the matrices hold zeros and ones only."""
+MOST_UNIONS = 2_000
+"""Unions of small parts looked at in one turn; as long as one of them follows, there is a further turn."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +27,14 @@ class AuditResult:
         Groups that must not be shown: those hidden before, and the further ones.
     finished : bool
         False where the study is too large to be audited; then nothing but the whole may be shown.
+    small : bool
+        Whether the groups that stay make parts of fewer than ten people, or small sets, at all. No small set follows,
+        but its range may be narrow, and of a part that is larger than the minimum each answer may be known.
     """
 
     hidden: np.ndarray
     finished: bool
+    small: bool = False
 
 
 def audit(
@@ -41,7 +50,7 @@ def audit(
 
     The total of a set of people follows from the published totals where the set's indicator lies in the row space of
     the published groups. Looked for are all smallest parts that the groups make (people who are in exactly the same
-    groups), all intersections and all differences of two published groups.
+    groups), all intersections and all differences of two published groups, and up to four smallest parts together.
 
     Parameters
     ----------
@@ -86,9 +95,10 @@ def audit(
         classes, class_sizes = _classes(membership[shown], sizes)
         if max(classes.shape) > largest:
             return AuditResult(hidden | (np.arange(len(hidden)) >= settled), False)
-        target = _exposed(classes, class_sizes, minimum)
+        targets = small_sets(classes, class_sizes, minimum)
+        target = _exposed(classes, class_sizes, targets)
         if target is None:
-            return AuditResult(hidden, True)
+            return AuditResult(hidden, True, bool(len(targets) or (class_sizes < UNANIMITY_BELOW).any()))
         weights = np.linalg.lstsq(classes.T.astype(float), target, rcond=None)[0]
         parts = shown[np.abs(weights) > TOLERANCE]
         candidates = parts[parts >= settled]
@@ -105,14 +115,11 @@ def _classes(shown: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return patterns, np.bincount(place.ravel(), sizes[inside], minlength=patterns.shape[1])
 
 
-def _exposed(groups: np.ndarray, sizes: np.ndarray, minimum: int) -> np.ndarray | None:
-    """A set of fewer people than the minimum that follows from the groups, or None."""
-    targets = small_sets(groups, sizes, minimum)
+def _exposed(groups: np.ndarray, sizes: np.ndarray, targets: np.ndarray) -> np.ndarray | None:
+    """The smallest of the targets that follow from the groups, or None."""
     if not len(targets):
         return None
-    matrix = groups.astype(float)
-    _, values, basis = np.linalg.svd(matrix, full_matrices=False)
-    basis = basis[values > TOLERANCE * max(values[0], 1.0)]
+    basis = row_space(groups)
     residual = targets - (targets @ basis.T) @ basis
     follows = np.flatnonzero(np.abs(residual).max(axis=1) < TOLERANCE)
     if not len(follows):
@@ -121,8 +128,17 @@ def _exposed(groups: np.ndarray, sizes: np.ndarray, minimum: int) -> np.ndarray 
     return np.asarray(targets[chosen])
 
 
+def row_space(groups: np.ndarray) -> np.ndarray:
+    """Orthonormal rows that span what follows from the groups."""
+    _, values, basis = np.linalg.svd(groups.astype(float), full_matrices=False)
+    return np.asarray(basis[values > TOLERANCE * max(values[0], 1.0)])
+
+
 def small_sets(groups: np.ndarray, sizes: np.ndarray, minimum: int) -> np.ndarray:
-    """Indicators of the small classes, and of the small intersections and differences of two groups."""
+    """Indicators of the small classes, of the small intersections and differences of two groups, and of small unions.
+
+    Unions are of up to four classes, and only those that follow from the groups.
+    """
     small = np.flatnonzero(sizes < minimum)
     found = [np.eye(len(sizes))[small]]
     both = (groups * sizes) @ groups.T
@@ -132,4 +148,48 @@ def small_sets(groups: np.ndarray, sizes: np.ndarray, minimum: int) -> np.ndarra
     difference = total[:, None] - both
     for first, second in np.argwhere((difference > 0) & (difference < minimum)):
         found.append((groups[first] & ~groups[second])[None].astype(float))
+    found += [one[None] for one in _unions(groups, sizes, minimum)]
     return np.unique(np.vstack(found), axis=0)
+
+
+def _unions(groups: np.ndarray, sizes: np.ndarray, minimum: int) -> Iterator[np.ndarray]:
+    """Indicators of two to four small classes, with fewer people than the minimum, that only together follow.
+
+    What is outside the row space has to cancel out: sought are numbers, one for each class, that add up to zero.
+    """
+    small = np.flatnonzero(sizes < minimum)
+    if len(small) < 2:
+        return
+    basis = row_space(groups)
+    outside = np.eye(len(sizes))[small] - basis[:, small].T @ basis
+    numbers = outside @ np.random.default_rng(0).normal(size=len(sizes))
+    alone = np.flatnonzero(np.abs(numbers) > TOLERANCE)
+    first, second = (alone[one] for one in np.triu_indices(len(alone), 1))
+    few = sizes[small[first]] + sizes[small[second]] < minimum
+    pairs = np.stack([first[few], second[few]], axis=1)
+    sums = numbers[pairs].sum(axis=1)
+    cancel = np.abs(sums) < TOLERANCE
+    parts = [tuple(pair) for pair in pairs[cancel].tolist()]
+    parts += _cancelling(pairs[~cancel], sums[~cancel], alone[:, None], numbers[alone])
+    parts += _cancelling(pairs[~cancel], sums[~cancel], pairs[~cancel], sums[~cancel])
+    for part in dict.fromkeys(parts):
+        union = np.zeros(len(sizes))
+        union[small[list(part)]] = 1.0
+        if union @ sizes < minimum and np.abs(union - (union @ basis.T) @ basis).max() < TOLERANCE:
+            yield union
+
+
+def _cancelling(one: np.ndarray, of_one: np.ndarray, other: np.ndarray, of_other: np.ndarray) -> list[tuple[int, ...]]:
+    """Different classes, some of a row of ``one`` and some of a row of ``other``, whose numbers add up to zero."""
+    order = np.argsort(of_other)
+    low = np.searchsorted(of_other[order], -of_one - TOLERANCE)
+    high = np.searchsorted(of_other[order], -of_one + TOLERANCE)
+    found: dict[tuple[int, ...], None] = {}
+    for row in np.flatnonzero(high > low):
+        for match in order[low[row] : high[row]]:
+            classes = sorted({*one[row].tolist(), *other[match].tolist()})
+            if len(classes) == one.shape[1] + other.shape[1]:
+                found[tuple(classes)] = None
+        if len(found) > MOST_UNIONS:
+            break
+    return list(found)

@@ -148,12 +148,14 @@ def diagnose(
     operations = read_indicators(indicators, evidence, rule_set.indicators, settings.minimum_group)
     reliability = reliability_table(evidence)
     cells = judge_cells(evidence, settings, reliability, aims)
-    readiness = readiness_profile(evidence, cells, settings, aims)
+    # no finding is about a single item, and most cells are items
+    scales = cells[(cells["kind"] != "item").to_numpy()]
+    readiness = readiness_profile(evidence, scales, settings, aims)
     study = GapStudy(evidence, cells, settings, aims, reliability_of(reliability), load_gaps(), operations)
     gaps = all_gaps(study)
-    drafts = [*_drafts(cells, readiness, reliability, settings, aims), *gaps.drafts]
-    segments, clusters = shown_groups(evidence, cells, study.hidden_segments)
-    tables = {**gaps.tables, "operations": operations.shown(cells)}
+    drafts = [*_drafts(scales, readiness, reliability, settings, aims), *gaps.drafts]
+    segments, clusters = shown_groups(evidence, scales, study.hidden_segments)
+    tables = {**gaps.tables, "operations": operations.shown(scales)}
     none_found = judged_and_none(tables.get("indexes"))
     read_in = Study(evidence, cells, settings, aims, operations, segments, clusters, drafts, none_found)
     reader = ConditionReader(read_in, rule_set.references)

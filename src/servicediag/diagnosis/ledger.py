@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,7 +10,8 @@ import pandas as pd
 
 from servicediag.diagnosis.breakdowns import wave_order
 from servicediag.diagnosis.evidence import COUNTS, WHOLE, Evidence, Place
-from servicediag.diagnosis.privacy import FEASIBLE_SHARE, UNANIMITY_BELOW, PrivacyRules
+from servicediag.diagnosis.privacy import PrivacyRules
+from servicediag.diagnosis.ranges import FEASIBLE_SHARE, UNANIMITY_BELOW
 from servicediag.diagnosis.release_gate import REST, ReleaseGate
 from servicediag.diagnosis.releases import PLACE, VARIABLE, Group, Ledger, Members, Release, Variable
 from servicediag.wording.telling import sentence
@@ -72,9 +73,10 @@ def guard_against(
         waves = [one for one in sources if one[:2] == source[:2] and wave_order(one[2]) < wave_order(source[2])]
         before = Release({p: group for p, group in done.items() if p[2:5] in waves}, members.unanswered)
         releases = [_of_form(one, source) for one in (*ledger.releases, before)]
-        earlier = [group for one in releases for group in (*one.groups.values(), *_rests(one, evidence.groupings))]
+        earlier = [[*one.groups.values(), *_rests(one, evidence.groupings)] for one in releases]
+        earlier = [[group for group in one if group.members] for one in earlier]
         now = {place: people for place, people in members.groups.items() if place[2:5] == source}
-        coarse = _guarded(evidence, now, [group for group in earlier if group.members], minimum)
+        coarse = _guarded(evidence, now, earlier, minimum)
         gate = ReleaseGate(coarse.evidence, members, source, coarse.errors, minimum, rules or PrivacyRules())
         evidence, groups = gate.against([one for one in releases if one.groups])
         done.update(groups)
@@ -105,8 +107,9 @@ class _Rounded:
     errors: Mapping[tuple[Place, Variable], Errors] = field(default_factory=dict)
 
 
-def _guarded(evidence: Evidence, members: Groups, earlier: Sequence[Group], minimum: int) -> _Rounded:
-    """The evidence of one form and wave with what changed by few people since ``earlier`` made coarse."""
+def _guarded(evidence: Evidence, members: Groups, earlier: Sequence[Sequence[Group]], minimum: int) -> _Rounded:
+    """The evidence of one form and wave with what changed by few people since ``earlier`` releases made coarse."""
+    known = [group for release in earlier for group in release]
     changes = {place: change for place, people in members.items() if (change := _change(people, earlier, minimum))}
     whole = next(place for place in members if place[0] == WHOLE)
     first = evidence.groupings[0] if evidence.groupings else WHOLE
@@ -124,7 +127,7 @@ def _guarded(evidence: Evidence, members: Groups, earlier: Sequence[Group], mini
         gone = (members[whole] ^ changes[whole].earlier.members).difference(*moved.values())
         joined = len(gone & members[whole])
         lost = _Change(joined, len(gone) - joined, Group(frozenset())) if gone else None
-    evidence = _without_counts(_as_before(evidence, members, changes, earlier), members, earlier)
+    evidence = _without_counts(_as_before(evidence, members, changes, known), members, known)
     inside, closed = _wider_groups(members, changes, moved, (WHOLE, first))
     if not parts and not closed and lost is None:
         return _Rounded(evidence)
@@ -173,12 +176,20 @@ def _as_before(
     return replace(evidence, closed_cells=evidence.closed_cells | again) if again else evidence
 
 
-def _change(people: frozenset[str], earlier: Iterable[Group], minimum: int) -> _Change | None:
-    """The earlier group from which most people differ, but fewer than the minimum; None where there is none."""
+def _change(people: frozenset[str], earlier: Sequence[Sequence[Group]], minimum: int) -> _Change | None:
+    """The earlier group from which most people differ, but fewer than the minimum; None where there is none.
+
+    From a release that had a group of exactly these people nothing has changed.
+    """
     found = [
         _Change(len(people - group.members), len(group.members - people), group)
-        for group in earlier
-        if abs(len(people) - len(group.members)) < minimum and 0 < len(people ^ group.members) < minimum
+        for release in earlier
+        if not any(group.members == people for group in release)
+        for group in release
+        if abs(len(people) - len(group.members)) < minimum
+        and 0 < len(people ^ group.members) < minimum
+        # two small groups of other people differ by few, but have nothing to be subtracted
+        and not people.isdisjoint(group.members)
     ]
     return max(found, key=lambda change: (change.few, len(change.earlier.means)), default=None)
 

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from servicediag.diagnosis.audit import audit
+from servicediag.diagnosis.audit import AuditResult, audit
+from servicediag.diagnosis.ranges import FEASIBLE_SHARE, UNANIMITY_BELOW, feasible_width, near_an_end
+from servicediag.diagnosis.release_audit import Fact, exposing_groups, too_large
 
-__all__ = ["PrivacyRules", "hidden_cells", "near_an_end"]
+__all__ = ["PrivacyRules", "hidden_cells"]
 
-UNANIMITY_BELOW = 10
-"""Groups smaller than this do not show a number that tells what (nearly) everybody answered."""
-FEASIBLE_SHARE = 0.20
-"""What is withheld is protected where its sum could lie anywhere in at least this share of its range."""
 SENSITIVE_MINIMUM = 10
 """Fewest answers to a sensitive scale that may be shown; ``instruments/_rules/privacy.yaml`` names these scales."""
 SOURCE = ["instrument", "form", "wave"]
@@ -184,18 +182,6 @@ class _Pool:
         return bool(feasible_width(1.0, *sums) < FEASIBLE_SHARE)
 
 
-def feasible_width(m: np.ndarray | float, n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    """Width of what the sum of m of n answers from 0 to 1 may be, when total and sum of squares of all n are known.
-
-    A sum of m answers lies within a multiple of the spread of m/n of the total (Samuelson, 1968).
-    """
-    share = m * total / n
-    reach = np.sqrt(np.maximum(m * (n - m) / n * np.maximum(squares - total**2 / n, 0.0), 0.0))
-    high = np.minimum(np.minimum(total, m), share + reach)
-    low = np.maximum(np.maximum(0.0, total - (n - m)), share - reach)
-    return np.asarray(high - low)
-
-
 def _hide_units(hidden: np.ndarray, rows: np.ndarray, pool: _Pool) -> bool:
     """Hide the first of ``rows`` until the pool is safe; False where it is not even with all of them hidden.
 
@@ -208,15 +194,6 @@ def _hide_units(hidden: np.ndarray, rows: np.ndarray, pool: _Pool) -> bool:
         concealed[position] = True
         hidden[rows[position]] = "complementary"
     return pool.is_safe(concealed)
-
-
-def near_an_end(n: np.ndarray, total: np.ndarray, minimum: int) -> np.ndarray:
-    """Groups whose total of answers from 0 to 1 leaves some set of fewer people than the minimum less than a fifth."""
-    found = np.zeros(len(n), dtype=bool)
-    for m in range(1, minimum):
-        width = np.minimum(total, m) - np.maximum(0.0, total - (n - m))
-        found |= (n > m) & (width < FEASIBLE_SHARE * m)
-    return found
 
 
 def _unanimous(table: pd.DataFrame, minimum: int) -> np.ndarray:
@@ -242,8 +219,8 @@ def _unanimous(table: pd.DataFrame, minimum: int) -> np.ndarray:
 def _audit(
     hidden: np.ndarray, table: pd.DataFrame, atoms: Mapping[tuple[str, str, str], pd.DataFrame], minimum: int
 ) -> None:
-    """Hide what would single people out only together with what other groupings show."""
-    seen: dict[tuple[bytes, ...], np.ndarray] = {}
+    """Hide what would single people out, or narrow them down, only together with what other groupings show."""
+    seen: dict[tuple[bytes, ...], AuditResult] = {}
     for source, members in atoms.items():
         mine = np.logical_and.reduce([(table[c] == value).to_numpy() for c, value in zip(SOURCE, source, strict=True)])
         answered = dict(iter(members.groupby(SCORE, sort=False)))
@@ -261,5 +238,34 @@ def _audit(
             sizes, shut = people["n"].to_numpy(), hidden[rows] != ""
             key = (membership.tobytes(), sizes.tobytes(), shut.tobytes())
             if key not in seen:
-                seen[key] = audit(membership, sizes, shut, minimum).hidden
-            hidden[rows[seen[key] & ~shut]] = "audit"
+                seen[key] = audit(membership, sizes, shut, minimum)
+            closed = seen[key].hidden
+            if seen[key].small:
+                further = np.array([by not in ("", places[-1][0]) for by, _ in places])
+                closed = _narrowed(table.loc[rows], membership, sizes, closed, further, minimum)
+            hidden[rows[closed & ~shut]] = "audit"
+
+
+def _narrowed(
+    group: pd.DataFrame, membership: np.ndarray, sizes: np.ndarray, closed: np.ndarray, further: np.ndarray,
+    minimum: int,
+) -> np.ndarray:  # fmt: skip
+    """Groups closed besides, since the totals of all leave some few people less than a fifth of their range.
+
+    What is too large to be looked at is shown of one grouping only, not of the ``further`` ones.
+    """
+    facts = facts_of(group, membership, ~closed)
+    if too_large(facts):
+        return np.asarray(closed | further)
+    gone = exposing_groups(facts, minimum, sizes)
+    return np.asarray(closed | np.isin(np.arange(len(closed)).astype(str), sorted(gone)))
+
+
+def facts_of(group: pd.DataFrame, membership: np.ndarray, shown: np.ndarray, settled: int = 0) -> list[Fact]:
+    """What the rows that are shown tell of the atoms, named by their positions; the first few are settled."""
+    points = np.where((group["kind"] == "indicator").to_numpy(), 100.0, 1.0)
+    totals, squares = group["total"].to_numpy(float) * points, group["total_squares"].to_numpy(float) * points**2
+    return [
+        Fact(membership[k], float(totals[k]), float(squares[k]), group=None if k < settled else str(k))
+        for k in np.flatnonzero(shown)
+    ]

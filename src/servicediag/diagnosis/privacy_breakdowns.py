@@ -7,16 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from servicediag.diagnosis.audit import audit
-from servicediag.diagnosis.privacy import (
-    FEASIBLE_SHARE,
-    SCORE,
-    SENSITIVE_MINIMUM,
-    SOURCE,
-    UNANIMITY_BELOW,
-    feasible_width,
-    near_an_end,
-)
+from servicediag.diagnosis.audit import AuditResult, audit
+from servicediag.diagnosis.privacy import SCORE, SENSITIVE_MINIMUM, SOURCE, facts_of
+from servicediag.diagnosis.ranges import FEASIBLE_SHARE, UNANIMITY_BELOW, feasible_width, near_an_end
+from servicediag.diagnosis.release_audit import exposing_groups, too_large
 from servicediag.diagnosis.sensitive import sensitive_cells
 from servicediag.diagnosis.sums import BACKGROUND, WHOLE
 from servicediag.results import table_rows
@@ -83,7 +77,7 @@ def hidden_segments(
 def _audit_segments(hidden: np.ndarray, table: pd.DataFrame, cells: pd.DataFrame, atoms: Atoms, minimum: int) -> None:
     """Withhold what would single people out together with other fields, other groupings and the cells."""
     shown_cells = cells[(cells["hidden"] == "").to_numpy()]
-    seen: dict[tuple[bytes, ...], np.ndarray] = {}
+    seen: dict[tuple[bytes, ...], AuditResult] = {}
     for source, mine in table.groupby(SOURCE, sort=False):
         n_groupings = shown_cells.loc[shown_cells["by"] != WHOLE, "by"].nunique()
         if mine["background"].nunique() + n_groupings < 2:
@@ -108,22 +102,29 @@ def _audit_segments(hidden: np.ndarray, table: pd.DataFrame, cells: pd.DataFrame
             key = (np.array(settled).tobytes(), np.array(broken).tobytes(), sizes.tobytes())
             if key not in seen:
                 seen[key] = _audited(settled, broken, sizes, of_units, minimum)
-            hidden[rows[seen[key]]] = "audit"
+            closed = seen[key].hidden[len(settled) :]
+            if seen[key].small:
+                both = pd.concat([beside[score], table.loc[rows]], ignore_index=True)
+                facts = facts_of(both, np.array([*settled, *broken]), ~seen[key].hidden, len(settled))
+                gone = () if too_large(facts) else exposing_groups(facts, minimum, sizes)
+                positions = np.arange(len(settled), len(both)).astype(str)
+                closed = closed | too_large(facts) | np.isin(positions, sorted(gone))
+            hidden[rows[closed]] = "audit"
 
 
 def _audited(
     settled: list[np.ndarray], broken: list[np.ndarray], sizes: np.ndarray, of_units: np.ndarray, minimum: int
-) -> np.ndarray:
+) -> AuditResult:
     """Which of the breakdowns have to be withheld beside the settled cells."""
     if not broken:
-        return np.zeros(0, dtype=bool)
+        return AuditResult(np.zeros(len(settled), dtype=bool), True)
     first = len(settled)
     membership, hidden = np.array([*settled, *broken]), np.zeros(first + len(broken), dtype=bool)
     result = audit(membership, sizes, hidden, minimum, largest=MOST_AUDITED, settled=first)
     if not result.finished:
         hidden[first:] = of_units
         result = audit(membership, sizes, hidden, minimum, largest=MOST_AUDITED, settled=first)
-    return np.asarray(result.hidden[first:])
+    return result
 
 
 def _inside(part: pd.DataFrame, by: str, unit: str, background: str = "", category: str = "") -> np.ndarray:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from servicediag.diagnosis.audit import TOLERANCE, small_sets
-from servicediag.diagnosis.privacy import FEASIBLE_SHARE, UNANIMITY_BELOW, feasible_width
+from servicediag.diagnosis.audit import TOLERANCE, row_space, small_sets
+from servicediag.diagnosis.ranges import FEASIBLE_SHARE, UNANIMITY_BELOW, feasible_width, near_an_end
 
-__all__ = ["Fact", "exposing_groups"]
+__all__ = ["Fact", "exposing_groups", "too_large"]
 
 MOST_FACTS = 600
 """More facts about one variable, or parts that they make, are not audited: then nothing new is shown of it."""
@@ -27,7 +27,7 @@ class Fact:
     Attributes
     ----------
     people : ndarray of bool
-        Which of all respondents of all releases.
+        Which of all respondents of all releases, or which atoms of people who are alike in every grouping.
     errors : mapping of name -> float
         Roundings that were added, each with the most that it may be either way, in points.
     group : str or None
@@ -41,7 +41,7 @@ class Fact:
     group: str | None = None
 
 
-def exposing_groups(facts: Sequence[Fact], minimum: int) -> set[str]:
+def exposing_groups(facts: Sequence[Fact], minimum: int, sizes: np.ndarray | None = None) -> set[str]:
     """Groups of the new release that must not be shown beside the others and what was shown earlier.
 
     Of every set of fewer people than the minimum that the groups make, the sum must not follow, and must be able to
@@ -52,6 +52,8 @@ def exposing_groups(facts: Sequence[Fact], minimum: int) -> set[str]:
     facts : sequence of Fact
         Of one variable: those of earlier releases, and those of the new one.
     minimum : int
+    sizes : ndarray, optional
+        People of each atom, where facts are about atoms; one each where they are about people.
 
     Examples
     --------
@@ -66,10 +68,18 @@ def exposing_groups(facts: Sequence[Fact], minimum: int) -> set[str]:
         left = _distinct([fact for fact in facts if fact.group not in gone or fact.group is None])
         if all(fact.group is None for fact in left):
             return gone
-        found = _System(left, minimum).exposing()
+        found = _System(left, minimum, sizes).exposing()
         if not found:
             return gone
         gone |= found
+
+
+def too_large(facts: Sequence[Fact]) -> bool:
+    """Whether there is more than can be audited; then all new groups would be among the exposing ones."""
+    if len(facts) > MOST_FACTS or not facts:
+        return bool(facts)
+    parts = np.unique(np.packbits(np.array([fact.people for fact in facts]), axis=0), axis=1)
+    return int(parts.shape[1]) > MOST_FACTS
 
 
 def _distinct(facts: Iterable[Fact]) -> list[Fact]:
@@ -91,13 +101,14 @@ def _distinct(facts: Iterable[Fact]) -> list[Fact]:
 class _System:
     """The facts as linear equations in the sums of people who are in exactly the same groups, and in the errors."""
 
-    def __init__(self, facts: Sequence[Fact], minimum: int) -> None:
+    def __init__(self, facts: Sequence[Fact], minimum: int, sizes: np.ndarray | None) -> None:
         self._facts, self._minimum = facts, minimum
         inside = np.array([fact.people for fact in facts])
-        patterns, sizes = np.unique(np.packbits(inside, axis=0).T, axis=0, return_counts=True)
+        patterns, place = np.unique(np.packbits(inside, axis=0).T, axis=0, return_inverse=True)
+        of_class = np.bincount(place.ravel(), sizes)
         bits = np.unpackbits(patterns.T, axis=0, count=len(facts)).astype(bool)
-        filled = bits.any(axis=0)
-        self._groups, self._sizes = bits[:, filled], sizes[filled]
+        filled = bits.any(axis=0) & (of_class > 0)
+        self._groups, self._sizes = bits[:, filled], of_class[filled]
         names = list(dict.fromkeys(name for fact in facts for name in fact.errors))
         self._half = np.array([max(fact.errors.get(name, 0.0) for fact in facts) for name in names])
         errors = np.array([[float(name in fact.errors) for name in names] for fact in facts]).reshape(len(facts), -1)
@@ -105,6 +116,7 @@ class _System:
         self._totals = np.array([fact.total for fact in facts])
         self._new = np.array([fact.group is not None for fact in facts])
         self._points: list[np.ndarray] = []
+        self._centre: np.ndarray | None = None
         self._programs = 0
         self._slack = np.full(len(facts), SLACK)
 
@@ -121,7 +133,7 @@ class _System:
             known = self._narrow(targets)
             if known is not None:
                 return self._chosen(known) or everything
-        return self._told_by_spread()
+        return self._told_of_each() or self._told_by_spread()
 
     def _chosen(self, weights: np.ndarray) -> set[str]:
         """The smallest new group that takes part."""
@@ -147,9 +159,13 @@ class _System:
         """What the facts weigh in for a small set whose sum is known too well; None where there is none."""
         if not self._make_feasible():
             return np.ones(len(self._facts))
+        self._find_centre()
         for target in targets:
             needed = FEASIBLE_SHARE * 100.0 * float(target @ self._sizes)
             if self._width_so_far(target) >= needed or self._told_by_large_groups(target):
+                continue
+            self._walk(target)
+            if self._width_so_far(target) >= needed:
                 continue
             ends = [self._end(sign * target) for sign in (1.0, -1.0)]
             if ends[0][0] is None or ends[1][0] is None or self._programs > MOST_PROGRAMS:
@@ -166,6 +182,41 @@ class _System:
         sums = np.array(self._points) @ target
         return float(sums.max() - sums.min())
 
+    def _find_centre(self) -> None:
+        """A solution as far from every end as can be, from which others are found without a linear program."""
+        from scipy.optimize import linprog
+
+        ends = np.array([*((0.0, 100.0 * n) for n in self._sizes.tolist()), *((-h, h) for h in self._half.tolist())])
+        low, width = ends[:, 0], ends[:, 1] - ends[:, 0]
+        eye, one = np.eye(len(low)), width[:, None]
+        # every unknown stays a share of its width, the last unknown, away from both ends
+        found = linprog(
+            np.append(np.zeros(len(low)), -1.0),
+            A_ub=np.vstack([np.hstack([-eye, one]), np.hstack([eye, one])]),
+            b_ub=np.append(-low, ends[:, 1]),
+            A_eq=np.hstack([self._matrix, np.zeros((len(self._matrix), 1))]),
+            b_eq=self._totals,
+            bounds=[(None, None)] * len(low) + [(0.0, 0.5)],
+            method="highs",
+        )
+        if found.success:
+            self._centre, self._ends = found.x[:-1], ends
+            self._basis = row_space(self._matrix)
+
+    def _walk(self, target: np.ndarray) -> None:
+        """Two more solutions, found from the centre in the direction that changes the target most."""
+        if self._centre is None:
+            return
+        wide = np.append(target, np.zeros(len(self._half)))
+        step = wide - (wide @ self._basis.T) @ self._basis
+        step[np.abs(step) < TOLERANCE] = 0.0
+        moving = step != 0
+        if not moving.any():
+            return
+        room = (self._ends[moving] - self._centre[moving, None]) / step[moving, None]
+        for far in (room.max(axis=1).min(), room.min(axis=1).max()):
+            self._points.append((self._centre + far * step)[: len(target)])
+
     def _told_by_large_groups(self, target: np.ndarray) -> bool:
         """Whether groups of ten or more are so near an end of the scale that they tell of each of these people."""
         told = np.zeros(len(target), dtype=bool)
@@ -176,7 +227,7 @@ class _System:
             if fact.errors or n < UNANIMITY_BELOW or not people:
                 continue
             low, high = max(0.0, fact.total - 100.0 * (n - people)), min(100.0 * people, fact.total)
-            if high - low < 2 * FEASIBLE_SHARE * 100.0 * people:
+            if high - low < FEASIBLE_SHARE * 100.0 * people:
                 told |= part
         return bool((told == (target > 0)).all())
 
@@ -228,6 +279,32 @@ class _System:
         self._slack = np.full(n, 10 * SLACK)
         return self._end(np.zeros(len(self._sizes)))[0] is not None
 
+    def _told_of_each(self) -> set[str]:
+        """New groups from which sets of fewer than ten people follow of which each answer is known to a fifth."""
+        exact = [row for row, fact in enumerate(self._facts) if not fact.errors]
+        with_spread = [row for row in exact if self._facts[row].squares is not None]
+        known = np.array([fact.squares or 0.0 for fact in self._facts])
+        for rows, spread in ((exact, False), (with_spread, True)):
+            if not rows or not self._new[rows].any():
+                continue
+            sets = small_sets(self._groups[rows], self._sizes, UNANIMITY_BELOW)
+            if not len(sets):
+                continue
+            matrix = self._groups[rows].astype(float)
+            sets = sets[_in_row_space(matrix, sets)]
+            weights = np.linalg.lstsq(matrix.T, sets.T, rcond=None)[0]
+            weights[np.abs(weights) < TOLERANCE] = 0.0
+            n, total = sets @ self._sizes, weights.T @ self._totals[rows] / 100.0
+            told = near_an_end(n, total, self._minimum)
+            if spread:
+                told |= feasible_width(1.0, n, total, weights.T @ known[rows] / 1e4) < FEASIBLE_SHARE
+            for column in np.flatnonzero(told):
+                wide = np.zeros(len(self._facts))
+                wide[rows] = weights[:, column]
+                if chosen := self._chosen(wide):
+                    return chosen
+        return set()
+
     def _told_by_spread(self) -> set[str]:
         """New groups that, taken from a larger one, leave few people who agree so nearly that each is known."""
         exact = [row for row, fact in enumerate(self._facts) if not fact.errors and fact.squares is not None]
@@ -262,11 +339,10 @@ class _System:
                 used |= self._groups[row]
                 taken.append(row)
         yield taken
-        yield from ([row] for row in inside)
+        yield from ([row] for row in inside if size[whole] - size[row] < UNANIMITY_BELOW)
 
 
 def _in_row_space(matrix: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    _, values, basis = np.linalg.svd(matrix, full_matrices=False)
-    basis = basis[values > TOLERANCE * max(values[0], 1.0)]
+    basis = row_space(matrix)
     residual = targets - (targets @ basis.T) @ basis
     return np.asarray(np.abs(residual).max(axis=1) < TOLERANCE)

@@ -55,15 +55,7 @@ class ReleaseGate:
 
     def against(self, releases: Sequence[Release]) -> tuple[Evidence, dict[Place, Group]]:
         """The evidence with what must not be shown beside the releases closed, and the groups to be kept."""
-        groups = {place: people for place, people in self.members.groups.items() if place[2:5] == self.source}
-        groups |= {p: people for p, people in self.members.segments.items() if p[2:5] == self.source}
-        everybody = groups[WHOLE, WHOLE, *self.source]
-        for by in self.evidence.groupings:
-            units = [
-                people for place, people in self.members.groups.items() if (place[0], place[2:5]) == (by, self.source)
-            ]
-            groups[UNITS + by, "", *self.source] = frozenset().union(*units)
-            groups[UNITS + by, REST, *self.source] = everybody
+        groups = self._groups()
         before = _Earlier(releases, groups, self.source, self.members)
         evidence = self.evidence
         while True:
@@ -75,11 +67,8 @@ class ReleaseGate:
             evidence = replace(evidence, closed_cells=evidence.closed_cells | closed)
         of_segments = self._shown_segments(evidence, cells)
         if before.any and of_segments and any(before.exposing(_joined(shown, of_segments), self.minimum)):
-            mine = np.logical_and.reduce(
-                [(evidence.segments[c] == v).to_numpy() for c, v in zip(PLACE[2:], self.source, strict=True)]
-            )
-            evidence = replace(evidence, segments=evidence.segments[~mine].reset_index(drop=True))
-            of_segments = {}
+            segments = evidence.segments[~self._mine(evidence.segments)].reset_index(drop=True)
+            evidence, of_segments = replace(evidence, segments=segments), {}
         means: dict[Place, dict[Variable, Shown]] = {}
         for variable, places in _joined(shown, of_segments).items():
             for place, one in places.items():
@@ -89,11 +78,26 @@ class ReleaseGate:
         }
         return evidence, kept
 
+    def _groups(self) -> dict[Place, frozenset[str]]:
+        """The people of every group of this form and wave, of breakdowns, and of all units of a grouping together."""
+        groups = {place: people for place, people in self.members.groups.items() if place[2:5] == self.source}
+        everybody = groups[WHOLE, WHOLE, *self.source]
+        of_groupings = {by: [p for place, p in groups.items() if place[0] == by] for by in self.evidence.groupings}
+        groups |= {p: people for p, people in self.members.segments.items() if p[2:5] == self.source}
+        for by, units in of_groupings.items():
+            groups[UNITS + by, "", *self.source] = frozenset().union(*units)
+            groups[UNITS + by, REST, *self.source] = everybody
+        return groups
+
+    def _mine(self, table: pd.DataFrame) -> np.ndarray:
+        """Rows of this form and wave."""
+        same = [(table[c] == v).to_numpy() for c, v in zip(PLACE[2:], self.source, strict=True)]
+        return np.asarray(np.logical_and.reduce(same))
+
     def _cells(self, evidence: Evidence) -> pd.DataFrame:
         """Cells of this form and wave with the rule that hides each."""
         cells = evidence.cells
-        mine = np.logical_and.reduce([(cells[c] == v).to_numpy() for c, v in zip(PLACE[2:], self.source, strict=True)])
-        cells = cells[mine].reset_index(drop=True)
+        cells = cells[self._mine(cells)].reset_index(drop=True)
         keys = cells[[*PLACE, *VARIABLE]].itertuples(index=False, name=None)
         closed = np.array([k[:5] in evidence.closed or k in evidence.closed_cells for k in keys], dtype=bool)
         atoms = {source: people for source, people in evidence.atoms.items() if source == self.source}
@@ -150,9 +154,7 @@ class ReleaseGate:
 
     def _shown_segments(self, evidence: Evidence, cells: pd.DataFrame) -> dict[Variable, dict[Place, Shown]]:
         """What breakdowns by background show."""
-        table = evidence.segments
-        mine = np.logical_and.reduce([(table[c] == v).to_numpy() for c, v in zip(PLACE[2:], self.source, strict=True)])
-        table = table[mine].reset_index(drop=True)
+        table = evidence.segments[self._mine(evidence.segments)].reset_index(drop=True)
         if table.empty:
             return {}
         table = table[hidden_segments(table, cells, self.minimum, evidence.segment_atoms) == ""]
