@@ -16,8 +16,7 @@ from servicediag.wording.telling import joined, retold
 
 __all__ = ["spelled"]
 
-_ID = r"(?<![A-Za-z0-9_/-])[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*(?:/[a-z][a-z0-9_]*)?(?![A-Za-z0-9_/-])"
-_LISTED = re.compile(rf"{_ID}(?:, {_ID})*")
+_WORD = re.compile(r"[A-Za-z0-9_/-]+")
 _BRACKETED = re.compile(r"\s*[(（]([a-z-]+)[)）]")
 _MOST_NAMES = 3
 _COMPOSED = re.compile(r"[a-z][/_-][a-z]")
@@ -35,7 +34,22 @@ def spelled(sentence: str, language: str) -> str:
     if language == "en" and not _COMPOSED.search(sentence):
         return sentence
     sentence = _BRACKETED.sub(lambda found: "" if found[1] in _instruments() else found[0], sentence)
-    return _LISTED.sub(lambda found: _told(found[0], language), sentence)
+    told, end = [], 0
+    for first, last in _listed(sentence):
+        told += [sentence[end:first], _told(sentence[first:last], language)]
+        end = last
+    return "".join((*told, sentence[end:]))
+
+
+def _listed(sentence: str) -> list[tuple[int, int]]:
+    """Where words, or several with nothing but a comma and a space between them, begin and end."""
+    places: list[tuple[int, int]] = []
+    for found in _WORD.finditer(sentence):
+        first, last = found.span()
+        if places and sentence[places[-1][1] : first] == ", ":
+            first = places.pop()[0]
+        places.append((first, last))
+    return places
 
 
 def _told(listed: str, language: str) -> str:

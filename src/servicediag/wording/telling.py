@@ -180,7 +180,7 @@ def sentence(key: str, /, **values: Any) -> Sentence:
     Examples
     --------
     >>> sentence("finding.summary.more_answers")
-    'More answers in these units.'
+    'more answers in these units'
     """
     return Sentence(text(key, **values), key, values)
 
