@@ -163,11 +163,11 @@ def _texts(table: Table, column: int, index: pd.Index) -> pd.Series:
 
 
 def _series(texts: Sequence[str | None], indices: np.ndarray, index: pd.Index) -> pd.Series:
-    values: list[str | None] = [*texts, None]
-    for place, text in enumerate(texts):
-        if not (text and text.strip()):
-            values[place] = None
-    return pd.Series(values).take(indices.astype(np.intp) % len(values)).set_axis(index)
+    values = pd.Series([*(text if text and not text.isspace() else None for text in texts), None])
+    places = indices.astype(np.intp) % len(values)
+    # ids mostly stand once each, in order: then nothing has to be moved
+    ordered = len(places) == len(texts) and bool((places == np.arange(len(places))).all())
+    return (values.iloc[:-1] if ordered else values.take(places)).set_axis(index)
 
 
 def _background(table: Table, column: int, index: pd.Index) -> pd.Series:
