@@ -143,22 +143,31 @@ def _readiness(writer: Writer) -> Slide | None:
                  lead=writer.say("readiness.lead") + _cut(writer, len(rows), len(known)))  # fmt: skip
 
 
+def _largest_first(frame: pd.DataFrame, number: str) -> list[dict[str, Any]]:
+    """Rows of the whole organisation, or without any those of its units, by how large a number of theirs is."""
+    whole = frame[frame["unit"].isna()]
+    chosen = (frame if whole.empty else whole).assign(size=lambda f: -f[number].abs())
+    return _records(chosen.sort_values("size", kind="stable"))
+
+
+def _placed_dimension(writer: Writer, row: dict[str, Any]) -> str:
+    """The title of a dimension, behind its unit where it is one."""
+    title = _dimension(writer, row)
+    return title if row["unit"] is None else f"{row['unit']} · {title}"
+
+
 def _changes(writer: Writer) -> Slide | None:
     labels, changes = writer.frame.labels, writer.frame.diagnosis.changes
     known = changes[changes["first_health"].notna() & changes["second_health"].notna()]
     if known.empty:
         return None
-    whole = known[known["unit"].isna()]
-    chosen = (known if whole.empty else whole).assign(size=lambda f: -f["change"].abs())
-    rows = _records(chosen.sort_values("size", kind="stable"))[:_GROUPS]
+    rows = _largest_first(known, "change")[:_GROUPS]
     first, second = str(rows[0]["first_wave"]), str(rows[0]["second_wave"])
     counts = {verdict: int((known["verdict"] == verdict).sum()) for verdict in ("improved", "declined", "stable")}
     title = writer.say("changes.title", first=first, second=second, **counts)
     series = (Series(first, tuple(row["first_health"] for row in rows), "muted"),
               Series(second, tuple(row["second_health"] for row in rows), "primary"))  # fmt: skip
-    categories = _categories(
-        _dimension(writer, row) if row["unit"] is None else f"{row['unit']} · {_dimension(writer, row)}" for row in rows
-    )
+    categories = _categories(_placed_dimension(writer, row) for row in rows)
     chart = Chart("bars", categories, series, labels.say("chart.health_axis"), _alt(writer, title, "changes"))
     return Slide("changes", title, chart, writer.notes("changes"))
 
@@ -168,9 +177,7 @@ def _two_sides(writer: Writer) -> Slide | None:
     known = frame[frame["difference"].notna() & frame["item"].isna()]
     if known.empty:
         return None
-    whole = known[known["unit"].isna()]
-    known = (known if whole.empty else whole).assign(size=lambda f: -f["difference"].abs())
-    rows = _records(known.sort_values("size", kind="stable"))
+    rows = _largest_first(known, "difference")
     sides = (rows[0]["inner_rater"], rows[0]["outer_rater"])
     rows = [row for row in rows if (row["inner_rater"], row["outer_rater"]) == sides][:_GROUPS]
     inner, outer = (labels.value("rater", side) for side in sides)
@@ -180,9 +187,7 @@ def _two_sides(writer: Writer) -> Slide | None:
                        difference=labels.signed(widest["difference"]))  # fmt: skip
     series = (Series(inner, tuple(row["inner_health"] for row in rows), "primary"),
               Series(outer, tuple(row["outer_health"] for row in rows), "accent", hatched=True))  # fmt: skip
-    categories = _categories(
-        _dimension(writer, row) if row["unit"] is None else f"{row['unit']} · {_dimension(writer, row)}" for row in rows
-    )
+    categories = _categories(_placed_dimension(writer, row) for row in rows)
     chart = Chart("bars", categories, series, labels.say("chart.health_axis"), _alt(writer, title, "two_sides"))
     return Slide("two_sides", title, chart, writer.notes("two_sides"), lead=writer.say("two_sides.lead"))
 
