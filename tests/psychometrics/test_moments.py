@@ -50,7 +50,7 @@ def test_the_blocked_route_by_pairs_equals_pandas():
     assert known.n_smallest == (present.T @ present).to_numpy().min()
 
 
-@pytest.mark.parametrize("dtype", ["float64", "Int8"])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "Int8"])
 @pytest.mark.parametrize(
     "leave_out",
     [
@@ -64,6 +64,11 @@ def test_the_blocked_route_by_pairs_equals_pandas():
             id="more and more",
         ),
         pytest.param(lambda generator, holes: (generator.random((len(holes), 1)) < 0.01) | holes, id="whole rows"),
+        pytest.param(lambda generator, holes: generator.random(holes.shape) < 0.001, id="hardly any"),
+        pytest.param(lambda generator, holes: generator.random(holes.shape) < 0.97, id="nearly all"),
+        pytest.param(lambda generator, holes: (np.arange(24) == 7) | holes, id="one item by everybody"),
+        pytest.param(lambda generator, holes: (np.arange(len(holes))[:, None] == len(holes) - 1) | holes, id="last"),
+        pytest.param(lambda generator, holes: (np.arange(len(holes))[:, None] < 9000) | holes, id="the first 9000"),
     ],
 )
 def test_sums_by_pairs_are_exact_whatever_is_missing(leave_out, dtype):
@@ -76,6 +81,37 @@ def test_sums_by_pairs_are_exact_whatever_is_missing(leave_out, dtype):
     assert_array_equal(sums.sums, answers.T @ present)
     assert_array_equal(sums.products, answers.T @ answers)
     assert sums.n_rows == int(items.notna().any(axis=1).sum())
+
+
+@pytest.mark.parametrize("share", [0.02, 0.07, 0.2, 0.6])
+@pytest.mark.parametrize(("low", "high"), [(0, 100), (1, 10), (-120, 120)])
+def test_sums_by_pairs_of_wide_answers_are_exact(low, high, share):
+    """Sums of squares pass what float32 holds in a whole block, and gaps and answers no longer fit into one product."""
+    generator = np.random.default_rng(16)
+    items = pd.DataFrame(generator.integers(low, high + 1, size=(13_001, 9)).astype(float))
+    items = items.mask(generator.random(items.shape) < share)
+    sums = block_sums(items, "pairwise")
+    present = items.notna().to_numpy().astype(float)
+    answers = np.where(present > 0, items.fillna(0).to_numpy() - sums.centre, 0)
+    assert_array_equal(sums.counts, present.T @ present)
+    assert_array_equal(sums.sums, answers.T @ present)
+    assert_array_equal(sums.products, answers.T @ answers)
+
+
+@pytest.mark.parametrize("missing", ["listwise", "pairwise"])
+@pytest.mark.parametrize("dtype", ["int8", "float32", "float64"])
+def test_it_does_not_matter_how_a_table_lies_in_memory(dtype, missing):
+    generator = np.random.default_rng(17)
+    answers = generator.integers(1, 6, size=(13_001, 7)).astype(dtype)
+    if dtype != "int8":
+        answers[generator.random(answers.shape) < 0.03] = np.nan
+    by_rows, by_columns = (pd.DataFrame(np.array(answers, order=order), copy=False) for order in ("C", "F"))
+    assert by_rows.to_numpy().flags.c_contiguous
+    assert by_columns.to_numpy().flags.f_contiguous
+    one, other = block_sums(by_rows, missing), block_sums(by_columns, missing)
+    assert_array_equal(one.counts, other.counts)
+    assert_array_equal(one.sums, other.sums)
+    assert_array_equal(one.products, other.products)
 
 
 @pytest.mark.parametrize("shift", [0.5, 0.0])
@@ -115,6 +151,7 @@ def test_one_odd_number_in_a_late_block_is_not_overlooked(odd):
     items = large(np.random.default_rng(11), 1, 5, dtype="float64")
     items.iloc[25_000, 4] = odd
     assert block_sums(items, "pairwise") is None
+    assert block_sums(items.mask(items == 5), "pairwise") is None
     if odd > 1e100:
         with pytest.raises(ValueError, match="infinite"):
             moments(items, statistic="x")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,19 +11,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from servicediag.psychometrics._frames import FloatArray
+from servicediag.psychometrics._gap_sums import EXACT, FEWEST_ROWS, Block, Flags, GapSums, Places, are_few, places_of
 
 __all__ = ["Sums", "block_sums"]
 
-Block = npt.NDArray[np.float32]
-
-_ROWS = 8000  # of a block, so that it stays in cache; columns a power of two apart would fall on the same places there
-_EXACT = 2**24  # up to here float32 holds every integer, so block sums carry no error
-_FEWEST_ROWS = 1024  # below which a block does not pay
+_ROWS = 6000  # of a block, so that it stays in cache
+_AT_ONCE = 16  # blocks of nullable integers, since asking a column costs a little each time
 _INTEGERS = {np.dtype(name) for name in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")}
 _FLOATS = [{np.dtype("f4")}, {np.dtype("f8")}]
-_WAITING = 2**17  # gaps that are counted by pairs at a time
-_MANY = 0.06  # share of missing answers from which dense products are faster, as measured
-_PAIRS = 0.3  # and squared gaps of a respondent over items: those who left out nearly all have many pairs
 _MARKS = {"Int8": -128, "UInt8": 255}  # for a missing answer among nullable integers
 
 
@@ -64,6 +59,14 @@ class Sums:
         return (matrix + matrix.T) / 2
 
 
+# Answers as rows, flags of what is missing (None: nothing), and where in the flattened rows that is (None: not few).
+_Block = tuple[Block, Flags | None, Places | None]
+
+
+class _NotExact(Exception):
+    """Answers that are not all small whole numbers."""
+
+
 def block_sums(data: pd.DataFrame, missing: Literal["listwise", "pairwise"]) -> Sums | None:
     """Sums that are exact, in the memory of a few blocks; None where the answers are not all small whole numbers.
 
@@ -73,236 +76,218 @@ def block_sums(data: pd.DataFrame, missing: Literal["listwise", "pairwise"]) -> 
         Integers, floats of one kind, or pandas' nullable 8-bit integers; other tables give None.
     missing : {"listwise", "pairwise"}
     """
-    if not data.size or (blocks := _blocks(data)) is None:
+    kinds = set(data.dtypes)
+    if not data.size or not (kinds <= _INTEGERS or kinds in _FLOATS or _is_nullable(data)):
         return None
-    adder = _Adder(data, pairwise=missing == "pairwise")
     with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is found and refused
-        for block in blocks:
-            if not adder.add(block):
-                return None
-    if adder.n_marks:
-        n_missing = sum(np.count_nonzero(column.array.isna()) for _, column in data.items())
-        if adder.n_marks != n_missing:
-            return None  # somebody's answer is the number that marks a missing one
+        adder = _Adder(data, pairwise=missing == "pairwise")
+        try:
+            for block in _blocks(data):
+                adder.add(*block)
+        except _NotExact:
+            return None
     return adder.result()
 
 
-def _blocks(data: pd.DataFrame) -> Iterable[npt.NDArray[Any]] | None:
-    """Rows after rows: of integers, of floats with NaN for a gap, or of 8-bit integers with a mark for it."""
-    kinds = set(data.dtypes)
-    if kinds <= _INTEGERS or kinds in _FLOATS:
-        values = data.to_numpy()
-        return (values[start : start + _ROWS] for start in range(0, len(values), _ROWS))
-    return _blocks_of_nullable(data) if _mark(data) is not None else None
+# --------------------------------------------------------------------------------------------------------- reading
 
 
-def _mark(data: pd.DataFrame) -> int | None:
-    """What stands for a missing answer in the blocks of nullable integers."""
-    names = {str(kind) for kind in data.dtypes}
-    return _MARKS.get(names.pop()) if len(names) == 1 else None
+def _blocks(data: pd.DataFrame) -> Iterator[_Block]:
+    """Block after block, each of which overwrites the one before."""
+    if _is_nullable(data):
+        return _nullable_blocks(data)
+    values = data.to_numpy()
+    return _float_blocks(values) if values.dtype.kind == "f" else _integer_blocks(values)
 
 
-def _blocks_of_nullable(data: pd.DataFrame) -> Iterator[npt.NDArray[Any]]:
-    """Many rows of every column at a time, since each conversion of a nullable column costs a little."""
-    columns = [data.iloc[:, position].array for position in range(data.shape[1])]
-    mark, kind = _mark(data), np.dtype(str(data.dtypes.iloc[0]).lower())
-    at_once = 16 * _ROWS
-    for first in range(0, len(data), at_once):
-        values = np.empty((min(at_once, len(data) - first), len(columns)), dtype=kind, order="F")
-        for position, column in enumerate(columns):
-            values[:, position] = column[first : first + at_once].to_numpy(dtype=kind, na_value=mark)
-        for start in range(0, len(values), _ROWS):
-            yield values[start : start + _ROWS]
-
-
-class _Adder:
-    """Turns block after block into float32 in one buffer and adds up the products of its columns."""
-
-    def __init__(self, data: pd.DataFrame, *, pairwise: bool) -> None:
-        rows, k = min(_ROWS, len(data)), data.shape[1]
-        self._k, self._pairwise = k, pairwise
-        self._mark = _mark(data)
-        self.n_marks = 0
-        # Answers, a column of ones, and zeros up to a multiple of 4, which the processor multiplies faster. Row by row
-        # products are faster still, which pays for the turning where gaps have to be found anyway.
-        self._by_rows = not set(data.dtypes) <= _INTEGERS
-        layout: Literal["C", "F"] = "C" if self._by_rows else "F"
-        self._buffer = np.zeros((rows, 4 * (k // 4 + 1)), dtype=np.float32, order=layout)
-        self._buffer[:, k] = 1
-        self._spare = np.zeros_like(self._buffer)  # fresh memory for every block would cost more than the work in it
-        self._flags = np.zeros(self._buffer.shape, dtype=bool)
-        self._shift = self._buffer
-        self._wide: Block | None = None
-        self._centre: Block | None = None
-        width = self._buffer.shape[1]
-        # Of the answers about the centre, missing ones being 0, and beside them of 1 for each that is missing.
-        self._products = np.zeros((2 * width, 2 * width))
-        self._sums_in_gaps = np.zeros((k, k))  # at [j, i]: sum of item i over those who did not answer j
-        self._gaps = np.zeros((k, k))  # those who answered neither
-        self._n_rows = 0
-        self._waiting: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]] = []  # gaps of which no pair is counted
-        self._n_seen = 0
-        self._sparse: Any = None
-
-    def add(self, block: npt.NDArray[Any]) -> bool:
-        """Whether the block could be added without rounding."""
-        n, k = len(block), self._k
-        rows, flags = self._buffer[:n], self._flags[:n]
-        if self._mark is not None:
-            block = np.ascontiguousarray(block)  # turned to rows while small, which spares memory traffic
+def _integer_blocks(values: npt.NDArray[Any]) -> Iterator[_Block]:
+    n, k = values.shape
+    buffer = _buffer(n, k, "C" if values.flags.c_contiguous else "F")  # turning would cost what rows gain
+    for start in range(0, n, _ROWS):
+        block = values[start : start + _ROWS]
+        rows = buffer[: len(block)]
         np.copyto(rows[:, :k], block, casting="unsafe")
-        if not _held(block, rows[:, :k]):
-            return False
-        n_gaps = self._flag(block, rows)
-        if self._centre is None:
-            self._centre = _middle(rows[:, :k], flags[:, :k])
-            self._shift = np.zeros_like(self._buffer)  # as large as the buffer: faster than a row for all
-            self._shift[:, :k] = self._centre
-        if self._centre.any():
-            np.subtract(rows, self._shift[:n], out=rows)
-        table = rows
-        if n_gaps and self._pairwise:
-            table = self._without_gaps(rows, n_gaps)
-        elif n_gaps:
-            table = rows = rows[np.bincount(_places(flags) // rows.shape[1], minlength=n) == 0]
-        self._n_rows += len(rows)
-        bare = block.dtype.kind in "iu" and not n_gaps and not self._centre.any()
-        reach = _reach(block if bare else rows)
-        step = int(_EXACT // reach**2) if reach < _EXACT else 0
-        if step < min(_FEWEST_ROWS, n) or (block.dtype.kind == "f" and not self._whole(rows)):
-            return False
-        width = table.shape[1]
-        for start in range(0, len(table), step):
-            part = table[start : start + step]
-            self._products[:width, :width] += part.T @ part
-        return True
-
-    def _flag(self, block: npt.NDArray[Any], rows: Block) -> int:
-        """How many answers are missing; their flags are set."""
-        flags = self._flags[: len(rows)]
-        if self._mark is not None:
-            np.equal(block, self._mark, out=flags[:, : self._k])
-        elif block.dtype.kind == "f":
-            np.isnan(rows, out=flags)
-        else:
-            return 0
-        n_gaps = int(np.count_nonzero(flags))
-        self.n_marks += n_gaps if self._mark is not None else 0
-        return n_gaps
-
-    def _whole(self, rows: Block) -> bool:
-        rounded = np.rint(rows, out=self._spare[: len(rows)])
-        return bool(np.equal(rounded, rows, out=self._flags[: len(rows)]).all())
-
-    def _without_gaps(self, rows: Block, n_gaps: int) -> Block:
-        """The rows with 0 for what is missing; beside them, where much is missing, 1 for each that is.
-
-        Where little is missing, sums over those who left out an item cost less than products with all answers there.
-        """
-        n, k = len(rows), self._k
-        width, flags = rows.shape[1], self._flags[:n]
-        if n_gaps < _MANY * n * k:
-            places = _places(flags)
-            at, item = np.divmod(places, width)
-            per_row = np.bincount(at, minlength=n)
-            if int(per_row @ per_row) < _PAIRS * n * k:
-                rows.ravel()[places] = 0
-                self._n_rows -= int(np.count_nonzero(per_row == k))
-                self._sums_in_gaps += (self._by_item(item, per_row) @ rows)[:, :k]
-                self._waiting.append((at + self._n_seen, item))
-                self._n_seen += n
-                if sum(len(items) for _, items in self._waiting) > _WAITING:
-                    self._add_pairs()
-                return rows
-        if self._wide is None:
-            self._wide = np.zeros((len(self._buffer), 2 * width), dtype=np.float32)
-        wide = self._wide[:n]
-        kept = self._spare[:n].view(np.uint32)  # all bits of an answer, or none: an assignment by flags takes longer
-        np.copyto(kept, flags)
-        np.subtract(kept, 1, out=kept)
-        bits = rows.view(np.uint32)
-        np.bitwise_and(bits, kept, out=bits)
-        np.copyto(wide[:, :width], rows)
-        np.copyto(wide[:, width:], flags)
-        self._n_rows -= int(np.count_nonzero(wide[:, width:].sum(axis=1) == k))
-        return wide
-
-    def _by_item(self, item: npt.NDArray[np.intp], per_row: npt.NDArray[np.intp]) -> Any:
-        """Who left out which item, as a sparse table of items x respondents of the block."""
-        from scipy.sparse import csc_array
-
-        shape = (self._k, len(per_row))
-        if self._sparse is None or self._sparse.shape != shape:
-            self._sparse = csc_array(shape, dtype=np.float32)
-        starts = np.zeros(len(per_row) + 1, dtype=np.int32)
-        np.cumsum(per_row, out=starts[1:])
-        # A new table for each block would be checked each time, which takes as long as the product.
-        self._sparse.data = np.ones(len(item), dtype=np.float32)
-        self._sparse.indices, self._sparse.indptr = item.astype(np.int32), starts
-        return self._sparse
-
-    def _add_pairs(self) -> None:
-        """Count who left out both of two items: each gap with the next of the same respondent, the one after, ..."""
-        if not self._waiting:
-            return
-        k = self._k
-        at, item = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
-        self._waiting.clear()
-        self._gaps += np.diag(np.bincount(item, minlength=k))
-        first = np.flatnonzero(at[1:] == at[:-1])
-        for further in range(1, k):
-            pairs = np.bincount(item[first] * k + item[first + further], minlength=k * k).reshape(k, k)
-            self._gaps += pairs + pairs.T
-            first = first[: np.searchsorted(first, len(at) - further - 1)]
-            first = first[at[first] == at[first + further + 1]]
-            if not len(first):
-                return
-
-    def result(self) -> Sums:
-        self._add_pairs()
-        k, width = self._k, self._buffer.shape[1]
-        beside = slice(width, width + k)
-        gaps = self._gaps + self._products[beside, beside]
-        sums_in_gaps = self._sums_in_gaps + self._products[beside, :k]
-        absent = np.diag(gaps)
-        counts = self._products[k, k] - absent[:, None] - absent[None, :] + gaps
-        sums = self._products[:k, k][:, None] - sums_in_gaps.T
-        centre = np.zeros(k) if self._centre is None else self._centre.astype(np.float64)
-        return Sums(counts, sums, self._products[:k, :k], centre, self._n_rows)
+        if values.dtype.itemsize > 2 and max(-rows.min(initial=0), rows.max(initial=0)) >= EXACT:
+            raise _NotExact
+        yield rows, None, None
 
 
-def _places(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """Where flattened flags are true, which few are: looked for by eights, of which most are all false."""
-    if flags.size % 8:
-        return np.flatnonzero(flags)
-    eights = flags.ravel().view(np.uint64)
-    some = np.flatnonzero(eights != 0)
-    which = np.flatnonzero(eights[some].view(np.bool_))
-    places: npt.NDArray[np.intp] = 8 * some[which >> 3] + (which & 7)
-    return places
+def _float_blocks(values: npt.NDArray[Any]) -> Iterator[_Block]:
+    n, k = values.shape
+    buffer = _buffer(n, k, "C")
+    flags, rounded = np.zeros(buffer.shape, dtype=bool), np.zeros_like(buffer)
+    columns = _columns(len(buffer), k, np.float32)
+    for start in range(0, n, _ROWS):
+        block = values[start : start + _ROWS]
+        rows, odd = buffer[: len(block)], flags[: len(block)]
+        converted = rows[:, :k] if block.flags.c_contiguous else columns[: len(block)]
+        np.copyto(converted, block, casting="unsafe")
+        if not _held(block, converted):
+            raise _NotExact
+        if not block.flags.c_contiguous:
+            np.copyto(rows[:, :k], converted)  # turned to rows while small and in cache
+        np.not_equal(rows, np.rint(rows, out=rounded[: len(block)]), out=odd)
+        n_odd = int(np.count_nonzero(odd))
+        places = places_of(odd) if are_few(n_odd, len(block), k) else None
+        n_missing = np.count_nonzero(np.isnan(rows if places is None else rows.reshape(-1)[places]))
+        if n_missing != n_odd:
+            raise _NotExact
+        yield rows, odd if n_odd else None, places
 
 
-def _held(block: npt.NDArray[Any], converted: Block) -> bool:
-    """Whether float32 holds the values."""
-    if block.dtype.kind in "iu":
-        return block.dtype.itemsize <= 2 or _reach(converted) < _EXACT
-    if block.dtype != np.float64:
+def _nullable_blocks(data: pd.DataFrame) -> Iterator[_Block]:
+    n, k = data.shape
+    columns = [data.iloc[:, position].array for position in range(k)]
+    name = str(data.dtypes.iloc[0])
+    mark, kind = _MARKS[name], np.dtype(name.lower())
+    buffer = _buffer(n, k, "C")
+    flags, turned = np.zeros(buffer.shape, dtype=bool), buffer.astype(kind)
+    at_once = min(n, _AT_ONCE * _ROWS)
+    room = _columns(at_once, k, kind)
+    reader = _NullableReader(at_once, kind, mark)
+    n_marks = 0
+    for first in range(0, n, at_once):
+        several = room[: min(at_once, n - first)]
+        for position, column in enumerate(columns):
+            reader.read(column[first : first + at_once], out=several[:, position])
+        for start in range(0, len(several), _ROWS):
+            part = several[start : start + _ROWS]
+            rows, missing, small = buffer[: len(part)], flags[: len(part)], turned[: len(part)]
+            np.copyto(small[:, :k], part)  # turned to rows while small, which spares memory traffic
+            np.copyto(rows, small)
+            n_here = int(np.count_nonzero(np.equal(small, mark, out=missing)))
+            n_marks += n_here
+            places = places_of(missing) if are_few(n_here, len(part), k) else None
+            yield rows, missing if n_here else None, places
+    if n_marks != reader.n_missing:
+        raise _NotExact  # somebody's answer is the number that marks a missing one
+
+
+class _NullableReader:
+    """Reads nullable integers with a mark for what is missing, through an array of pandas over memory of ours.
+
+    An assignment by a mask, as in pandas' own conversion, takes longer than all the bit operations here.
+    """
+
+    def __init__(self, n: int, kind: np.dtype[Any], mark: Any) -> None:
+        self._values, self._mask = np.empty(n, dtype=kind), np.empty(n, dtype=bool)
+        self._both = pd.arrays.IntegerArray(self._values, self._mask)
+        self._kept = np.empty(n, dtype=kind)
+        self._mark = kind.type(mark)
+        self.n_missing = 0
+
+    def read(self, column: Any, out: npt.NDArray[Any]) -> None:
+        n = len(column)
+        self._both[:n] = column
+        values, mask, kept = self._values[:n], self._mask[:n], self._kept[:n]
+        self.n_missing += int(np.count_nonzero(mask))
+        np.subtract(mask.view(kept.dtype), kept.dtype.type(1), out=kept)  # all bits of an answer, or none
+        np.bitwise_xor(values, self._mark, out=values)
+        np.bitwise_and(values, kept, out=values)
+        np.bitwise_xor(values, self._mark, out=out)
+
+
+def _buffer(n: int, k: int, order: Literal["C", "F"]) -> Block:
+    """Room for a block of answers, beside them a column of ones."""
+    buffer = np.zeros(_shape(n, k), dtype=np.float32, order=order)
+    buffer[:, k] = 1
+    return buffer
+
+
+def _shape(n: int, k: int) -> tuple[int, int]:
+    """Of a block: zeros up to a multiple of 4, which the processor multiplies faster."""
+    return min(_ROWS, n), 4 * (k // 4 + 1)
+
+
+def _columns(n: int, k: int, kind: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Room for answers by columns, which a power of two apart would fall on the same few places of the cache."""
+    return np.empty((4096 * (n // 4096 + 1) + 64, k), dtype=kind, order="F")[:n]
+
+
+def _is_nullable(data: pd.DataFrame) -> bool:
+    """Whether all columns are of one kind of nullable integers."""
+    names = {str(kind) for kind in data.dtypes}
+    return len(names) == 1 and names <= _MARKS.keys()
+
+
+def _held(values: npt.NDArray[Any], converted: Block) -> bool:
+    """Whether float32 holds the floats."""
+    if values.dtype != np.float64:
         return True
     # Small whole numbers and NaN have nothing in the lower half of their bits.
-    if not int(np.bitwise_or.reduce(block.view(np.uint64), axis=None)) & 0xFFFFFFFF:
+    if not int(np.bitwise_or.reduce(values.view(np.uint64), axis=None)) & 0xFFFFFFFF:
         return True
-    return bool(np.array_equal(block, converted.astype(np.float64), equal_nan=True))
+    return bool(np.array_equal(values, converted.astype(np.float64), equal_nan=True))
 
 
-def _reach(values: npt.NDArray[Any]) -> float:
-    return max(-float(values.min(initial=0)), float(values.max(initial=1)))
-
-
-def _middle(answers: Block, gaps: npt.NDArray[np.bool_]) -> Block:
-    """The whole number in the middle of what each item got; 0 where nobody answered it, or where all are small."""
-    known = np.where(gaps, np.float32(np.nan), answers)
+def _middle(data: pd.DataFrame) -> Block:
+    """The whole number in the middle of what each item got at first; 0 where nobody did, or where all are small."""
+    known = data.iloc[:_ROWS].to_numpy(dtype=np.float32, na_value=np.nan)
     low, high = np.fmin.reduce(known, axis=0), np.fmax.reduce(known, axis=0)
-    if np.fmax(-low, high).max() ** 2 * _ROWS <= _EXACT:
+    if not np.fmax.reduce(np.fmax(-low, high)) ** 2 * _ROWS > EXACT:  # nor where nobody answered anything
         return np.zeros_like(low)
     middle = np.floor((low + high) / 2)
     return np.where(np.isfinite(middle), middle, np.float32(0))
+
+
+# ---------------------------------------------------------------------------------------------------------- adding
+
+
+class _Adder:
+    """Adds up the products of the columns of block after block."""
+
+    def __init__(self, data: pd.DataFrame, *, pairwise: bool) -> None:
+        n, k = data.shape
+        shape = n_rows, width = _shape(n, k)
+        self._k, self._pairwise = k, pairwise
+        self._centre = _middle(data)
+        self._shift: Block | None = None
+        if self._centre.any():
+            self._shift = np.zeros(shape, dtype=np.float32)  # as large as a block: faster than a row for all
+            self._shift[:, :k] = self._centre
+        self._complete = np.zeros(shape, dtype=np.float32)
+        self._products = np.zeros((width, width))  # of the answers about the centre, missing ones being 0
+        self._gaps = GapSums(n_rows, k, width)
+        self._n_rows = 0
+
+    def add(self, rows: Block, flags: Flags | None, places: Places | None) -> None:
+        """Add a block, which may be overwritten."""
+        n, width = rows.shape
+        if self._shift is not None:
+            np.subtract(rows, self._shift[:n], out=rows)
+        if flags is None:
+            self._multiply(rows)
+        elif self._pairwise:
+            self._gaps.clear(rows, flags, places)
+            self._gaps.add(rows, flags, places, self._multiply(rows))
+        else:
+            where = np.flatnonzero(flags) if places is None else places
+            complete = np.flatnonzero(np.bincount(where // width, minlength=n) == 0)
+            rows = np.take(rows, complete, axis=0, out=self._complete[: len(complete)], mode="clip")
+            self._multiply(rows)
+        self._n_rows += len(rows)
+
+    def _multiply(self, rows: Block) -> float:
+        """Largest sum of squares of an item in these rows.
+
+        While the sums of squares stay below 2**24, so do all sums of products of some of the rows (Cauchy-Schwarz):
+        each was a whole number that float32 holds, and nothing was rounded. A sum that passes 2**24 never comes back.
+        """
+        products = rows.T @ rows
+        largest = float(products.diagonal().max(initial=0))
+        if largest < EXACT:
+            self._products += products
+            return largest
+        half = len(rows) // 2
+        if half < FEWEST_ROWS:
+            raise _NotExact
+        return self._multiply(rows[:half]) + self._multiply(rows[half:])
+
+    def result(self) -> Sums:
+        k = self._k
+        gaps, sums_in_gaps = self._gaps.pairs, self._gaps.sums
+        absent = np.diag(gaps)
+        counts = self._products[k, k] - absent[:, None] - absent[None, :] + gaps
+        sums = self._products[:k, k][:, None] - sums_in_gaps.T
+        n_rows = self._n_rows - self._gaps.n_empty_rows
+        return Sums(counts, sums, self._products[:k, :k], self._centre.astype(np.float64), n_rows)
