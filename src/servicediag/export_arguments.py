@@ -46,6 +46,7 @@ class Platform(StrEnum):
     SPSS = "spss"
     SOSCI = "sosci"
     WJX = "wjx"
+    WENJUAN = "wenjuan"
     YANDEX_FORMS = "yandex_forms"
     ANSWER_SHEET = "answer_sheet"
     PLAIN = "plain"
@@ -78,6 +79,18 @@ _EACH: dict[str, Any] = {
     ),
 }
 """Options of which each export may have its own: given once for all exports, or once for each in their order."""
+_SEVERAL: dict[str, Any] = {
+    "comments": (
+        list[str] | None,
+        typer.Option(
+            "--comment",
+            metavar="COLUMN",
+            help="Column of open answers that the reports may list; may be repeated. With several exports once for all "
+            "or once for each, several columns as A|B, '' for none.",
+        ),
+    ),
+}
+"""Options that may be repeated for one export, and of which each of several exports may have its own."""
 _ALL: dict[str, Any] = {
     "export_language": (
         str | None,
@@ -122,12 +135,12 @@ def reads_exports(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def with_options(**values: Any) -> None:
-        command(reading={name: values.pop(name) for name in (*_EACH, *_ALL)}, **values)
+        command(reading={name: values.pop(name) for name in (*_EACH, *_SEVERAL, *_ALL)}, **values)
 
     own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "reading"]
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
-        for name, (kind, option) in (_EACH | _ALL).items()
+        for name, (kind, option) in (_EACH | _SEVERAL | _ALL).items()
     ]
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *added)]
     with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -182,6 +195,7 @@ def read_exports(
     chosen = {name: one_for_each(reading[name], exports, f"--{name}") for name in _EACH}
     renamed = {"export_language": "language", "limit": "limits"}
     common = {renamed.get(name, name): reading[name] for name in _ALL if reading[name] is not None}
+    comments = _comments(reading["comments"], exports)
     if "limits" in common:
         common["limits"] = _limits(common["limits"])
     if "platform" in common:
@@ -192,6 +206,7 @@ def read_exports(
         if steps is not None:
             steps()
         own: dict[str, Any] = {name: values[number] or None for name, values in chosen.items()} | common
+        own["comments"] = comments[number]
         try:
             found.append(read_responses(export, members, form=forms or None, progress=report, **own))
         except ResponsesError as error:
@@ -208,6 +223,14 @@ def read_exports(
             "\n".join(error.headline for error in failed), [issue for error in failed for issue in error.issues]
         )
     return found
+
+
+def _comments(given: Sequence[str] | None, exports: Sequence[Path]) -> list[tuple[str, ...]]:
+    """The columns of open answers of each export; only with several exports does one value name several columns."""
+    if len(exports) == 1:
+        return [tuple(name for name in given or () if name)]
+    named = one_for_each(given, exports, "--comment")
+    return [tuple(name.strip() for name in (entry or "").split("|") if name.strip()) for entry in named]
 
 
 def _limits(given: Sequence[str]) -> dict[str, int]:

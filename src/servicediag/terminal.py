@@ -48,9 +48,10 @@ _COEFFICIENTS = (
 )  # fmt: skip
 _ARGUMENT = re.compile(
     r"\b(?P<name>unit|wave|respondent|sheet|columns|header_row|encoding|missing_codes|minimum_completed|form|instrument"
-    r"|language|platform|limits)=(?P<value>'[^']*'|[\w-]*)"
+    r"|language|platform|limits|comments)=(?P<value>'[^']*'|[\w-]*)"
 )
-_OPTIONS = {"instrument": "-i", "language": "--export-language", "missing_codes": "--missing-code", "limits": "--limit"}
+_OPTIONS = {"instrument": "-i", "language": "--export-language", "missing_codes": "--missing-code", "limits": "--limit",
+            "comments": "--comment"}  # fmt: skip
 _MOST_OF_A_KIND = 40
 _HEADS = {"Errors:": "bold red", "Warnings:": "yellow", "Notes:": "cyan"}
 """What stands above the parts of the report of an intake, and how they are shown."""

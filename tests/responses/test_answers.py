@@ -101,6 +101,28 @@ def test_every_unknown_value_is_named_with_count_and_first_cell(harbour, answere
     assert "1 Never" in issues[0].remedy
 
 
+def test_all_numbers_beyond_the_scale_are_one_fault_of_their_column(harbour, answered):
+    with pytest.raises(ResponsesError) as error:
+        read_responses(answered(5, hrb_calm_1=[72, 86, 72, 5, 100]), harbour, form="guest")
+    (issue,) = error.value.issues
+    assert issue.code == "out_of_range"
+    assert issue.problem == (
+        "'72' (2 times), '86' (once), '100' (once) are not codes of hrb_calm_1, which goes from 1 to 5."
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "remarks"),
+    [
+        (["1 (Never)", "3", "5 (Almost always)"], []),
+        (["1 (Never)", "3", "4 (Often)"], ["mixed_labels_and_codes"]),
+        (["Never", "3", "Almost always"], ["mixed_labels_and_codes"]),
+    ],
+)
+def test_labels_with_their_numbers_at_the_ends_of_a_scale_are_no_mixture(answers, remarks, harbour, answered):
+    assert issue_codes(read_column(answers, harbour, answered)) == remarks
+
+
 def test_faults_of_all_columns_come_in_one_error(harbour, answered, faults):
     frame = answered(3, hrb_calm_1=["x", 1, 2], hrb_late_1=[9, 1, 2], hrb_late_2=None)
     assert faults(frame, harbour, form="guest", unit="Nowhere") == [
@@ -172,3 +194,9 @@ def test_null_is_blank_and_stands_last():
 def test_a_missing_code_is_the_same_number_however_it_is_written(number):
     wanted = missing_texts([number])
     assert wanted == missing_texts([f"{number:.3f}"]) == missing_texts([f"{number:.4f}".replace(".", ",")])
+
+
+def test_names_of_choices__labels_with_underscores_for_spaces(harbour, answered):
+    assert coded(["almost_always", "never", "Almost always"], harbour, answered) == [5, 1, 5]
+    with pytest.raises(ResponsesError, match="'nearly_always'"):
+        coded(["nearly_always", "never"], harbour, answered)

@@ -18,7 +18,7 @@ from servicediag.responses.platforms.recognition import PLATFORM_NAMES
 SINS = "seven-sins:customer"
 PLATFORMS = {
     "qualtrics", "surveymonkey", "google_forms", "microsoft_forms", "limesurvey", "typeform", "jotform", "alchemer",
-    "kobo", "redcap", "spss", "sosci", "wjx", "yandex_forms", "answer_sheet", "plain",
+    "kobo", "redcap", "spss", "sosci", "wjx", "wenjuan", "yandex_forms", "answer_sheet", "plain",
 }  # fmt: skip
 
 

@@ -82,6 +82,21 @@ def test_garbled_background_is_a_warning_and_stays_as_it_is(harbour, codes, tmp_
     assert "'Málaga'" in issue.problem
 
 
+def test_bytes_that_libreoffice_opens_as_private_use_are_known():
+    said = "They said \u201cnever again\u201d to us"
+    shown = "".join(bytes([b]).decode("cp1252", "ignore") or chr(0xF100 + b) for b in said.encode("utf-8"))
+    assert put_right(shown) == (said, "cp1252")
+
+
+def test_issue_shows_the_place_where_a_long_text_is_garbled(harbour, codes, tmp_path):
+    long = "What the harbour master wrote to all of the crews in that spring was: calma y buen tiempo, señores"
+    rows = [[*codes, "Note"], *[["Never"] * 6 + [long] for _ in range(3)]]
+    path = write(tmp_path / "export.csv", rows, opened_as="cp1252")
+    (issue,) = garbled(read_responses(path, harbour, form="guest"))
+    assert "seÃ±ores" in issue.problem
+    assert "señores" in issue.problem
+
+
 def test_garbled_names_of_people_are_not_quoted(harbour, codes, tmp_path):
     rows = [[*codes, "Name"], *[["1"] * 6 + [name] for name in ("GarcÃ­a", "NÃºÃ±ez", "X")]]
     responses = read_responses(write(tmp_path / "export.csv", rows), harbour, form="guest")

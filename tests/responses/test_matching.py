@@ -30,7 +30,8 @@ def test_item_code__case_and_punctuation_ignored(heading, harbour, answered):
     ["Staff kept calm", "  staff KEPT\u00a0calm. ", "How was it? - Staff kept calm", "How was it? [Staff kept calm]",
      "How was it? >> Staff kept calm", "12、Staff kept calm", "Q3. Staff kept calm", "7) Staff kept calm",
      "7、How was it?\u2014Staff kept calm", "El personal mantuvo la calma", "Сотрудники были спокойны",
-     "How was it? | 3. Staff kept calm"],
+     "How was it? | 3. Staff kept calm", "B12) Staff kept calm", "f1: Staff kept calm", "4. (HRB-9) Staff kept calm",
+     "(calm) Staff kept calm", "Q3_Staff kept calm", "A2a. Staff kept calm"],
 )  # fmt: skip
 def test_question_text__found_in_any_language_and_as_row_of_a_grid(heading, harbour, answered):
     frame = answered().rename(columns={"hrb_calm_1": heading})

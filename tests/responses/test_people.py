@@ -106,6 +106,9 @@ def test_ids_that_are_personal__warning(harbour, answered):
         "Nombre", "Correo electrónico", "Teléfono", "Dirección IP", "Ubicación",
         "姓名", "电子邮件", "手机", "IP地址", "位置",
         "ФИО", "Электронная почта", "Телефон", "IP-адрес", "Адрес",
+        "What is your name?", "1. Name (first and last):", "Please enter your e-mail address", "Contact Details - Name",
+        "staff/name", "Q1_您的姓名：", "Nombre (opcional)", "¿Cuál es su nombre?", "Qual é o seu nome?",
+        "Как вас зовут?", "Wie lautet Ihr Name?", "About you [First name]", "Your telephone number (optional)",
     ],
 )  # fmt: skip
 def test_personal_heading__dropped_and_reported(heading, harbour, answered):
@@ -140,6 +143,11 @@ def test_personal_content__dropped_and_reported(values, harbour, answered):
         ("Score", ["12345.678", "1.5", "2.5", "3.5"]),
         ("Comment", ["Write to the office @ noon", "ok", "fine", "no 1.2.3"]),
         ("Years", ["1999-2024", "2001-2002", "", ""]),
+        ("What do we know of you? [Name]", ["Yes", "No", "", "Yes"]),
+        ("What do we know of you? - Name", ["Name", "", "", "Name"]),
+        ("How content are you with [Location]", ["Very", "Not", "Not", "Very"]),
+        ("Name of your store", ["Ann's", "Bob's", "Ann's", "Bob's"]),
+        ("Your role", ["a", "b", "a", "b"]),
     ],
 )
 def test_column_that_is_not_personal_is_kept(heading, values, harbour, answered):

@@ -334,6 +334,13 @@ def test_ods__cells_and_places_are_those_of_the_sheet(ods, codes, harbour):
     assert responses.answers.index.tolist() == [4, 5]
 
 
+def test_ods__blank_answers_are_blank(ods, codes, harbour):
+    answers = [[None, *ANSWERS[0][1:]], ANSWERS[1]]
+    responses = read_responses(ods(sheet("Data", rows_of(codes, answers))), harbour, form="guest")
+    assert responses.missing[codes[0]].tolist() == ["blank", ""]
+    assert responses.answers.iloc[1].tolist() == ANSWERS[1]
+
+
 def test_ods__repeated_cells_and_rows_are_written_out(ods):
     rows = row(cell(None) + cell("a", 2) + cell(None, 3) + cell("b") + cell(None, 16_000), 2) + row(cell(1.5))
     expected = ["", "a", "a", "", "", "", "b"]

@@ -52,6 +52,34 @@ def test_other_negation_number_or_wording_is_never_suggested(heading, harbour, a
     assert "hrb_calm_4" not in responses.answers
 
 
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "7. Staff helped at once (1 = never, 5 = always)",
+        "Staff helped at once? Please choose one answer.",
+        "About the crew: Staff helped at once",
+        "staff_helped_at_once",
+        "Q4_crew_staff_helped_at_once",
+        "3. Staff helped att once",
+    ],
+)
+def test_question_with_something_before_or_behind_it_is_suggested_and_not_taken(heading, harbour, answered):
+    error = stopped(answered().rename(columns={"hrb_calm_4": heading}), harbour, form="guest")
+    assert [issue.code for issue in error.issues] == ["suggested_match"]
+    assert error.mapping[heading] == "hrb_calm_4"
+
+
+def test_same_question_is_suggested_although_another_item_is_nearly_so(twins, answered):
+    error = stopped(answered().rename(columns={"hrb_calm_4": "Crew: Staff helped at once"}), twins, form="guest")
+    assert error.mapping["Crew: Staff helped at once"] == "hrb_calm_4"
+
+
+def test_hint_that_two_headings_share_a_question_with__no_suggestion(harbour, answered):
+    frame = answered().rename(columns={"hrb_calm_4": "Staff helped at once (today)"})
+    frame["Staff helped at once (last year)"] = frame["Staff helped at once (today)"]
+    assert "hrb_calm_4" not in read_responses(frame, harbour, form="guest").answers
+
+
 @pytest.fixture
 def twins(harbour):
     """The harbour instrument with two items whose texts differ by a single letter."""

@@ -75,7 +75,7 @@ class Coder:
         texts, indices = self._column(match.column)
         coding, widened = self._coding(match, instrument, form)
         scale = instrument.scale(match.item, form.id)
-        issues = [*self._refused(match, scale, coding), *self._remarks(match, coding)]
+        issues = [*self._refused(match, scale, coding), *self._remarks(match, scale, coding)]
         values = coding.codes
         if coding.numbers:
             self._remarked.numbers(match, scale, coding, self.layout)
@@ -130,19 +130,14 @@ class Coder:
         )
 
     def _refused(self, match: Match, scale: Scale, coding: Coding) -> Iterator[Issue]:
-        """An issue for each distinct text that the scale does not know, with its count and its first cells."""
+        """An issue for each distinct text that the scale does not know, and one for all numbers beyond it."""
         texts, indices = self._column(match.column)
-        for refusal in coding.refusals[:_MOST_VALUES_NAMED]:
+        unknown = [refusal for refusal in coding.refusals if refusal.code == "unknown_label"]
+        for refusal in unknown[:_MOST_VALUES_NAMED]:
             places = np.flatnonzero(indices == refusal.index)
             value = _shorten(str(texts[refusal.index]))
-            times = "once" if len(places) == 1 else f"{len(places):,} times"
-            if refusal.code == "out_of_range":
-                bounds = f"from {scale.minimum} to {scale.maximum}"
-                problem = f"{value!r} ({times}) is not a code of {match.item}, which goes {bounds}."
-                remedy = "Correct it, or declare it as missing: missing_codes=(...)."
-                if self.layout.positional:
-                    remedy = f"Export the answers as texts, not as numbers. {remedy}"
-            elif held := several_answers(str(texts[refusal.index]), scale):
+            times = _times(len(places))
+            if held := several_answers(str(texts[refusal.index]), scale):
                 where = self.table.where(match.column, places)
                 yield Issue("several_answers", "error", where, *several_problem(value, times, match.item, held))
                 continue
@@ -151,13 +146,33 @@ class Coder:
                 hint = label_hint(str(texts[refusal.index]), scale)
                 remedy = f"{hint} The answers are {_options(scale)}. Correct it, or pass missing_codes=(...).".strip()
             yield Issue(refusal.code, "error", self.table.where(match.column, places), problem, remedy)
-        if (rest := len(coding.refusals) - _MOST_VALUES_NAMED) > 0:
+        if (rest := len(unknown) - _MOST_VALUES_NAMED) > 0:
             problem = f"{rest:,} more distinct values are not answers of {match.item}."
             remedy = "Check whether this column holds the item at all."
-            yield Issue(coding.refusals[-1].code, "error", self.table.where(match.column), problem, remedy)
+            yield Issue("unknown_label", "error", self.table.where(match.column), problem, remedy)
+        if beyond := [refusal.index for refusal in coding.refusals if refusal.code == "out_of_range"]:
+            yield self._beyond(match, scale, beyond)
 
-    def _remarks(self, match: Match, coding: Coding) -> Iterator[Issue]:
-        if coding.labels and coding.numbers and self.layout.variables is None:
+    def _beyond(self, match: Match, scale: Scale, values: Sequence[int]) -> Issue:
+        """One issue for all numbers of a column that are no codes of the scale."""
+        texts, indices = self._column(match.column)
+        shown = [
+            f"{_shorten(str(texts[value]))!r} ({_times(int((indices == value).sum()))})"
+            for value in values[:_MOST_VALUES_NAMED]
+        ]
+        rest = len(values) - len(shown)
+        named = f"{', '.join(shown)} and {rest:,} more" if rest else ", ".join(shown)
+        are = "is not a code" if len(values) == 1 else "are not codes"
+        problem = f"{named} {are} of {match.item}, which goes from {scale.minimum} to {scale.maximum}."
+        it = "it" if len(values) == 1 else "them"
+        remedy = f"Correct {it}, or declare {it} as missing: missing_codes=(...)."
+        if self.layout.positional:
+            remedy = f"Export the answers as texts, not as numbers. {remedy}"
+        places = np.flatnonzero(np.isin(indices, values))
+        return Issue("out_of_range", "error", self.table.where(match.column, places), problem, remedy)
+
+    def _remarks(self, match: Match, scale: Scale, coding: Coding) -> Iterator[Issue]:
+        if coding.labels and coding.numbers and self.layout.variables is None and not _only_ends(scale, coding):
             problem = f"The answers to {match.item} are labels in some rows and bare numbers in others."
             remedy = "The numbers were taken as codes of the same scale; check that they are."
             yield self._warning("mixed_labels_and_codes", match, coding.numbers, problem, remedy)
@@ -185,6 +200,15 @@ def _bare(text: str | None) -> str:
     normal = normal_text(text or "")
     split = without_number(normal)
     return split[1] if split else normal
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def _only_ends(scale: Scale, coding: Coding) -> bool:
+    """Whether labels with their numbers stand at the ends of the scale only: ``1 (None)``, 2, 3 ... ``10 (All)``."""
+    return coding.agreeing and {int(coding.codes[i]) for i in coding.labels} <= {scale.minimum, scale.maximum}
 
 
 def _options(scale: Scale) -> str:

@@ -294,8 +294,18 @@ def _within(text: str, ranges: Sequence[tuple[float | str, float | str]]) -> boo
 
 
 def _label_part(text: str, scale: ScaleLabels) -> str:
-    """The label itself, where a number stands before or after it; a label that has a number of its own is kept."""
-    if any(text in labels for labels in scale.by_language.values()):
+    """The label itself, where a number stands before or after it; a label that has a number of its own is kept.
+
+    The names of choices in a form of KoboToolbox or ODK are labels with underscores for spaces.
+    """
+    if _is_label(text, scale):
         return text
     split = without_number(text)
-    return split[1] if split else text
+    if split:
+        return split[1]
+    spaced = " ".join(text.split("_")) if "_" in text else text
+    return spaced if _is_label(spaced, scale) else text
+
+
+def _is_label(text: str, scale: ScaleLabels) -> bool:
+    return any(text in labels for labels in scale.by_language.values())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["ColumnBuilder", "as_text", "text_array"]
+__all__ = ["ColumnBuilder", "as_text", "compact", "joined", "text_array"]
+
+_MOST_BY_BYTE = 128
 
 
 class ColumnBuilder:
@@ -58,6 +61,31 @@ def text_array(texts: list[str]) -> Any:
         return pa.array(texts, pa.string())
     except UnicodeEncodeError:
         return pa.array([text.encode("utf-8", "replace").decode("utf-8") for text in texts], pa.string())
+
+
+def compact(column: Any) -> Any:
+    """A dictionary-encoded column without nulls with a byte a row where its texts are few; any other as it is."""
+    if not pa.types.is_dictionary(column.type) or len(column.dictionary) > _MOST_BY_BYTE:
+        return column
+    codes = column.indices.to_numpy().astype(np.int8)
+    return pa.DictionaryArray.from_arrays(pa.array(codes), column.dictionary, safe=False)
+
+
+def joined(columns: Sequence[Any]) -> Any:
+    """Columns of one kind below each other; the texts of dictionaries stay in the order in which they come first.
+
+    Examples
+    --------
+    >>> first, second = (compact(pa.array(texts).dictionary_encode()) for texts in (["b", "a"], ["a", "c"]))
+    >>> joined([first, second]).dictionary.to_pylist()
+    ['b', 'a', 'c']
+    """
+    if pa.types.is_dictionary(columns[0].type) and sum(len(column.dictionary) for column in columns) > _MOST_BY_BYTE:
+        columns = [
+            pa.DictionaryArray.from_arrays(column.indices.cast(pa.int32()), column.dictionary, safe=False)
+            for column in columns
+        ]
+    return pa.chunked_array(columns).combine_chunks()
 
 
 def as_text(value: Any) -> str:

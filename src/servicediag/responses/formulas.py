@@ -20,6 +20,7 @@ _SMALL = 5_000_000
 _MANY_BLANKS = 0.2
 _MOST_CELLS = 100_000
 _MOST_NAMED = 8
+_MAIN_PART = "xl/workbook.xml"
 _FORMULA = re.compile(
     rb'<c r="([A-Z]{1,3})([0-9]{1,7})"[^<>]*><f(?:\s[^<>]*)?(?:/>|>[^<>]*</f>)(?:<v\s?/>|<v></v>)?</c>'
 )
@@ -49,8 +50,10 @@ def formulas_without_values(table: Table, path: Path | None, items: Collection[i
 
 
 def _places(path: Path, sheet: str) -> Iterator[tuple[str, int]]:
-    """Column letter and row of each formula without a value."""
+    """Column letter and row of each formula without a value; none in a file that is no workbook of Excel, as .ods."""
     with zipfile.ZipFile(path) as archive:
+        if _MAIN_PART not in archive.namelist():
+            return
         parts = [info.part for info in listed_sheets(archive, path.name) if info.name == sheet]
         count = 0
         for part in parts[:1]:

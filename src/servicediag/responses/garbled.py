@@ -59,13 +59,17 @@ def _readings(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _bytes(text: str, encoding: str) -> bytes:
-    """The bytes that were opened: those which the encoding leaves open became control characters."""
+    """The bytes that were opened: those which the encoding leaves open became characters that stand for no letter."""
     try:
         return text.encode(encoding)
     except UnicodeEncodeError:
-        return b"".join(
-            bytes((ord(c),)) if 0x80 <= ord(c) < 0xA0 else c.encode(encoding) for c in text
-        )  # fmt: skip
+        return b"".join(_byte(c) or c.encode(encoding) for c in text)
+
+
+def _byte(character: str) -> bytes:
+    """The byte that a control character stands for, or one for private use as LibreOffice writes it; else none."""
+    code = ord(character)
+    return bytes((code & 0xFF,)) if 0x80 <= code < 0xA0 or 0xF180 <= code < 0xF1A0 else b""
 
 
 def garbled_texts(table: Table, known_texts: Collection[str], read_as: str | None) -> list[Issue]:
@@ -129,8 +133,8 @@ def _issue(severity: Severity, found: Sequence[_Garbled], what: str, table: Tabl
     first = found[0]
     number = "1 text is" if len(found) == 1 else f"{len(found):,} texts are"
     problem = (
-        f"{number} garbled: {_shortened(first.text)!r} is {_shortened(first.right)!r}, written in UTF-8 and opened as "
-        f"{first.opened_as}; {what}."
+        f"{number} garbled: {_around(first.text, first.right)!r} is {_around(first.right, first.text)!r}, written in "
+        f"UTF-8 and opened as {first.opened_as}; {what}."
     )
     if read_as is not None and read_as.lower().replace("-", "_") == first.opened_as:
         remedy = "Pass encoding='utf-8'."
@@ -140,6 +144,13 @@ def _issue(severity: Severity, found: Sequence[_Garbled], what: str, table: Tabl
             "(UTF-8)."
         )
     return Issue("garbled_text", severity, table.where(first.column), problem, remedy)
+
+
+def _around(text: str, other: str) -> str:
+    """A text, shortened to what stands around the first letter in which it differs from another."""
+    at = next((i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), 0)
+    start = max(at - _LONGEST // 2, 0) if at > _LONGEST - _LONGEST // 3 else 0
+    return f"...{_shortened(text[start:])}" if start else _shortened(text)
 
 
 def _shortened(text: str) -> str:

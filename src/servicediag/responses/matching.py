@@ -17,7 +17,7 @@ from servicediag.responses.readers import Table
 
 __all__ = [
     "Columns", "ItemKey", "ItemTexts", "MappedItem", "Match", "MatchMethod", "close_names", "find_column",
-    "match_columns", "question_parts",
+    "match_columns", "question_parts", "without_label",
 ]  # fmt: skip
 
 MatchMethod = Literal["mapping", "code", "text", "prefix", "suggested"]
@@ -26,8 +26,12 @@ Reading = tuple[str, str]
 
 _SEPARATOR = re.compile(r"\s[-\u2010-\u2015|/]\s|>>|\u2014|\s?::\s?")
 _BRACKETS = re.compile(r"\[([^\[\]]{1,2000})\]")
-_LEADING_NUMBER = re.compile(r"[(\[]?(?:q|question|item)?\s?[0-9]{1,3}(?:[._-][0-9]{1,3})?\s?[)\].:,、-]{0,3}\s?")
+_LEADING_NUMBER = re.compile(r"[(\[]?(?:q|question|item)?\s?[0-9]{1,3}(?:[._-][0-9]{1,3})?\s?[)\].:,、_-]{0,3}\s?")
 _LEADING_CODE = re.compile(r"[(\[]?([A-Za-z][\w.]{2,60}[0-9])(?=[\s.:)\]-]|$)")
+_LEADING_LABEL = re.compile(r"[(\[]?[a-z]{1,3}[0-9]{1,3}[a-z]?\s?[)\].:、_-]{1,2}\s?")
+"""What a survey's maker puts before a question: ``B12.``, ``f1)``, ``q3_``."""
+_LEADING_TAG = re.compile(r"[(\[][\w.+-]{1,15}[)\]]\s?")
+"""The name of a scale before its question, as in ``4. (UWES-9) ...``."""
 _HALVES = re.compile(r"\s[/|]\s")
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _CUT_OFF = re.compile(r".*(?:\.\.+|\u2026)\s*", re.DOTALL)
@@ -161,13 +165,26 @@ def question_parts(heading: str) -> list[str]:
     return parts
 
 
+def without_label(text: str) -> Iterator[str]:
+    """A normalised question without the number or label before it, and then without the name of a scale.
+
+    Examples
+    --------
+    >>> list(without_label("4. (uwes-9) my work inspires me")), list(without_label("b12) my work inspires me"))
+    (['(uwes-9) my work inspires me', 'my work inspires me'], ['my work inspires me'])
+    """
+    for label in (_LEADING_NUMBER, _LEADING_LABEL, _LEADING_TAG):
+        if (match := label.match(text)) and match.end() < len(text):
+            text = text[match.end() :]
+            yield text
+
+
 def _text_readings(heading: str) -> Iterator[str]:
     """The whole heading first, then its parts from the longest, each with and without a leading number."""
     for part in question_parts(heading):
         text = normal_text(part)
         yield text
-        if (match := _LEADING_NUMBER.match(text)) and match.end() < len(text):
-            yield text[match.end() :]
+        yield from without_label(text)
         if (match := _LEADING_CODE.match(part)) and match.end() < len(part):
             yield normal_text(part[match.end() :].lstrip(" .:)]-"))
 

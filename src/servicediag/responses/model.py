@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,8 @@ class Responses:
         How the file was read.
     history : tuple of str
         What was done to the answers since.
+    comments : mapping of heading -> object array of texts, shape (n_respondents,)
+        The columns of open answers that were asked for; empty text where somebody wrote nothing.
     """
 
     parts: tuple[Part, ...]
@@ -71,6 +73,7 @@ class Responses:
     respondents: pd.DataFrame
     intake: Intake
     history: tuple[str, ...] = ()
+    comments: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         names = ", ".join(f"{part.instrument.id}:{part.form.id}" for part in self.parts)
@@ -149,6 +152,7 @@ class Responses:
             self,
             codes={code: column[keep] for code, column in self.codes.items()},
             respondents=self.respondents.loc[keep],
+            comments={heading: column[keep] for heading, column in self.comments.items()},
             history=(*self.history, f"dropped {int((~keep).sum())} of {len(keep)} respondents"),
         )
 

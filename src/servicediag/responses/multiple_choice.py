@@ -13,7 +13,7 @@ from servicediag.responses.normalise import normal_text
 from servicediag.responses.readers import Table
 from servicediag.responses.samples import sample_texts
 
-__all__ = ["joined_choices", "option_columns", "several_answers", "several_labels", "several_problem"]
+__all__ = ["TICKS", "joined_choices", "option_columns", "several_answers", "several_labels", "several_problem"]
 
 _SEPARATORS = (";", "┋", "|", "\n", ", ", ",")
 _LETTERED = (" ",)
@@ -22,11 +22,12 @@ _LONGEST_CHOICE = 80
 _MOST_CHOICES = 60
 _LEAST_RECURRING = 0.5
 _MOST_NAMED = 5
-_TICKS = frozenset(
+TICKS = frozenset(
     ("0", "1", "y", "n", "yes", "no", "true", "false", "checked", "unchecked", "selected", "not selected", "n/a", "x",
      "ja", "nein", "sí", "si", "oui", "non", "да", "нет", "是", "否", "quoted", "not quoted", "gewählt",
      "nicht gewählt")
 )  # fmt: skip
+"""What the cells of a column for one option hold, normalised."""
 _STEMS = tuple(
     re.compile(pattern, re.DOTALL)
     for pattern in (
@@ -169,7 +170,7 @@ def _stem(table: Table, column: int) -> str:
     names = tuple(_CODE.sub("", name) for name in (table.headings[column], *questions))
     if not cells or len(cells) > 2:
         return ""
-    if cells <= _TICKS:
+    if cells <= TICKS:
         return next((stem for name in names if (stem := _before(name))), "")
     if len(cells) > 1:
         return ""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from servicediag.errors import Issue
 from servicediag.responses.matching import close_names, find_column
@@ -46,11 +49,23 @@ class People:
         Whether the index holds ids of respondents.
     background : tuple of int
         Columns of the table that were kept beside the items, those of unit and wave included.
+    repeated_ids : bool
+        Whether an id may occur more than once.
     """
 
     frame: pd.DataFrame
     has_ids: bool
     background: tuple[int, ...] = ()
+    repeated_ids: bool = False
+
+
+@dataclass(frozen=True)
+class _Ids:
+    """The index of the respondents, whether it holds their ids, and whether one may occur more than once."""
+
+    index: pd.Index
+    has_ids: bool = False
+    repeated: bool = False
 
 
 def find_roles(table: Table, asked: Mapping[str, object], known: Mapping[str, int], issues: list[Issue]) -> Roles:
@@ -91,7 +106,8 @@ def _short_headings(table: Table) -> str:
 
 def read_people(table: Table, roles: Roles, items: Collection[int], issues: list[Issue]) -> People:
     """Who answered each row; personal columns are dropped, and reported."""
-    index, has_ids = _ids(table, roles, issues)
+    ids = _ids(table, roles, issues)
+    index = ids.index
     columns: dict[str, pd.Series] = {}
     if "unit" in roles.columns:
         columns["unit"] = _texts(table, roles.columns["unit"], index)
@@ -108,7 +124,8 @@ def read_people(table: Table, roles: Roles, items: Collection[int], issues: list
     for column, name in enumerate(table.names):
         if column in items or column in roles.taken:
             continue
-        if reason := personal_reason(table.headings[column], distinct(table.columns[column])[0]):
+        questions = table.questions[column] if table.questions else ()
+        if reason := personal_reason(table.headings[column], distinct(table.columns[column])[0], questions):
             problem = f"Column {name!r} seems to hold {reason}; it was left out."
             issues.append(Issue("dropped_personal_column", "note", table.where(column), problem))
             continue
@@ -117,7 +134,7 @@ def read_people(table: Table, roles: Roles, items: Collection[int], issues: list
             continue
         columns[_free_name(name, column, columns, table, issues)] = values
         background.append(column)
-    return People(pd.DataFrame(columns, index=index), has_ids, tuple(background))
+    return People(pd.DataFrame(columns, index=index), ids.has_ids, tuple(background), ids.repeated)
 
 
 def small_groups(people: People, kept: np.ndarray, where: str) -> Iterator[Issue]:
@@ -136,38 +153,53 @@ def small_groups(people: People, kept: np.ndarray, where: str) -> Iterator[Issue
     yield Issue("small_group", "warning", where, problem, remedy)
 
 
-def _ids(table: Table, roles: Roles, issues: list[Issue]) -> tuple[pd.Index, bool]:
+def _ids(table: Table, roles: Roles, issues: list[Issue]) -> _Ids:
     column = roles.columns.get("respondent")
     if column is None:
-        return table.rows, False
-    texts, indices = distinct(table.columns[column])
-    ids = _series(texts, indices, table.rows)
-    blank = ids.isna().to_numpy()
-    if blank.all():
-        return table.rows, False
-    if blank.any():
+        return _Ids(table.rows)
+    cells = _filled_cells(table.columns[column])
+    if cells.null_count == len(cells):
+        return _Ids(table.rows)
+    ids = _series(cells, table.rows)
+    known = pc.unique(cells.drop_null())
+    repeated = len(known) < len(cells)
+    if cells.null_count:
+        blank = ids.isna().to_numpy()
         ids = ids.where(~blank, [f"row {row}" for row in table.rows])
         problem = f"{int(blank.sum())} respondents have no id; their row stands for it."
         where = table.where(column, np.flatnonzero(blank))
         issues.append(Issue("missing_respondent", "warning", where, problem, "Fill in the ids to link waves."))
-    if personal_reason("", texts):
+    if personal_reason("", known.to_pylist()):
         problem = "The respondents' ids look like personal details."
         remedy = "Replace them with numbers or other pseudonyms before you pass the data on."
         issues.append(Issue("personal_ids", "warning", table.where(column), problem, remedy))
-    return pd.Index(ids, name="respondent"), True
+    return _Ids(pd.Index(ids, name="respondent"), True, repeated)
 
 
 def _texts(table: Table, column: int, index: pd.Index) -> pd.Series:
     """A column as text; blank cells are missing, and "NA" is a text like any other."""
-    return _series(*distinct(table.columns[column]), index)
+    return _series(_filled_cells(table.columns[column]), index)
 
 
-def _series(texts: Sequence[str | None], indices: np.ndarray, index: pd.Index) -> pd.Series:
-    values = pd.Series([*(text if text and not text.isspace() else None for text in texts), None])
-    places = indices.astype(np.intp) % len(values)
-    # ids mostly stand once each, in order: then nothing has to be moved
-    ordered = len(places) == len(texts) and bool((places == np.arange(len(places))).all())
-    return (values.iloc[:-1] if ordered else values.take(places)).set_axis(index)
+def _filled_cells(column: Any) -> Any:
+    """The texts of a column, null where a cell is blank or holds spaces only."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if pa.types.is_dictionary(column.type):
+        return _filled_cells(column.dictionary).take(column.indices)
+    blank = pc.or_kleene(pc.equal(pc.binary_length(column), 0), pc.utf8_is_space(column))
+    return pc.if_else(blank, None, column) if pc.any(blank).as_py() else column
+
+
+def _series(cells: Any, index: pd.Index) -> pd.Series:
+    """Texts as pandas holds them by itself: from Arrow without a detour where its own texts are Arrow's."""
+    if cells.null_count == len(cells):
+        return pd.Series([None] * len(cells), index, dtype=object)
+    own = pd.Series([""]).dtype
+    if isinstance(own, pd.StringDtype):
+        texts: pd.Series = cells.to_pandas(types_mapper=lambda _: own)
+        return texts.set_axis(index)
+    return pd.Series(cells.to_pylist(), index, dtype=own)
 
 
 def _background(table: Table, column: int, index: pd.Index) -> pd.Series:

@@ -36,6 +36,13 @@ from servicediag.responses.matching import (
 from servicediag.responses.model import Part, Responses
 from servicediag.responses.multiple_choice import joined_choices, option_columns
 from servicediag.responses.normalise import normal_code, normal_text
+from servicediag.responses.open_answers import (
+    find_comments,
+    item_faults,
+    kept_comments,
+    read_comments,
+    wanted_comments,
+)
 from servicediag.responses.option_columns import joined_options
 from servicediag.responses.people import People, Roles, find_roles, read_people, small_groups
 from servicediag.responses.personal import personal_reason
@@ -45,6 +52,7 @@ from servicediag.responses.readers import Table
 from servicediag.responses.rows import (
     doubled_submissions,
     doubtful_rows,
+    holds_answers,
     other_kind,
     questions_in_rows,
     without_other_rows,
@@ -73,6 +81,7 @@ def read_responses(
     unit: str | None = None,
     wave: object = None,
     respondent: str | None = None,
+    comments: str | Sequence[str] = (),
     missing_codes: Collection[int | float | str] = (),
     minimum_completed: float = 0.5,
     accept_suggestions: bool = False,
@@ -113,6 +122,9 @@ def read_responses(
         Columns that hold the unit and the respondent's id.
     wave : str or other value, optional
         A column; or, if there is no column of that name, the wave of all respondents.
+    comments : str or sequence of str
+        Columns of open answers. They are kept apart from the columns beside the items, are not looked through for
+        personal details, and a diagnosis lists them where its privacy rules permit it; by default it lists none.
     missing_codes : collection of int or str
         Values that mean "no answer", e.g. ``(-99, "no opinion")``; their reason is ``declared``.
     minimum_completed : float
@@ -161,7 +173,8 @@ def read_responses(
     mapping = _mapping(columns, instruments)
     _check_arguments(language, instruments, minimum_completed, header_row, platform)
     asked = {"respondent": respondent, "unit": unit, "wave": wave}
-    names = {*mapping, *(name for name in asked.values() if isinstance(name, str))}
+    open_answers = wanted_comments(comments)
+    names = {*mapping, *open_answers, *(name for name in asked.values() if isinstance(name, str))}
     texts = ItemTexts.of(instruments)
     known = _known_texts(instruments, texts)
     search = Search(texts, names, known, sheet, header_row, encoding, platform)
@@ -171,7 +184,8 @@ def read_responses(
     report(1, 1, "reading")
     missing = missing_texts(missing_codes)
     wanted = _Wanted(
-        instruments, texts, forms, packaged.items, mapping, asked, language, missing, accept_suggestions, known
+        instruments, texts, forms, packaged.items, mapping, asked, language, missing, accept_suggestions, known,
+        open_answers,
     )  # fmt: skip
     return _Reading(opened, wanted, report).responses(minimum_completed)
 
@@ -198,6 +212,7 @@ class _Wanted:
     missing: Collection[str]
     accept_suggestions: bool
     known_texts: frozenset[str]
+    comments: tuple[str, ...]
 
 
 @dataclass
@@ -210,6 +225,7 @@ class _Reading:
     issues: list[Issue] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
     emptied: frozenset[int] = frozenset()
+    comments: dict[str, int] = field(default_factory=dict)
     nothing_found: bool = False
     table: Table = field(init=False)
 
@@ -228,13 +244,15 @@ class _Reading:
             self.issues.append(fault)
             self._raise()
         roles = find_roles(self.table, self.wanted.asked, layout.roles, self.issues)
+        self.comments = find_comments(self.table, self.wanted.comments, roles.taken, self.issues)
         self._match(roles)
         self.table, n_rows, faults = without_other_rows(self.table, layout, {m.column for m in self.matches})
         self.issues.extend(faults)
         if not len(self.table.rows):
             self._raise()
         parts, codes = self._code()
-        taken = {column for match in self.matches for column in (match.column, *match.twins)} | self.emptied
+        taken = {column for match in self.matches for column in (match.column, *match.twins)}
+        taken |= {*self.emptied, *self.comments.values()}
         people = read_people(with_value_labels(self.table, layout.variables, taken), roles, taken, self.issues)
         self._look_around(roles, people, taken)
         self._raise()
@@ -247,9 +265,11 @@ class _Reading:
             codes = {code: column[kept] for code, column in codes.items()}
         self.issues.extend(constant_items(parts, codes, {m.item: m.column for m in self.matches}, self.table))
         self.issues.extend(seeming_reversals(parts, codes, self.table.where()))
+        comments = read_comments(self.table, self.comments, kept)
+        self.issues.extend(kept_comments(self.table, self.comments, comments))
         background = tuple(str(name) for name in people.frame)
         intake = self._intake(parts, codes, n_rows, len(kept), background)
-        return Responses(parts, codes, people.frame.iloc[kept], intake)
+        return Responses(parts, codes, people.frame.iloc[kept], intake, comments=comments)
 
     def _match(self, roles: Roles) -> None:
         """Find the column of every item; twin columns are merged into one."""
@@ -265,7 +285,8 @@ class _Reading:
         self.issues.extend(faults)
         self.table, found, faults = merge_twins(self.table, found, wanted.instruments)
         self.issues.extend(faults)
-        settled = {*roles.taken, *columns.no_items, *self._mapped_columns()}
+        self.issues.extend(item_faults(self.table, self.comments, found))
+        settled = {*roles.taken, *columns.no_items, *self._mapped_columns(), *self.comments.values()}
         settled.update(column for match in found for column in (match.column, *match.twins))
         suggested = suggest(self.table, wanted.texts, found, settled)
         shown = {match.item: self._text_of(match) for match in suggested}
@@ -291,6 +312,8 @@ class _Reading:
     def _none_found(self, instrument: Instrument) -> None:
         headings = [repr(h) for h in self.table.headings if h and not personal_reason("", [h])][:_HEADINGS_SHOWN]
         problem = f"No item of {instrument.id} is in the file, whose headings begin {', '.join(headings)}."
+        if holds_answers(self.table.headings):
+            problem = f"No item of {instrument.id} is in the file: its first row seems to hold answers, not headings."
         if kind := other_kind(self.table):
             problem = f"{problem} It seems to be {kind}."
         self.nothing_found = True
@@ -407,6 +430,8 @@ class _Reading:
     def _check_twice(self, people: People, layout: Layout, codes: Mapping[str, np.ndarray], kept: np.ndarray) -> None:
         """Say which respondents or submissions are there more than once."""
         if people.has_ids:
+            if not people.repeated_ids:
+                return
             waves = people.frame["wave"].iloc[kept] if "wave" in people.frame else None
             self.issues.extend(doubled_respondents(people.frame.index[kept], waves, self.table, kept))
         else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,10 @@ from servicediag.responses.platforms.layout import Layout, Marks, keep_rows
 from servicediag.responses.readers import Table, distinct
 from servicediag.responses.samples import sample_texts
 
-__all__ = ["doubled_submissions", "doubtful_rows", "other_kind", "questions_in_rows", "without_other_rows"]
+__all__ = [
+    "doubled_submissions", "doubtful_rows", "holds_answers", "other_kind", "questions_in_rows",
+    "without_other_rows",
+]  # fmt: skip
 
 _LAST_ROWS = 5
 _TOTALS = frozenset(
@@ -29,6 +34,10 @@ _MOST_NAMED = 5
 _SAMPLE = 200
 _MOST_TEXTS = 60
 _LEAST_QUESTIONS = 3
+_LEAST_DESIGN = 2
+_DATE = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[ T].{0,30})?")
+_DESIGN = re.compile(r"select_(?:one|multiple)\s\S.*|(?:begin|end)[ _](?:group|repeat)")
+"""What stands in the column `type` of an XLSForm, by which a form of KoboToolbox or ODK is written."""
 
 
 def without_other_rows(table: Table, layout: Layout, items: Collection[int]) -> tuple[Table, int, list[Issue]]:
@@ -75,10 +84,19 @@ def _without_repeated_headings(table: Table, items: Collection[int], issues: lis
 
 def questions_in_rows(table: Table, texts: ItemTexts) -> Issue | None:
     """An error where the questions stand one below the other: a list of answers, a summary, or a sheet on its side."""
-    for column in range(len(table.headings)):
+    for column, heading in enumerate(table.headings):
         cells = sample_texts(table.columns[column], _MOST_TEXTS)
+        if sum(bool(_DESIGN.fullmatch(text.strip())) for text in cells) >= _LEAST_DESIGN:
+            problem = "It seems to be an XLSForm, which describes the questions of a form and holds no answers."
+            remedy = "Export the answers: in KoboToolbox Data > Downloads."
+            return Issue("questions_in_rows", "error", table.where(column), problem, remedy)
         found = {key for text in cells for key in _items_of(text, texts)}
-        if len(found) >= _LEAST_QUESTIONS and len(found) > texts.count(table.headings):
+        if not found:
+            continue
+        asked = texts.count(table.headings)
+        # a sheet without a heading of ours begins, for the reader, at the first row that holds a question
+        below = asked == 1 and bool(own := texts.by_text(heading)) and bool(found.difference(own))
+        if below or _LEAST_QUESTIONS <= len(found) > asked:
             problem = f"The questions stand one below the other in {table.names[column]!r}, not side by side."
             remedy = (
                 "The reading needs a row for each respondent and a column for each question: export answers, not "
@@ -161,6 +179,15 @@ def other_kind(table: Table) -> str:
     if cells and percentages > len(cells) / 4:
         return "a summary table of percentages; the reading needs a row for each respondent"
     return ""
+
+
+def holds_answers(headings: Sequence[str]) -> bool:
+    """Whether what should be headings are mostly dates and numbers, and no running numbers of questions."""
+    filled = [text for heading in headings if (text := normal_text(heading))]
+    dates = sum(bool(_DATE.fullmatch(text)) for text in filled)
+    numbers = [number for text in filled if (number := parse_number(text)) is not None]
+    running = len(numbers) > 1 and all(after > before for before, after in pairwise(numbers))
+    return dates + (0 if running else len(numbers)) > len(filled) / 2
 
 
 def _texts(table: Table, column: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from servicediag.errors import Issue, ResponsesError
 from servicediag.responses.mapping_file import write_mapping
-from servicediag.responses.matching import ItemKey, ItemTexts, Match, question_parts
+from servicediag.responses.matching import ItemKey, ItemTexts, Match, question_parts, without_label
 from servicediag.responses.normalise import normal_text
 from servicediag.responses.readers import Table
 
@@ -20,7 +20,10 @@ __all__ = ["SuggestedMappingError", "suggest", "suggestion_issues"]
 
 _LEAST_RATIO = 92.0
 _LEAST_MARGIN = 8.0
+_THE_SAME = 100.0
 _SHORTEST = 15
+_SHORTEST_SAME = 4
+"""How many characters a text must have to be suggested where it is the same but for what was taken off."""
 _LONGEST = 600
 _MOST_COLUMNS = 400
 _NEGATIONS = frozenset(
@@ -35,6 +38,10 @@ _NEGATIONS = frozenset(
 )  # fmt: skip
 _NEGATING_CHARACTERS = frozenset("不没沒无無未非别別")
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|[0-9]+")
+_HINT = re.compile(r"(.{4,}?)\s?\([^()]{1,300}\)$|(.{8,}?\?).+$")
+"""What may follow a question: ``(10 is the highest)``, or a sentence after its question mark."""
+_SEPARATORS = (": ", "_")
+_MOST_SEPARATORS = 4
 
 
 class SuggestedMappingError(ResponsesError):
@@ -86,40 +93,30 @@ def suggest(table: Table, texts: ItemTexts, matches: Sequence[Match], settled: C
     """Matches of the method ``suggested`` for items that no column was found for.
 
     A heading is suggested for an item if Levenshtein's ratio of their normalised texts is at least 92, no other item
-    comes within 8 of it and no other heading does so for the item, and both hold the same negations and numbers.
+    comes within 8 of it and no other heading does so for the item, and both hold the same negations and numbers. So it
+    is if both are the same once a label before the question, a hint behind it, or underscores are taken off.
 
     Parameters
     ----------
     settled : collection of int
         Columns that are no items, or have theirs already.
     """
-    from rapidfuzz import fuzz, process
-
     found = {(match.instrument, match.item) for match in matches}
-    known = [(text, key) for text, keys in texts.texts.items() for key in keys if len(text) >= _SHORTEST]
-    if all(key in found for _, key in known):
+    known = {text: tuple(keys) for text, keys in texts.texts.items() if len(text) >= _SHORTEST_SAME}
+    keys = list(dict.fromkeys(key for same in known.values() for key in same))
+    if all(key in found for key in keys):
         return []
-    headings = [
-        (part, column)
-        for column in range(len(table.headings))
-        if column not in settled
-        for part in _texts(table, column)
-    ][: _MOST_COLUMNS * 4]
-    if not headings:
-        return []
-    ratios = process.cdist([part for part, _ in headings], [text for text, _ in known], scorer=fuzz.ratio)
-    keys = list(dict.fromkeys(key for _, key in known))
-    columns = list(dict.fromkeys(column for _, column in headings))
+    columns = [column for column in range(len(table.headings)) if column not in settled]
+    readings = [list(_texts(table, column)) for column in columns]
     best = np.zeros((len(columns), len(keys)))
     texts_of: dict[tuple[int, int], tuple[str, str]] = {}
-    rows = {column: i for i, column in enumerate(columns)}
     places = {key: i for i, key in enumerate(keys)}
-    for i, (part, column) in enumerate(headings):
-        for j in np.flatnonzero(ratios[i] > _LEAST_RATIO - _LEAST_MARGIN):
-            at = (rows[column], places[known[j][1]])
-            if ratios[i, j] > best[at]:
-                best[at] = ratios[i, j]
-                texts_of[at] = (part, known[j][0])
+    for row, text, own, ratio in (*_resembling(readings, known), *_same(readings, known)):
+        for key in known[own]:
+            at = (row, places[key])
+            if ratio > best[at]:
+                best[at] = ratio
+                texts_of[at] = (text, own)
     return [
         Match(columns[i], *keys[j], "suggested", _readings(texts, texts_of[i, j][1], keys[j]))
         for i, j in _clear_pairs(best)
@@ -127,20 +124,55 @@ def suggest(table: Table, texts: ItemTexts, matches: Sequence[Match], settled: C
     ]
 
 
-def _texts(table: Table, column: int) -> list[str]:
-    """The normalised readings of a column that are long enough to be told apart."""
+def _resembling(readings: Sequence[Sequence[str]], known: Collection[str]) -> Iterator[tuple[int, str, str, float]]:
+    """Rows of the readings, a reading and a known text that resemble each other, and their ratio."""
+    from rapidfuzz import fuzz, process
+
+    headings = [(text, row) for row, own in enumerate(readings) for text in own if len(text) >= _SHORTEST]
+    headings = headings[: _MOST_COLUMNS * 4]
+    long = [text for text in known if len(text) >= _SHORTEST]
+    if headings and long:
+        ratios = process.cdist([text for text, _ in headings], long, scorer=fuzz.ratio)
+        for i, j in zip(*np.nonzero(ratios > _LEAST_RATIO - _LEAST_MARGIN), strict=True):
+            yield headings[i][1], headings[i][0], long[j], float(ratios[i, j])
+
+
+def _same(readings: Sequence[Sequence[str]], known: Collection[str]) -> Iterator[tuple[int, str, str, float]]:
+    """Rows and readings that are a known text once something before or behind it is taken off."""
+    for row, own in enumerate(readings):
+        for text in dict.fromkeys(bare for reading in own for bare in _bare(reading)):
+            if text in known:
+                yield row, text, text, _THE_SAME
+
+
+def _texts(table: Table, column: int) -> Iterator[str]:
+    """The normalised readings of a column, with and without the number before a question."""
     questions = table.questions[column] if table.questions else ()
-    parts = [part for text in (table.headings[column], *questions) for part in question_parts(text)]
-    normal = dict.fromkeys(normal_text(part) for part in parts if part)
-    return [text for text in normal if _SHORTEST <= len(text) <= _LONGEST]
+    parts = [part for text in (table.headings[column], *questions) for part in question_parts(text) if part]
+    normal = [reading for text in map(normal_text, parts) for reading in (text, *without_label(text))]
+    return (text for text in dict.fromkeys(normal) if _SHORTEST_SAME <= len(text) <= _LONGEST)
+
+
+def _bare(text: str) -> Iterator[str]:
+    """A normalised question without the title of its group, without the hint behind it, and without underscores."""
+    readings = [text]
+    for separator in _SEPARATORS:
+        pieces = text.split(separator, _MOST_SEPARATORS)
+        readings.extend(separator.join(pieces[start:]) for start in range(1, len(pieces)))
+    for reading in readings:
+        yield reading
+        yield normal_text(reading.replace("_", " "))
+        if match := _HINT.fullmatch(reading):
+            yield normal_text(match[1] or match[2])
 
 
 def _clear_pairs(ratios: np.ndarray) -> list[tuple[int, int]]:
-    """Rows and columns that are each other's best by the margin; so no row or column is in two pairs."""
+    """Rows and columns that are each other's best by the margin, or alone the same; so none is in two pairs."""
     pairs = []
     for i, j in zip(*np.nonzero(ratios >= _LEAST_RATIO), strict=True):
         others = np.concatenate((np.delete(ratios[i], j), np.delete(ratios[:, j], i)))
-        if not len(others) or ratios[i, j] - others.max() >= _LEAST_MARGIN:
+        margin = ratios[i, j] - others.max(initial=0.0)
+        if margin >= _LEAST_MARGIN or (ratios[i, j] == _THE_SAME and margin > 0):
             pairs.append((int(i), int(j)))
     return pairs
 

@@ -37,12 +37,15 @@ SHAPES = {
     "redcap labels": ("redcap", ["Record ID", "Survey Timestamp"], ["{}"],
                       ["Race (choice=A)", "Complete?", "Complete?"]),
     "wjx": ("wjx", ["序号", "提交答卷时间", "所用时间", "来源", "来自IP"], ["7、{}"], ["总分"]),
+    "wenjuan": ("wenjuan", ["答卷编号", "IP地址", "来源", "开始时间", "答题时长", "姓名"], ["Q2_How was it?_{}"], []),
     "wjx without its own columns": ("wjx", [], ["7、How was it?—{}"], []),
     "limesurvey full": ("limesurvey", ["ID réponse", "Date de soumission", "Dernière page", "Langue"],
                         ["How? [{}]"], []),
     "limesurvey codes and texts": ("limesurvey",
                                    ["id. Response ID", "submitdate. Date submitted", "lastpage. Last page"],
                                    ["G1[SQ00#]. How was it? [{}]"], []),
+    "limesurvey separator of one's own": ("limesurvey", ["", "startdate._.Date started"],
+                                          ["G1[SQ00#]._.How was it? [{}]"], []),
     "limesurvey anonymised": ("limesurvey", [""], ["G1[SQ00#]. [{}]"], []),
 }  # fmt: skip
 

@@ -142,6 +142,22 @@ def test_google_forms_first_heading_blank__known_by_its_times(time, export, ques
     check(read_responses(path, harbour, form="guest"), "google_forms", 3, [0, 1, 2])
 
 
+@pytest.mark.parametrize("heading", ["", "No.", "№"])
+def test_google_forms_rows_numbered_by_hand(heading, export, questions, labels, numbers, check, harbour):
+    times = [f"3/{i + 4}/2026 10:08:26" for i in range(3)]
+    rows = [[heading, "Timestamp", *questions], *[[i + 1, times[i], *labels(i)] for i in range(3)]]
+    check(read_responses(export(rows), harbour, form="guest"), "google_forms", 3, [0, 1, 2])
+    bare = [rows[0], *[[i + 1, times[i], *numbers(i)] for i in range(3)]]
+    with pytest.raises(ResponsesError) as error:
+        read_responses(export(bare), harbour, form="guest")
+    assert [issue.code for issue in error.value.issues] == ["unknown_direction"]
+
+
+def test_times_as_programs_write_them_are_not_of_google_forms(export, questions, numbers, check, harbour):
+    rows = [["timestamp", *questions], *[[f"2026-03-04T10:0{i}:14.256235", *numbers(i)] for i in range(3)]]
+    check(read_responses(export(rows), harbour, form="guest"), "plain", 3, [0, 1, 2])
+
+
 def test_google_forms_quiz_and_several_choices(export, questions, labels, check, harbour):
     ways = ["Pop, Rock / Indie", "Pop", "Rock / Indie"]
     rows = [
@@ -225,6 +241,13 @@ def test_typeform_signs_of_type_unfinished_rows_and_doubled_options(export, ques
     check(responses, "typeform", 3, [0, 1, 2])
     assert {("doubtful_row", "note"), ("duplicate_heading", "warning")} <= issues(responses)
     assert "Network ID" not in responses.respondents
+
+
+def test_typeform_link_in_a_question(export, questions, labels, check, harbour):
+    linked = questions[3].replace("at once", "[at once](https://example.org/at-once)")
+    rows = [["#", *questions[:3], linked, *questions[4:], *TYPEFORM]]
+    rows += [[f"h{i}", *labels(i), "completed", "", "", "n"] for i in range(3)]
+    check(read_responses(export(rows), harbour, form="guest"), "typeform", 3, [0, 1, 2])
 
 
 def test_alchemer_disqualified_rows_are_kept_and_noted(export, questions, labels, harbour):

@@ -77,6 +77,21 @@ def test_plain_sheet_with_merged_question_above_the_rows(export, questions, labe
     assert responses.answers.index.tolist() == [4, 5, 6]
 
 
+@pytest.mark.parametrize("letters", ["Q", "VAR_", "v"])
+def test_plain_sheet_with_the_numbers_of_its_questions_below_them(letters, export, questions, labels, check, harbour):
+    numbers = [f"{letters}{i}" for i in range(3, 9)]
+    rows = [["Pier", *questions, ""], ["Pier", *numbers, ""], *[["N", *labels(i), ""] for i in range(3)]]
+    check(read_responses(export(rows), harbour, form="guest"), "plain", 3, [0, 1, 2])
+    mapped = read_responses(export(rows), harbour, form="guest", columns={numbers[0]: "hrb_calm_1"})
+    assert mapped.intake.matches.set_index("item").loc["hrb_calm_1", "method"] == "mapping"
+
+
+def test_first_answers_that_look_like_numbers_of_questions_are_kept(export, questions, harbour):
+    first, second = [f"A{i}" for i in range(1, 7)], [f"A{i}" for i in (1, 3, 3, 2, 5, 4)]
+    with pytest.raises(ResponsesError, match="'A1' \\(2 times\\) is not an answer of hrb_calm_1"):
+        read_responses(export([questions, first, second, second[::-1]]), harbour, form="guest")
+
+
 def test_row_of_totals_is_left_out(export, questions, numbers, check, harbour):
     rows = [["Pier", *questions], *[["NSEW"[i], *numbers(i)] for i in range(4)], [], ["Average", *[2.5] * 6],
             ["Total", *[10] * 6]]  # fmt: skip
@@ -165,3 +180,46 @@ def test_questions_one_below_the_other__one_fault_that_says_so(kind, export, que
         "codes": [["item", "mean"], *[[code, "3.2"] for code in codes]],
     }[kind]
     assert faults(export(rows), harbour, form="guest") == ["questions_in_rows"]
+
+
+def test_list_of_answers_whose_first_question_is_taken_for_a_heading(export, questions, harbour, faults):
+    rows = [["Big", "A1", questions[0], "3"], ["Big", "A2", questions[1], "2"], ["Small", "A1", questions[0], "1"]]
+    assert faults(export(rows), harbour, form="guest") == ["questions_in_rows"]
+
+
+def test_design_of_a_form__said_so(export, questions, harbour):
+    rows = [
+        ["type", "name", "label"],
+        ["begin_group", "visit", "Your visit"],
+        *[["select_one often", f"q{i}", question] for i, question in enumerate(questions)],
+        ["end_group", "", ""],
+    ]
+    with pytest.raises(ResponsesError, match="seems to be an XLSForm") as error:
+        read_responses(export(rows), harbour, form="guest")
+    assert [issue.code for issue in error.value.issues] == ["questions_in_rows"]
+
+
+def test_file_without_headings__no_answer_is_quoted(export, harbour):
+    rows = [[i, f"4/{i}/2026 22:38", f"4/{i}/2026 22:39", "G9", "7", "3", "Ann was kind"] for i in range(1, 5)]
+    with pytest.raises(ResponsesError, match="its first row seems to hold answers, not headings") as error:
+        read_responses(export(rows), harbour, form="guest")
+    assert "Ann" not in str(error.value)
+
+
+def test_surveymonkey_details_beside_the_respondents_id(export, questions, labels, check, harbour):
+    rows = condensed(questions, [labels(i) for i in range(3)])
+    rows[0] = [rows[0][0], "", *rows[0][1:]]
+    rows[1] = ["", "Name", *rows[1][1:]]
+    answers = [[row[0], "Ann Other", *row[1:]] for row in rows[2:]]
+    responses = read_responses(export([*rows[:2], *answers]), harbour, form="guest")
+    check(responses, "surveymonkey", 3, [0, 1, 2])
+    assert "Respondent ID" in responses.respondents
+    assert not [name for name in responses.respondents if "Name" in name]
+
+
+def test_question_below_a_heading_asks_for_a_name__dropped(harbour, labels, questions, export):
+    heads = [["Q1", *(f"Q{i}" for i in range(2, 8))], ["What is your name?", *questions]]
+    rows = [[name, *labels(i)] for i, name in enumerate(["Ann", "Bo", "Cy", "Di"])]
+    responses = read_responses(export([*heads, *rows]), harbour, form="guest")
+    assert list(responses.respondents) == []
+    assert [issue.code for issue in responses.intake.issues] == ["dropped_personal_column"]

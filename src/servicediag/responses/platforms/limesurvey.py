@@ -23,7 +23,9 @@ _METADATA = {
 }  # fmt: skip
 _NAMES = {fold(name): key for key, names in _METADATA.items() for name in names}
 _CERTAIN = frozenset(("submitdate", "lastpage", "startlanguage"))
-_CODE = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,40}(?:\[[^\[\]]{1,60}\]){0,2})(?:(\s*[.:]\s+|\s+-\s+|$))(.*)", re.DOTALL)
+_CODE = re.compile(
+    r"([A-Za-z][A-Za-z0-9_]{0,40}(?:\[[^\[\]]{1,60}\]){0,2})(?:(\s*[.:]\s+|\s+-\s+|\._\.|$))(.*)", re.DOTALL
+)
 _SUBQUESTION = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,40}\[[A-Za-z0-9_-]{1,40}\](?:\[[A-Za-z0-9_-]{1,40}\])?")
 _LAST_PART = re.compile(r"(.*?)\s*\[([^\[\]]*)\]\s*$", re.DOTALL)
 _NO_ITEM = re.compile(r".*\[(?:other|comment|othercomment)\].*|interviewtime.*|\w+Time(?:\[\w+\])?", re.DOTALL)

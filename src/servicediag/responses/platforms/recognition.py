@@ -19,14 +19,15 @@ from servicediag.responses.platforms.redcap import REDCAP
 from servicediag.responses.platforms.sosci import SOSCI
 from servicediag.responses.platforms.surveymonkey import SURVEYMONKEY
 from servicediag.responses.platforms.typeform import TYPEFORM
+from servicediag.responses.platforms.wenjuan import WENJUAN
 from servicediag.responses.platforms.wjx import WJX
 from servicediag.responses.readers import Grid
 
 __all__ = ["PLATFORM_NAMES", "lay_out", "lay_out_rows", "recognised_items"]
 
 _ORDER: tuple[Platform, ...] = (
-    QUALTRICS, SURVEYMONKEY, SOSCI, LIMESURVEY, KOBO, WJX, MICROSOFT_FORMS, GOOGLE_FORMS, TYPEFORM, ALCHEMER, JOTFORM,
-    REDCAP,
+    QUALTRICS, SURVEYMONKEY, SOSCI, LIMESURVEY, KOBO, WJX, WENJUAN, MICROSOFT_FORMS, GOOGLE_FORMS, TYPEFORM, ALCHEMER,
+    JOTFORM, REDCAP,
 )  # fmt: skip
 """The order of the tests: what is most certain comes first."""
 PLATFORM_NAMES = (*(platform.name for platform in _ORDER), "yandex_forms", "spss", "answer_sheet", "plain")

@@ -31,6 +31,7 @@ _OWN = frozenset(
         "custom data 1",
     )
 )
+_METADATA = _OWN.union(_RESPONDENT)
 _OTHER = frozenset(
     fold(name)
     for name in (
@@ -61,14 +62,16 @@ def _layout(rows: Sequence[Sequence[str]], position: int) -> Layout:
     questions: list[tuple[str, ...]] = []
     options: list[tuple[str, str]] = []
     for own, question, part in zip(above, filled_forward(above), below, strict=True):
+        if not own and fold(question) in _METADATA:
+            question = ""
         if not part or fold(part) in _ANSWER:
             headings.append(own or question)
             questions.append(())
             options.append(("", ""))
         else:
-            headings.append(f"{question} - {part}")
+            headings.append(f"{question} - {part}" if question else part)
             questions.append((part,))
-            options.append(("", "") if fold(part) in _OTHER else (question, part))
+            options.append(("", "") if not question or fold(part) in _OTHER else (question, part))
     submission = column_of(above, *_RESPONDENT)
     return Layout(
         "surveymonkey",
