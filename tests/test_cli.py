@@ -519,6 +519,83 @@ def test_faulty_targets_are_1_and_every_fault_is_named(tmp_path, sins, content, 
     assert not (tmp_path / "r.json").exists()
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_operations_data_and_their_targets_come_from_files(tmp_path, sins, suffix):
+    records = pd.DataFrame({"Unit": ["Unit 01", "Unit 02", ""], "breach_rate": ["40 %", "0,1", "0.2"]})
+    records["breach_rate_n"] = ["200", "200", "900"]
+    path = tmp_path / f"records{suffix}"
+    records.to_csv(path, index=False, sep=";") if suffix == ".csv" else export(path, records)
+    goals = tmp_path / "targets.yaml"
+    goals.write_text("breach_rate: 0.15\nrule: 60\n", encoding="utf-8")
+    out = tmp_path / "report.json"
+    result = run(
+        "diagnose",
+        sins,
+        *SINS,
+        "--unit",
+        "Branch",
+        "--indicators",
+        path,
+        "--targets",
+        goals,
+        "-o",
+        out,
+        "--minimum-group",
+        5,
+    )
+    assert result.exit_code == 0, result.output
+    told = json.loads(out.read_text(encoding="utf-8"))["operations"]
+    values = {(row["unit"], row["indicator"]): (row["value"], row["target"]) for row in told}
+    assert values["Unit 01", "breach_rate"] == (0.4, 0.15)
+    assert values["Unit 02", "breach_rate"] == (0.1, 0.15)
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "words"),
+    [
+        ("unit,turnover\nUnit 01,many\nUnit 02,lots\n", 1, ["row 2, column turnover", "'many'", "row 3", "'lots'"]),
+        ("turnover\n0.1\n", 1, ["column unit is missing"]),
+        ("unit,turnover\nUnit 77,0.1\nUnit 01,9\n", 2, ["Unit 77", "turnover"]),
+        ("unit,mood\nUnit 01,3\n", 2, ["mood"]),
+    ],
+)
+def test_faulty_operations_data_stop_with_every_fault(tmp_path, sins, content, status, words):
+    path = tmp_path / "records.csv"
+    path.write_text(content, encoding="utf-8")
+    out = tmp_path / "r.json"
+    result = run("diagnose", sins, *SINS, "--unit", "Branch", "--indicators", path, "-o", out)
+    assert result.exit_code == status
+    said = " ".join(result.stderr.split())
+    assert all(word in said for word in words), said
+    assert not out.exists()
+
+
+OWN_RULES = """\
+extends: default
+rules:
+  - id: OWN1
+    cause: The counter is far from the desk
+    symptoms: [seven-sins/run]
+    side: organisation
+    step: environment
+    confirmed_by:
+      - {low: readiness/can, weight: strong}
+    refuted_by:
+      - {not_low: readiness/can}
+    evidence: I
+    actions: [ACT.SYSTEMS]
+"""
+
+
+def test_rules_of_a_consultant_are_read_by_path_and_named_with_their_hash(tmp_path, sins):
+    rules = tmp_path / "own.yaml"
+    rules.write_text(OWN_RULES, encoding="utf-8")
+    out = tmp_path / "report.json"
+    result = run("diagnose", sins, *SINS, "--unit", "Branch", "--rules", rules, "-o", out)
+    assert result.exit_code == 0, result.output
+    assert "own.yaml" in json.loads(out.read_text(encoding="utf-8"))["method"]["rule_files"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -15,6 +15,8 @@ LAYERS = (
     "doubles",
     "tables",
     "target_file",
+    "operations_file",
+    "declared_tables",
     "terminal",
     "report",
     "planning",

@@ -115,8 +115,10 @@ def _of_parts(
 
 
 def _told_by_large_groups(equations: Sequence[Equation], people: frozenset[int]) -> bool:
-    """Whether groups of ten or more that are shown tell as much of these people by themselves, each by its own mean."""
-    told: frozenset[int] = frozenset()
+    """Whether groups of ten or more that are shown tell of some of these people by themselves, each by its own mean.
+
+    What would be learnt of the others is learnt of them without these.
+    """
     for equation in equations:
         n, part = len(equation.people), people & equation.people
         if n < FEW or not part:
@@ -124,8 +126,8 @@ def _told_by_large_groups(equations: Sequence[Equation], people: frozenset[int])
         m = len(part)
         low, high = max(0.0, equation.total - 100.0 * (n - m)), min(100.0 * m, equation.total)
         if high - low < PROTECTED * 100.0 * m:
-            told |= part
-    return told == people
+            return True
+    return False
 
 
 def _classes(equations: Sequence[Equation]) -> tuple[np.ndarray, list[frozenset[int]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from unittest import mock
@@ -21,7 +21,11 @@ from servicediag.scoring import code_points
 
 MINIMUM = 5
 FORM = ("readiness", "employee")
-BACKGROUNDS = ("tenure", "age_band")
+BACKGROUNDS = {
+    "tenure": ("under_1", "from_1", "from_4"),
+    "age_band": ("under_30", "from_30", "from_45"),
+}
+"""Some of the answers that the instruments give to questions about background."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +37,24 @@ class Organisation:
     backgrounds: tuple[str, ...]
     reports: tuple[np.ndarray, ...]
     invited: Mapping[str, int]
+    _columns: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
+    _people: dict[tuple[str, str], frozenset[int]] = field(default_factory=dict, compare=False, repr=False)
+
+    def column(self, name: str) -> np.ndarray:
+        """The group of every respondent, an empty name for none."""
+        if name not in self._columns:
+            self._columns[name] = self.responses.respondents[name].fillna("").astype(str).to_numpy()
+        return self._columns[name]
 
     def people(self, column: str, value: str) -> frozenset[int]:
-        return frozenset(np.flatnonzero(self.responses.respondents[column].fillna("").astype(str) == value).tolist())
+        if (column, value) not in self._people:
+            self._people[column, value] = frozenset(np.flatnonzero(self.column(column) == value).tolist())
+        return self._people[column, value]
 
     def small_units(self) -> set[str]:
         """Units with fewer people than the minimum in every report."""
-        units = self.responses.respondents[self.groupings[0]].fillna("").astype(str)
-        sizes = [units[rows].value_counts() for rows in self.reports]
-        return {unit for unit in set(units) - {""} if all(size.get(unit, 0) < MINIMUM for size in sizes)}
+        units = self.column(self.groupings[0])
+        return {unit for unit in set(units) - {""} if all((units[r] == unit).sum() < MINIMUM for r in self.reports)}
 
 
 def random_organisation(seed: int, kind: str = "one") -> Organisation:
@@ -60,9 +73,9 @@ def random_organisation(seed: int, kind: str = "one") -> Organisation:
     columns = {"unit": units}
     if generator.random() < 0.4:
         columns["region"] = _second_grouping(generator, units)
-    backgrounds = BACKGROUNDS[: generator.integers(0, 3)]
+    backgrounds = tuple(BACKGROUNDS)[: generator.integers(0, 3)]
     for name in backgrounds:
-        columns[name] = generator.choice(["a", "b", "c"], n, p=generator.dirichlet([2, 2, 1])).astype(object)
+        columns[name] = generator.choice(BACKGROUNDS[name], n, p=generator.dirichlet([2, 2, 1])).astype(object)
     responses = _answers(generator, columns, missing=generator.choice([0.0, 0.02, 0.08]))
     invited = {unit: int((units == unit).sum() + generator.integers(0, 4)) for unit in set(units) - {""}}
     groupings = tuple(name for name in ("unit", "region") if name in columns)

@@ -43,6 +43,7 @@ class Reported:
     sd: float | None = None
     rest: bool = False
     sd_half: float = 0.0
+    scored: bool = True
 
 
 def reported(folder: Path) -> list[Reported]:
@@ -82,7 +83,7 @@ def _place(row: dict[str, Any]) -> tuple[str, str]:
 
 def _half(n: int | None, points: bool = True) -> float:
     if n is not None and n >= 30:
-        return 5e-7 if points else 5e-5
+        return 0.005 if points else 5e-5
     return 0.05
 
 
@@ -108,7 +109,8 @@ def _items(document: dict[str, Any]) -> Iterator[Reported]:
         # an interval that ends where the scale does tells less of the spread
         if low is not None and n and n > 1 and low > 0 and high < 100:
             sd, doubt = (x / t.ppf(0.975, n - 1) * n**0.5 for x in ((high - low) / 2, _half(n)))
-        yield Reported(*_place(row), "", "", row["wave"] or "", variable, n, row["mean"], _half(n), sd, sd_half=doubt)
+        place = (*_place(row), "", "", row["wave"] or "")
+        yield Reported(*place, variable, n, row["mean"], _half(n), sd, sd_half=doubt, scored=row["scored"])
     for row in document["indicators"]:
         variable = (row["instrument"], row["form"], "indicator", row["dimension"] or "", row["indicator"])
         mean = 100.0 * row["count"] / row["n"]

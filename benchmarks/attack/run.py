@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,8 @@ from rendered_files import Counted, Reported, counted, reported, small_groups_na
 
 KINDS = ("one", "two", "waves")
 RULES = ("minimum_group", "unanimity", "complementary", "interval", "audit", "partial_answers", "ledger")
-STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Steps that the documentation says a mean is rounded to where few people joined or left."""
+STRETCHES = 3
+"""Into how many stretches the documentation says that the range of what joiners and leavers can change is cut."""
 LATTICE = {"score": 5.0, "item": 50.0, "indicator": 100.0}
 ITEMS_ATTACKED = 6
 
@@ -76,33 +77,43 @@ def _of_options(
 def _equations(
     organisation: Organisation, entries: Sequence[tuple[int, Reported]], answered: np.ndarray, ledger: bool
 ) -> Iterator[Equation]:
-    first = organisation.groupings[0]
-    means = {(r, one.by, one.unit): one.mean for r, one in entries if one.by and not one.rest and not one.background}
+    means = {(r, one.by, one.unit) for r, one in entries if not one.rest and not one.background}
     for r, one in sorted(entries, key=lambda entry: entry[0]):
         present = frozenset(np.flatnonzero(organisation.reports[r] & answered).tolist())
         shown = {unit for number, by, unit in means if (number, by) == (r, one.by)}
-        people = _people(organisation, one, present, shown)
+        outside = _outside_the_gap(organisation, one, present, shown, whole=(r, "", "") in means)
+        people = _people(organisation, one, present, outside)
         if one.n is not None and one.n != len(people):
             raise ValueError(f"{one} speaks of {len(people)} people")
         errors: tuple[tuple[str, float], ...] = ()
         if ledger and r > 0 and not one.background:
-            units = {unit: mean for (number, by, unit), mean in means.items() if (number, by) == (r, first)}
-            errors = tuple(_roundings(organisation, one, r, present, units))
+            errors = tuple(_Roundings(organisation, r, one.variable[2], means).of(one, outside))
         # the spread of what is rounded is lent by others
         sd = None if errors else one.sd
         by = one.by + ("/rest" if one.rest else "") + one.background
         yield Equation(people, one.mean * len(people), one.half * len(people), sd, one.sd_half, errors, r, by)
 
 
-def _people(organisation: Organisation, one: Reported, present: frozenset[int], shown: set[str]) -> frozenset[int]:
+def _outside_the_gap(
+    organisation: Organisation, one: Reported, present: frozenset[int], shown: set[str], whole: bool
+) -> set[str]:
+    """Groups, and the people of none (an empty name), with whom a group is not compared."""
+    if not one.rest:
+        return set()
+    units = organisation.column(one.by)
+    every = {units[p] for p in present}
+    if not whole:
+        return every - shown
+    # people of no unit belong to the rest where they are few, or where a unit is withheld
+    nowhere = sum(units[p] == "" for p in present)
+    return set() if nowhere < MINIMUM or every - {""} - shown else {""}
+
+
+def _people(organisation: Organisation, one: Reported, present: frozenset[int], outside: set[str]) -> frozenset[int]:
     people = present
     if one.rest:
-        units = _column(organisation, one.by)
-        outside = frozenset(p for p in present if units[p] == "")
-        # people of no unit belong to the rest where they are few, or where a unit is withheld
-        if len(outside) < MINIMUM or {units[p] for p in present} - {""} - shown:
-            outside = frozenset()
-        return present - organisation.people(one.by, one.unit) - outside
+        units = organisation.column(one.by)
+        return frozenset(p for p in present if units[p] != one.unit and units[p] not in outside)
     if one.by:
         people &= organisation.people(one.by, one.unit)
     if one.background:
@@ -110,53 +121,69 @@ def _people(organisation: Organisation, one: Reported, present: frozenset[int], 
     return people
 
 
-def _column(organisation: Organisation, by: str) -> np.ndarray:
-    return organisation.responses.respondents[by].fillna("").astype(str).to_numpy()
+@dataclass(frozen=True)
+class _Roundings:
+    """The roundings that are part of the numbers of a report since few people came or went, by the documented rules.
 
-
-def _roundings(
-    organisation: Organisation,
-    one: Reported,
-    r: int,
-    present: frozenset[int],
-    means: Mapping[str, float],
-) -> Iterator[tuple[str, float]]:
-    """The roundings that are part of a number since few people joined or left a unit, by the documented rules.
-
-    A reader who knows the rules and who came and went can tell the step from the mean that is shown: it is a multiple.
+    ``means`` are the groups whose mean of the variable is shown, of all reports.
     """
-    changed = organisation.reports[0] != organisation.reports[r]
-    units = _column(organisation, organisation.groupings[0])
-    everybody = one.by == "" or one.rest
-    mine = organisation.people(one.by, one.unit) if one.by else frozenset()
-    for unit in sorted(set(units)):
-        moved = frozenset(np.flatnonzero(changed & (units == unit)).tolist())
-        inside = {p for p in present if units[p] == unit}
-        part_of_it = bool(mine) and moved <= mine
-        if not 0 < len(moved) < MINIMUM or part_of_it == everybody:
-            continue
-        needed = max(20.0 * _most_moved(organisation, unit, r, len(moved)), 2 * LATTICE[one.variable[2]])
-        # the sums of units that are not shown are rounded twice as far
-        half = needed
-        if unit in means:
-            mean = means[unit]
-            fits = [s for s in STEPS if len(inside) * s >= needed and abs(mean / s - round(mean / s)) < 0.06 / s]
-            half = len(inside) * max(fits, default=STEPS[-1]) / 2
-        yield f"{r}:{unit}", half
-    if one.by == "" and one.variable[2] == "indicator" and changed.any():
-        yield f"{r}:whole", 100.0
+
+    organisation: Organisation
+    r: int
+    kind: str
+    means: set[tuple[int, str, str]]
+
+    def of(self, one: Reported, outside: set[str]) -> Iterator[tuple[str, float]]:
+        first = self.organisation.groupings[0]
+        if one.by and not one.rest:
+            yield from self._of_group(one.by, one.unit)
+            return
+        by = one.by or first
+        others = sorted(set(self.organisation.column(by)) - outside - ({one.unit} if one.rest else set()))
+        yield from dict.fromkeys(error for unit in others for error in self._of_group(by, unit))
+        if one.by == "" and self.kind == "indicator" and self._moved.any():
+            yield f"{self.r}:whole", 100.0
+
+    @property
+    def _moved(self) -> np.ndarray:
+        reports = self.organisation.reports
+        return np.asarray(reports[0] != reports[self.r])
+
+    def _of_group(self, by: str, unit: str) -> Iterator[tuple[str, float]]:
+        """Those of the units in which a group changed, or one of its own."""
+        first = self.organisation.groupings[0]
+        inside = self._moved & (self.organisation.column(by) == unit)
+        if not 0 < inside.sum() < MINIMUM:
+            return
+        units = self.organisation.column(first)
+        changed = [name for name in sorted(set(units[inside])) if 0 < (self._moved & (units == name)).sum() < MINIMUM]
+        mine = [name for name in changed if not (self._moved & (units == name) & ~inside).any()]
+        if by == first or sum(int((self._moved & (units == name)).sum()) for name in mine) == inside.sum():
+            for name in mine:
+                yield f"{self.r}:{first}/{name}", self._half(first, name)
+        else:
+            yield f"{self.r}:{by}/{unit}", self._half(by, unit)
+
+    def _half(self, by: str, unit: str) -> float:
+        """The most by which the sum of a group is off: a stretch where the group was shown before, else more."""
+        few = 100.0 * _most_moved(self.organisation, by, unit, self.r)
+        half = max(few / 5, 2 * LATTICE[self.kind])
+        if (0, by, unit) not in self.means:
+            return half
+        return few / 2 / max(1, min(STRETCHES, int(few / half)))
 
 
-def _most_moved(organisation: Organisation, unit: str, r: int, moved: int) -> int:
-    """By how many people, fewer than the minimum, a unit differs most from a group of the first report.
+def _most_moved(organisation: Organisation, by: str, unit: str, r: int) -> int:
+    """By how many people, fewer than the minimum, a group differs most from a group of the first report.
 
-    A unit that is there no more differs by those who ``moved``.
+    A group that is there no more differs by those who moved.
     """
     rows = organisation.reports
-    first, *further = (_column(organisation, by) for by in organisation.groupings)
-    now = (first == unit) & rows[r]
-    groups = [rows[0] & (column == value) for column in (first, *further) for value in set(column)]
+    now = (organisation.column(by) == unit) & rows[r]
+    columns = [organisation.column(name) for name in organisation.groupings]
+    groups = [rows[0] & (column == value) for column in columns for value in set(column)]
     few = [int((now ^ group).sum()) for group in (*groups, rows[0]) if (now & group).any()]
+    moved = int((rows[0] != rows[r])[organisation.column(by) == unit].sum())
     return max((count for count in few if count < MINIMUM), default=moved)
 
 
@@ -167,10 +194,11 @@ def _partial(
 ) -> Iterator[tuple[str, str, Success]]:
     """A score times its items less the items: what is left comes from those who left an item out."""
     shown = {(k, r, o.by, o.unit): o for k, e in by_variable.items() for r, o in e if o.n and not o.background}
+    scored = {o.variable: o.scored for e in by_variable.values() for _, o in e if o.variable[2] == "item"}
     for (key, r, by, unit), score in shown.items():
         if key[2] != "score" or score.n is None or score.n >= 10 or not by:
             continue
-        items = [k for k in answers if k[2] == "item" and k[3] == key[3]]
+        items = [k for k in answers if k[2] == "item" and k[3] == key[3] and scored.get(k, True)]
         means = [shown.get((k, r, by, unit)) for k in items]
         if not items or any(mean is None or mean.n is None for mean in means):
             continue
@@ -187,7 +215,10 @@ def _partial(
         value = len(items) * score.mean * score.n - sum(sums)
         half = 0.05 * score.n * 2 * len(items)
         if 2 * half < 20.0 * sum(apart.values()):
-            yield "/".join(key), "partial", Success("partial", frozenset(apart), value - half, value + half)
+            # what is left is the score of each of them, once for every item left out
+            true = abs(value - sum(j * answers[key][p] for p, j in apart.items())) <= half
+            name = "partial" if true else "contradiction"
+            yield "/".join(key), name, Success(name, frozenset(apart), value - half, value + half)
 
 
 def _is_rounded(organisation: Organisation, r: int, by: str, unit: str) -> bool:
@@ -208,7 +239,7 @@ def cells_kept(organisation: Organisation, folders: Sequence[Path]) -> list[tupl
                 continue
             there = ~np.isnan(values) & rows
             for by in organisation.groupings:
-                units = _column(organisation, by)
+                units = organisation.column(by)
                 permitted += sum(int((there & (units == unit)).sum()) >= MINIMUM for unit in set(units) - {""})
         kept.append((shown, permitted))
     return kept

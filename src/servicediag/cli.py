@@ -259,6 +259,13 @@ def diagnose(
     targets: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Targets in points of health: .yaml, .json, .csv or .xlsx.")
     ] = None,
+    indicators: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Operations data such as turnover, a row a unit: .csv or .xlsx."),
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Root-cause rules of your own: .yaml, or a folder.")
+    ] = None,
     minimum_group: Annotated[int, typer.Option(min=3, help="Smallest group that may be shown.")] = 5,
     privacy_override: Annotated[
         str | None,
@@ -281,6 +288,8 @@ def diagnose(
     """Find the gaps and their probable causes, and write the report."""
     with _reporting(debug):
         from servicediag.diagnosis.engine import diagnose as diagnose_responses
+        from servicediag.diagnosis.rules import load_rules
+        from servicediag.operations_file import read_operations
         from servicediag.report import print_diagnosis, read_theme
         from servicediag.target_file import read_targets
         from servicediag.terminal import as_options, console, line, progress
@@ -290,23 +299,27 @@ def diagnose(
         wanted = list(out or ())
         _check_extras(wanted)
         look = None if theme is None else read_theme(theme)
+        rule_set = load_rules(rules)
         names = [*(f"reading {path.name}" for path in exports), "diagnosing", "writing"]
         with _outputs(wanted, tuple(_REPORTS), force=force, inputs=exports) as files, progress(names) as steps:
             responses = read_exports(exports, specifications, reading, steps)
             _refuse_doubles(exports, responses)
-            goals = None if targets is None else read_targets(targets, responses)
+            goals = None if targets is None else read_targets(targets, responses, rule_set.indicators)
+            records = None if indicators is None else read_operations(indicators)
             steps()
             try:
                 diagnosis = diagnose_responses(
                     *responses,
                     targets=goals,
+                    indicators=records,
+                    rules=rule_set,
                     minimum_group=minimum_group,
                     privacy_override=privacy_override,
                     ledger=ledger,
                 )
             except ValueError as error:
                 # A wrong argument is named at the beginning; any other text might quote the data.
-                if not str(error).startswith(("ledger=", "minimum_group=")):
+                if not str(error).startswith(("ledger=", "minimum_group=", "indicators:")):
                     raise
                 raise typer.BadParameter(as_options(str(error))) from None
             steps()

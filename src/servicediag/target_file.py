@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from servicediag.declared_tables import read_table, unusable
 from servicediag.errors import Issue, ResponsesError
 from servicediag.responses.normalise import parse_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from servicediag.diagnosis.operations import Indicator
     from servicediag.responses import Responses
 
 __all__ = ["read_targets"]
@@ -22,7 +24,7 @@ _REMEDY = (
 )
 
 
-def read_targets(path: Path, responses: Sequence[Responses]) -> pd.DataFrame:
+def read_targets(path: Path, responses: Sequence[Responses], indicators: Sequence[Indicator] = ()) -> pd.DataFrame:
     """Targets in points of health as ``diagnose`` takes them.
 
     Parameters
@@ -32,6 +34,8 @@ def read_targets(path: Path, responses: Sequence[Responses]) -> pd.DataFrame:
         ``target`` and, for targets of single units, ``unit``.
     responses : sequence of Responses
         Whose dimensions may be named; ``instrument/dimension`` where ids repeat.
+    indicators : sequence of Indicator
+        Of operations data; they may be named beside the dimensions, with targets in their own measure.
 
     Returns
     -------
@@ -41,12 +45,12 @@ def read_targets(path: Path, responses: Sequence[Responses]) -> pd.DataFrame:
     Raises
     ------
     ResponsesError
-        Every unknown dimension and every target that is no number from 0 to 100.
+        Every unknown dimension and every target that is no number from 0 to 100, or outside an indicator's range.
     """
     import pandas as pd
 
-    frame = _mapping(path) if path.suffix in (".yaml", ".yml", ".json") else _table(path)
-    issues = list(_faults(path, frame, responses))
+    frame = _mapping(path) if path.suffix in (".yaml", ".yml", ".json") else read_table(path, _REMEDY)
+    issues = list(_faults(path, frame, responses, indicators))
     if issues:
         raise ResponsesError(f"{path.name}: {len(issues)} problem{'s' if len(issues) != 1 else ''}", issues)
     units = [None if _is_blank(unit) else str(unit).strip() for unit in frame["unit"]]
@@ -66,11 +70,13 @@ def _mapping(path: Path) -> pd.DataFrame:
 
     data = load_yaml(path, path.name).data
     if not isinstance(data, dict):
-        raise _unusable(path, "It is no mapping of dimensions to points.")
+        raise unusable(path, "It is no mapping of dimensions to points.", _REMEDY)
     return pd.DataFrame({"dimension": list(data), "target": list(data.values()), "unit": None})
 
 
-def _faults(path: Path, frame: pd.DataFrame, responses: Sequence[Responses]) -> Iterable[Issue]:
+def _faults(
+    path: Path, frame: pd.DataFrame, responses: Sequence[Responses], indicators: Sequence[Indicator]
+) -> Iterable[Issue]:
     """Every row that cannot be a target of this study."""
     missing = [name for name in ("dimension", "target") if name not in frame.columns]
     if missing:
@@ -84,17 +90,29 @@ def _faults(path: Path, frame: pd.DataFrame, responses: Sequence[Responses]) -> 
         for dimension in instrument.dimensions:
             for name in (dimension.id, f"{instrument.id}/{dimension.id}"):
                 places[name] = places.get(name, 0) + 1
+    measures = {f"operations/{indicator.id}": indicator for indicator in indicators}
+    for key in measures:
+        for name in (key, key.partition("/")[2]):
+            places[name] = places.get(name, 0) + 1
     for name, value in zip(frame["dimension"], frame["target"], strict=True):
-        found = places.get(str(name).strip().lower(), 0)
+        called = str(name).strip().lower()
+        found = places.get(called, 0)
         if found != 1:
             problem = f"{str(name)!r} is {'held by several instruments' if found else 'not a dimension of this study'}."
             remedy = f"Choose from {', '.join(sorted(n for n, count in places.items() if '/' in n and count == 1))}."
             yield Issue("unknown_dimension", "error", path.name, problem, remedy)
-        if not 0 <= _number(value) <= 100:
-            problem = f"The target of {str(name)!r} is {value!r}."
-            yield Issue(
-                "out_of_range", "error", path.name, problem, "Give a number from 0 to 100, in points of health."
-            )
+        measure = measures.get(called) or measures.get(f"operations/{called}") if found == 1 else None
+        fault = _range_fault(_number(value), measure)
+        if fault:
+            yield Issue("out_of_range", "error", path.name, f"The target of {str(name)!r} is {value!r}.", fault)
+
+
+def _range_fault(target: float, measure: Indicator | None) -> str:
+    """What to write instead of a number that cannot be the target; empty text where it can."""
+    if measure is None:
+        return "" if 0 <= target <= 100 else "Give a number from 0 to 100, in points of health."
+    fault = measure.fault_of(target)
+    return f"It {fault}." if fault else ""
 
 
 def _number(value: Any) -> float:
@@ -107,27 +125,3 @@ def _number(value: Any) -> float:
 
 def _is_blank(value: Any) -> bool:
     return value is None or value != value or str(value).strip() == ""
-
-
-def _unusable(path: Path, problem: str) -> ResponsesError:
-    return ResponsesError(f"{path.name}: {problem}", [Issue("unreadable_file", "error", path.name, problem, _REMEDY)])
-
-
-def _table(path: Path) -> pd.DataFrame:
-    """The first visible sheet of a workbook, or a text file, with its first row as column names."""
-    import pandas as pd
-
-    from servicediag.responses.readers import open_source
-    from servicediag.responses.safety import Limits
-
-    source = open_source(path, Limits(), None, frozenset())
-    visible = [sheet for sheet in source.sheets if sheet.visible]
-    if source.text is None and not visible:
-        raise _unusable(path, "It has no visible sheet.")
-    grid = source.load(visible[0]) if source.text is None else source.text
-    header, *rows = grid.top(grid.n_rows) or [[]]
-    filled = [row for row in rows if any(cell.strip() for cell in row)]
-    names = [name.strip().lower() for name in header]
-    if len(set(names)) != len(names):
-        raise _unusable(path, "Two of its columns have the same heading.")
-    return pd.DataFrame(filled, columns=names, dtype=object)

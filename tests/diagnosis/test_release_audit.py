@@ -1,8 +1,10 @@
 """Facts of several releases, put together: what tells of few people has to go, and nothing else."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from servicediag.diagnosis.release_audit import Fact, exposing_groups
+from servicediag.diagnosis.release_audit import Distribution, Fact, exposing_distributions, exposing_groups, too_large
 
 PEOPLE = np.arange(30)
 
@@ -96,3 +98,77 @@ def test_atoms_count_as_many_people_as_they_hold():
 def test_group_of_ten_or_more_that_tells_of_itself_is_left_alone():
     everybody = Fact(among(*range(12)), 1190.0, group="unit")
     assert exposing_groups([everybody], 5) == set()
+
+
+def test_attack_by_a_region_that_lost_five_people_and_units_that_tell_in_which_third_one_of_them_is():
+    """One left each of two units, three a unit that is withheld: the five less one are four, known to a third."""
+    before = [Fact(among(*range(10)), 500.0), Fact(among(*range(10, 20)), 500.0), Fact(among(*range(25)), 1250.0)]
+    units = [
+        Fact(among(*range(9)), 450.0, errors={"a": 16.0}, group="first"),
+        Fact(among(*range(10, 19)), 450.0, errors={"b": 16.0}, group="second"),
+    ]
+    region = Fact(among(*range(9), *range(10, 19), 20, 21), 1000.0, group="region")
+    assert exposing_groups([*before, *units], 5) == set()
+    assert exposing_groups([*before, region], 5) == set()
+    assert exposing_groups([*before, *units, region], 5)
+
+
+def test_only_a_group_that_takes_part_is_withheld():
+    """The leaver follows from the unit; that the other group is the whole less the unit has nothing to do with it."""
+    before = [Fact(among(*range(30)), 1500.0), Fact(among(*range(20)), 1000.0), Fact(among(*range(20, 25)), 250.0)]
+    other = Fact(among(*range(20, 30)), 500.0, group="other")
+    now = Fact(among(*range(19)), 960.0, group="now")
+    assert exposing_groups([*before, now, other], 5) == {"now"}
+
+
+def test_distribution_of_few_follows_from_two_releases_and_is_withheld():
+    whole, most = Distribution(among(*range(30)), (20, 10)), Distribution(among(*range(22)), (14, 8), "now")
+    assert exposing_distributions([whole, most], 5) == {"now"}
+    assert exposing_distributions([whole, Distribution(among(*range(12)), (7, 5), "now")], 5) == set()
+
+
+def test_distribution_of_few_within_one_release_is_withheld_only_where_they_agree():
+    def reports(left):
+        return [
+            Distribution(among(*range(30)), (10 + left, 20 - left), "whole"),
+            Distribution(among(*range(22)), (10, 12), "unit"),
+        ]
+
+    assert exposing_distributions(reports(4), 5) == set()
+    assert exposing_distributions(reports(7), 5) == {"unit"}
+
+
+def test_same_distribution_again_tells_nothing_new():
+    before = Distribution(among(*range(22)), (14, 8))
+    again = Distribution(among(*range(22)), (14, 8), "again")
+    assert exposing_distributions([Distribution(among(*range(30)), (20, 10)), before, again], 5) == set()
+
+
+def test_many_groups_of_many_parts_are_too_large_to_be_audited():
+    parts = np.eye(400, dtype=bool)
+    assert too_large(parts)
+    assert not too_large(parts[:50])
+
+
+def test_attack_by_a_unit_within_a_region_whose_others_all_answered_alike():
+    """Fourteen are left, all at 50 points; a team of just these people may be shown, and then tells it by itself."""
+    alike, unit = 14 * 50.0**2, 12 * 50.0**2 + 20_000.0
+    facts = [
+        Fact(among(*range(26)), 1300.0, squares=alike + unit, group="region"),
+        Fact(among(*range(12)), 600.0, squares=unit, group="unit"),
+    ]
+    assert exposing_groups(facts, 5) == {"unit"}
+    assert exposing_groups([*facts, Fact(among(*range(12, 26)), 700.0, squares=alike, group="team")], 5) == set()
+    assert exposing_groups([replace(facts[0], squares=alike + unit + 20_000.0), facts[1]], 5) == set()
+
+
+def test_person_of_whom_a_large_group_tells_does_not_close_the_group_of_another():
+    """All of the team are at 100, which the team may show; what is known of the pair is no more of the other leaver."""
+    before = [Fact(among(*range(12)), 1200.0), Fact(among(*range(12, 22)), 500.0)]
+    now = [
+        Fact(among(*range(11)), 1100.0, errors={"a": 15.0}, group="team"),
+        Fact(among(*range(12, 21)), 450.0, errors={"b": 15.0}, group="unit"),
+    ]
+    assert exposing_groups([*before, *now], 5) == set()
+    narrow = replace(now[1], errors={"b": 9.0})
+    assert exposing_groups([*before, now[0], narrow], 5) == {"unit"}

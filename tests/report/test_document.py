@@ -100,3 +100,16 @@ def test_other_suffix_and_missing_package_are_refused(
     monkeypatch.setattr("servicediag.report.office.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"servicediag\[word\]"):
         write_word(diagnosis, tmp_path / "plan.docx")
+
+
+def test_actions_name_the_weak_points_by_the_numbers_of_their_headings(plan: Any) -> None:
+    heads = {p.text for p in plan.paragraphs if p.style.name == "Heading 2"}
+    table = plan.tables[0]
+    served = [line for row in table.rows[1:] for line in row.cells[2].text.split("\n") if line]
+    assert served
+    assert set(served) <= heads
+
+
+def test_heads_of_tables_stay_with_their_rows(plan: Any) -> None:
+    for table in plan.tables:
+        assert all(p.paragraph_format.keep_with_next for cell in table.rows[0].cells for p in cell.paragraphs)

@@ -14,10 +14,11 @@ import pytest
 
 from servicediag.diagnosis.model import Cause, Diagnosis, Finding
 from servicediag.report import write_json
+from servicediag.wording.numbers import number
 
 KEYS = ["schema_version", "servicediag_version", "language", "study", "summary", "findings", "evidence", "items",
         "indicators", "readiness", "comparisons", "patterns", "changes", "agreement", "segments", "indexes", "answers",
-        "operations", "not_measured", "reliability", "withheld", "method"]  # fmt: skip
+        "operations", "not_measured", "comments", "comment_themes", "reliability", "withheld", "method"]  # fmt: skip
 
 
 def refuse(constant: str) -> None:
@@ -56,13 +57,21 @@ def test_every_row_and_column_is_there(diagnosis: Diagnosis, document: Any, name
     assert all(list(row) == list(frame.columns) for row in document[name])
 
 
+def test_a_row_of_a_table_has_a_line_of_its_own(diagnosis: Diagnosis, tmp_path: Path) -> None:
+    lines = write_json(diagnosis, tmp_path / "lines.json").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line.rstrip(",")) for line in lines if line.startswith("{") and len(line) > 1]
+    assert sum("shrunk_gap" in row for row in rows) == len(diagnosis.evidence)
+    assert json.loads("".join(lines)) == json.loads((tmp_path / "lines.json").read_bytes())
+
+
 def test_numbers_are_the_frames_rounded_where_few_answered(diagnosis: Diagnosis, document: Any) -> None:
     for row, (_, cell) in zip(document["evidence"], diagnosis.evidence.iterrows(), strict=True):
         for name in ("mean", "ci_low", "ci_high", "health", "gap"):
             if math.isnan(cell[name]):
                 assert row[name] is None
             else:
-                assert row[name] == (round(cell[name], 1) if cell["n"] < 30 else pytest.approx(cell[name], abs=1e-6))
+                assert number(row[name]) == number(cell[name])
+                assert row[name] == pytest.approx(cell[name], abs=0.0501 if cell["n"] < 30 else 0.00501)
         assert type(row["n"]) is int
 
 

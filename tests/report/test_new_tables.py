@@ -147,18 +147,18 @@ def test_named_pattern_stands_beside_its_comparison(book: Any) -> None:
 def test_page_holds_the_numbers_of_the_json(rich: Diagnosis, page: str, read_page: Callable[[str], Any]) -> None:
     tables = read_page(page).tables
     changed = tables["Changes from 2024 to 2025"]
-    assert [row[changed[0].index("Change")] for row in changed[1:]] == ["−11.2"] * len(document(rich)["changes"])
+    assert [row[changed[0].index("Change")] for row in changed[1:]] == ["−11.3"] * len(document(rich)["changes"])
     shares = tables["Seven service sins (rated by customers), 2025: shares of the answers (1)"]
     assert shares[0][3:] == list(reversed(LABELS))
     assert shares[1][3:] == ["5%", "15%", "10%", "30%", "40%"]
     grouped = tables["Scores by group: Length of service"]
-    assert [row[grouped[0].index("Health")] for row in grouped[1:]] == ["70.2", "52.5"]
-    assert tables["Agreement"][1][tables["Agreement"][0].index("SD, share of largest")] == "52%"
-    assert tables["The organisation's share of the shortfalls"][1][1:4] == ["organisation", "0.62", "0.51"]
+    assert [row[grouped[0].index("Health")] for row in grouped[1:]] == ["70.3", "52.5"]
+    assert tables["Agreement"][1][tables["Agreement"][0].index("SD, share of largest")] == "53%"
+    assert tables["The organisation's share of the shortfalls"][1][1:4] == ["organisation", "0.63", "0.51"]
     assert tables["Operations data"][1][2:] == ["0.19", "64", "department"]
     assert tables["Gaps that could not be judged"][1] == [
-        "silent loss", "how many customers left", "one side was not asked",
-        "a sample of customers who left"]  # fmt: skip
+        "Silent loss", "How many customers left", "One side was not asked",
+        "A sample of customers who left"]  # fmt: skip
 
 
 def test_summary_says_troubles_with_ties_a_strength_and_what_would_settle_the_rest(page: str) -> None:

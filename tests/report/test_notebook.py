@@ -20,7 +20,7 @@ def test_fragment_names_the_top_findings_with_their_size(diagnosis: Diagnosis) -
     fragment = diagnosis._repr_html_()
     for finding in diagnosis.top(5):
         assert finding.title in fragment
-    assert "−18.1 points" in fragment
+    assert "−18.2 points" in fragment
     assert "not yet validated" in fragment
     assert len(fragment) < 6000
 

@@ -15,6 +15,7 @@ from servicediag.diagnosis.model import Diagnosis
 from servicediag.report import Theme, write_html
 from servicediag.report.page import MAXIMUM_UNITS, render_page
 from servicediag.report.plain_text import clean
+from servicediag.wording.numbers import fixed
 
 Reader = Callable[[str], Any]
 ORDER = ("In short", "What we found", "What works well", "What we cannot tell", "Where it is high and where it is low",
@@ -71,7 +72,7 @@ def page(diagnosis: Diagnosis) -> str:
 
 
 def value(number: float, *, sign: bool = False) -> str:
-    shown = f"{number:+.1f}" if sign else f"{number:.1f}"
+    shown = fixed(number, "+.1f" if sign else ".1f")
     return ("0.0" if shown.lstrip("+-") == "0.0" else shown).replace("-", "−")
 
 
@@ -134,6 +135,24 @@ def test_severity_is_not_printed_where_nothing_is_claimed(page: str, read_page: 
     assert all((row[sure] == "") == (row[severity] == "") for row in rows)
 
 
+def test_without_a_strength_the_section_repeats_what_the_summary_says(diagnosis: Diagnosis) -> None:
+    calm = tuple(f for f in diagnosis.findings if f.direction != "better" and f.kind != "strength")
+    summary = replace(diagnosis.summary, strengths=("Healthiest: 'Coldness', health 90.3.",))
+    told = render_page(replace(diagnosis, findings=calm, summary=summary), language="en", theme=Theme())
+    section = told.partition('<section id="strengths"')[2].partition("</section>")[0]
+    assert "health 90.3" in section
+    assert "Nothing to show" not in section
+
+
+def test_texts_that_stand_alone_in_a_cell_begin_with_a_capital(diagnosis: Diagnosis, read_page: Reader) -> None:
+    row = {"gap": "silent_loss", "code": "ONE_SIDE_MISSING", "what": "how many customers left", "settled_by": "a log"}
+    gaps = pd.DataFrame([row]).reindex(columns=diagnosis.not_measured.columns)
+    told = read_page(render_page(replace(diagnosis, not_measured=gaps), language="en", theme=Theme())).tables
+    assert told["Gaps that could not be judged"][1] == [
+        "Silent loss", "How many customers left", "One side was not asked", "A log"
+    ]  # fmt: skip
+
+
 def test_cautions_are_said_plainly(page: str) -> None:
     for phrase in ("not yet validated", "conventions", "onsistent with", "does not prove a cause", "no ranking"):
         assert phrase in page
@@ -143,7 +162,7 @@ def test_summary_tells_cause_evidence_against_and_first_action(page: str, read_p
     text = " ".join(" ".join(read_page(page).texts).split())
     story = text[text.index("1. Runaround is worse") : text.index("2. Rulebook is worse")]
     pieces = [
-        "−18.1 points (95% interval −24.1 to −12.2)",
+        "−18.2 points (95% interval −24.1 to −12.2)",
         "established",
         "major",
         "Nobody owns a case",

@@ -62,3 +62,16 @@ def test_distinct_labels_differ_and_keep_their_order(labels: list[str]) -> None:
     result = distinct(labels)
     assert len(set(result)) == len(labels)
     assert all(found.startswith(label) for found, label in zip(result, labels, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("words", "width", "short"),
+    [
+        ("the discretion to decide", 19, "the discretion to…"),
+        ("Rindfleischetikett", 10, "Rindfleis…"),
+        ("a b", 3, "a b"),
+        ("客户服务中心", 7, "客户服…"),
+    ],
+)
+def test_words_stay_whole_where_a_text_is_cut(words: str, width: int, short: str) -> None:
+    assert shorten(words, width) == short

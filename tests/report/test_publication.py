@@ -13,6 +13,7 @@ import pytest
 
 from servicediag.diagnosis.model import Diagnosis
 from servicediag.report.publication import blank_to_none, printable, rounded
+from servicediag.wording.numbers import fixed, number, percent
 
 POINTS = ["mean", "sd", "ci_low", "ci_high", "health", "gap", "gap_low", "gap_high", "shrunk_gap"]
 
@@ -22,15 +23,40 @@ def test_fewer_than_30_respondents_have_one_decimal(diagnosis: Diagnosis, column
     before, after = diagnosis.evidence, rounded(diagnosis).evidence
     few = (before["n"] < 30).to_numpy()
     assert few.any()
-    assert list(after.loc[few, column].dropna()) == [round(value, 1) for value in before.loc[few, column].dropna()]
-    np.testing.assert_allclose(after.loc[~few, column], before.loc[~few, column], atol=5e-7)
+    assert list(after.loc[few, column].dropna()) == [
+        float(fixed(value, ".1f")) for value in before.loc[few, column].dropna()
+    ]
+    np.testing.assert_allclose(after.loc[~few, column], before.loc[~few, column], atol=0.005 + 1e-9)
+
+
+@pytest.mark.parametrize("column", POINTS)
+def test_tables_show_the_same_decimal_as_the_unrounded_number_would(diagnosis: Diagnosis, column: str) -> None:
+    before, after = diagnosis.evidence[column].dropna(), rounded(diagnosis).evidence[column].dropna()
+    assert [number(value) for value in after] == [number(value) for value in before]
+
+
+def test_a_number_is_not_rounded_up_twice(diagnosis: Diagnosis) -> None:
+    evidence = diagnosis.evidence.assign(n=100, health=62.2463, gap=-4.2496, mean=62.2512, sd=20.0049)
+    row = rounded(replace(diagnosis, evidence=evidence)).evidence.iloc[0]
+    assert [row["health"], row["gap"], row["mean"], row["sd"]] == [62.2463, -4.2496, 62.25, 20.0]
 
 
 def test_shares_of_small_groups_keep_a_tenth_of_a_percent(diagnosis: Diagnosis) -> None:
     before, after = diagnosis.indicators, rounded(diagnosis).indicators
     few = (before["n"] < 30).to_numpy()
     for column in ("share", "ci_low", "ci_high"):
-        assert list(after.loc[few, column]) == [round(value, 3) for value in before.loc[few, column]]
+        pairs = list(zip(after.loc[few, column], before.loc[few, column], strict=True))
+        # another decimal where without it the table would show another per cent
+        assert [percent(short) for short, _ in pairs] == [percent(value) for _, value in pairs]
+        assert {short for short, value in pairs if short != round(value, 3)} <= {
+            short for short, value in pairs if percent(round(value, 3)) != percent(value)
+        }
+
+
+def test_english_sentences_are_set_like_the_tables_beside_them(diagnosis: Diagnosis) -> None:
+    finding = replace(diagnosis.findings[0], text="Gap -4.2 points (95 % interval -6.1 to -2.3) in Desk-7, 2024-01-01.")
+    told = printable(replace(diagnosis, findings=(finding,))).findings[0].text
+    assert told == "Gap −4.2 points (95% interval −6.1 to −2.3) in Desk-7, 2024-01-01."
 
 
 def test_small_error_rates_stay_apart() -> None:
@@ -46,7 +72,7 @@ def test_finding_of_a_small_group_is_rounded_as_its_cell(diagnosis: Diagnosis) -
     published = rounded(diagnosis)
     for before, after in zip(diagnosis.findings, published.findings, strict=True):
         if before.estimate is not None and before.n < 30 and before.metric == "points":
-            assert after.estimate == round(before.estimate, 1)
+            assert after.estimate == float(fixed(before.estimate, ".1f"))
 
 
 def test_probability_of_a_bottleneck_is_not_rounded_like_points(diagnosis: Diagnosis) -> None:
@@ -82,7 +108,7 @@ def test_numbers_hidden_in_columns_of_objects_are_found(diagnosis: Diagnosis) ->
     evidence = diagnosis.evidence.astype({"gap": object, "n": object})
     after = rounded(replace(diagnosis, evidence=evidence)).evidence
     few = (diagnosis.evidence["n"] < 30).to_numpy()
-    assert list(after.loc[few, "gap"]) == [round(value, 1) for value in diagnosis.evidence.loc[few, "gap"]]
+    assert list(after.loc[few, "gap"]) == [float(fixed(value, ".1f")) for value in diagnosis.evidence.loc[few, "gap"]]
 
 
 @pytest.mark.parametrize(

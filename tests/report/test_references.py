@@ -33,6 +33,18 @@ def test_titles_stand_in_the_language_behind_them_their_questionnaire() -> None:
     assert spelled("churn", "ru") == "«Доля потерянных клиентов»"
 
 
+def test_the_number_of_cases_of_a_record_stands_behind_its_title() -> None:
+    told = spelled("operations data: breach_rate and breach_rate_n, the promises due", "en")
+    assert told == "operations data: 'Share of promises broken' and its number of cases, the promises due"
+    assert spelled("breach_rate_n", "ru") == "число случаев"
+
+
+def test_a_questionnaire_called_by_a_common_word_is_told_in_lists() -> None:
+    assert spelled("ask with: service-culture, readiness", "en") == "ask with: 'Service culture', 'Know, want and can'"
+    assert spelled("ask with: readiness; bring: age_band", "en").startswith("ask with: 'Know, want and can'; ")
+    assert spelled("service-culture shows readiness", "en") == "'Service culture' shows readiness"
+
+
 def test_a_long_list_is_cut_and_says_so() -> None:
     told = spelled("seven-sins/apathy, seven-sins/brush, seven-sins/cold, seven-sins/robot, seven-sins/rule", "en")
     assert told.count("'") == 6

@@ -31,7 +31,7 @@ def hostile(reliability: Any, note: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.834, ".83"), (-0.125, "−.12"), (1.0, "1.00"), (-1.5, "−1.50"), (0.999, "1.00"), (None, "—")]
+    ("value", "shown"), [(0.834, ".83"), (-0.125, "−.13"), (1.0, "1.00"), (-1.5, "−1.50"), (0.999, "1.00"), (None, "—")]
 )
 def test_coefficients_have_no_zero_before_the_point(value: float | None, shown: str) -> None:
     assert apa_coefficient(value) == shown

@@ -15,6 +15,7 @@ import pytest
 
 pptx = pytest.importorskip("pptx")
 
+from servicediag import Effect, diagnose, load_instrument, simulate  # noqa: E402
 from servicediag.diagnosis.model import Diagnosis  # noqa: E402
 from servicediag.report import Theme, write_slides  # noqa: E402
 from servicediag.report.logo import Logo  # noqa: E402
@@ -175,3 +176,66 @@ def test_missing_package_is_named(diagnosis: Diagnosis, tmp_path: Path, monkeypa
     with pytest.raises(ImportError, match=r"servicediag\[slides\]"):
         write_slides(diagnosis, tmp_path / "talk.pptx")
     assert not list(tmp_path.iterdir())
+
+
+def shown_tables(deck: Any) -> list[Any]:
+    return [shape.table for slide in deck.slides for shape in slide.shapes if shape.has_table]
+
+
+def test_no_text_of_ours_is_cut_where_a_table_has_room(deck: Any) -> None:
+    heads = [cell.text for table in shown_tables(deck) for cell in table.rows[0].cells]
+    assert not [head for head in heads if head.endswith("…")]
+    causes = next(table for table in shown_tables(deck) if table.cell(0, 1).text == "Consistent with")
+    assert not [cell.text for row in causes.rows for cell in row.cells if cell.text.endswith("…")]
+
+
+def test_heads_of_a_table_have_one_size(deck: Any) -> None:
+    for table in shown_tables(deck):
+        sizes = {run.font.size for cell in table.rows[0].cells for p in cell.text_frame.paragraphs for run in p.runs}
+        assert len(sizes) == 1
+
+
+def test_a_cause_stands_in_one_column_only(diagnosis: Diagnosis) -> None:
+    slide = next(slide for slide in slide_contents(diagnosis) if slide.key == "causes")
+    for _, consistent, _, untested in slide.body.rows:
+        assert not {cause for cause in untested.split("; ") if cause != "–"} & set(consistent.split("; "))
+
+
+def test_without_a_strength_the_highest_levels_are_listed(diagnosis: Diagnosis) -> None:
+    calm = tuple(f for f in diagnosis.findings if f.direction != "better" and f.kind != "strength")
+    summary = replace(diagnosis.summary, strengths=("Healthiest: 'Coldness', health 90.3.",))
+    slide = next(s for s in slide_contents(replace(diagnosis, findings=calm, summary=summary)) if s.key == "strengths")
+    assert slide.title == "Healthiest: 'Coldness', health 90.3."
+    levels = [float(row[-1]) for row in slide.body.rows]
+    assert len(levels) == 5
+    assert levels == sorted(levels, reverse=True)
+    whole = diagnosis.evidence[diagnosis.evidence["unit"].isna()]
+    assert levels[0] == pytest.approx(whole["health"].max(), abs=0.05001)
+
+
+def test_answers_of_opposed_questions_are_not_mixed_under_one_legend() -> None:
+    effect = Effect("Unit 01", "condesc", -30)
+    study = simulate("seven-sins", n_units=4, respondents_per_unit=60, effects=[effect], seed=3)
+    published = diagnose(study.responses())
+    slide = next(slide for slide in slide_contents(published) if slide.key == "answers")
+    assert published.top(1)[0].dimension == "condesc"
+    sins = load_instrument("seven-sins")
+    opposed = {sins.text(item.code) for item in sins.items if item.reverse_keyed}
+    assert slide.body.categories
+    assert not [name for name in slide.body.categories if name in opposed]
+    assert "Shown: 4 of 5" in slide.lead
+    worst = slide.body.series[0]
+    items = published.items[(published.items["unit"] == "Unit 01") & (published.items["dimension"] == "condesc")]
+    weakest = items.loc[items["health"].idxmin()]
+    assert slide.body.categories[0] == weakest["text"]
+    assert worst.name == "Almost always"
+
+
+def test_rows_of_wide_letters_are_higher(tmp_path: Path, diagnosis: Diagnosis) -> None:
+    heights = {}
+    for language in ("en", "zh-Hans"):
+        path = write_slides(diagnosis, tmp_path / f"{language}.pptx", language=language)
+        table = shown_tables(pptx.Presentation(str(path)))[-1]
+        size = table.cell(1, 0).text_frame.paragraphs[0].runs[0].font.size
+        heights[language] = table.rows[1].height / size
+    assert heights["zh-Hans"] > heights["en"]

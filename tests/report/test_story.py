@@ -8,7 +8,7 @@ import pytest
 
 from servicediag.diagnosis.model import Cause, Diagnosis
 from servicediag.report.labels import Labels
-from servicediag.report.story import cannot_tell, first_action, headline, open_questions, stories, strengths
+from servicediag.report.story import cannot_tell, first_action, headline, open_questions, stories, strengths, told_open
 
 
 @pytest.fixture
@@ -99,3 +99,16 @@ def test_estimate_is_shown_in_its_unit(diagnosis: Diagnosis, labels: Labels, met
 def test_probability_never_reads_as_certain(diagnosis: Diagnosis, labels: Labels) -> None:
     finding = replace(diagnosis.findings[0], metric="probability", estimate=0.99955, ci_low=None, ci_high=None)
     assert labels.estimate(finding) == "probability > 0.99"
+
+
+def test_a_unit_that_is_a_number_is_named_as_a_unit(diagnosis: Diagnosis, labels: Labels) -> None:
+    assert [labels.within("16"), labels.within("Desk 16"), labels.unit("16")] == ["unit 16", "Desk 16", "16"]
+    finding = replace(diagnosis.findings[0], unit="16", title="unit 16: 'Apathy' is worse than elsewhere")
+    named = replace(finding, unit="desk", title="desk: 'Apathy' is worse than elsewhere")
+    titles = [story.title for story in stories((finding, named), labels)]
+    assert titles == ["Unit 16: 'Apathy' is worse than elsewhere", "desk: 'Apathy' is worse than elsewhere"]
+
+
+def test_what_would_settle_a_question_begins_with_a_capital_after_a_full_stop(labels: Labels) -> None:
+    assert told_open("a gap", "no cause is supported.", labels) == "A gap. No cause is supported."
+    assert told_open("a gap", "a log", labels) == "A gap. Would settle it: a log"

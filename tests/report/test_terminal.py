@@ -38,7 +38,7 @@ def test_story_of_a_finding_is_told_in_full(diagnosis: Diagnosis) -> None:
     story = text[text.index("1. Runaround is worse") : text.index("2. Rulebook is worse")]
     pieces = [
         "Customer contact centre · Runaround · rated by customers",
-        "−18.1 points (95% interval −24.1 to −12.2)",
+        "−18.2 points (95% interval −24.1 to −12.2)",
         "n = 46",
         "established, major",
         "Nobody owns a case from start to end",

@@ -157,6 +157,19 @@ def test_heatmap_shows_numbers_or_withheld(diagnosis: Diagnosis, book: Any) -> N
     assert values.count("withheld") == len(diagnosis.withheld)
 
 
+def test_heatmap_does_not_say_unit_twice(diagnosis: Diagnosis, tmp_path: Path) -> None:
+    frames = {}
+    for name in ("evidence", "withheld"):
+        frame = getattr(diagnosis, name)
+        frames[name] = frame.assign(by=frame["by"].where(frame["by"].isna(), "unit"))
+    findings = tuple(replace(f, by="unit" if f.by else f.by) for f in diagnosis.findings)
+    path = write_excel(replace(diagnosis, findings=findings, **frames), tmp_path / "unit.xlsx")
+    sheet = openpyxl.load_workbook(path)["Heatmap"]
+    told = [cell.value for row in sheet.iter_rows(max_col=1) for cell in row if cell.value]
+    assert "unit" not in told
+    assert "Unit" in told
+
+
 def test_heatmap_is_shaded_on_the_absolute_scale(book: Any) -> None:
     rules = [rule for area in book["Heatmap"].conditional_formatting for rule in area.rules]
     scales = [rule.colorScale for rule in rules if rule.type == "colorScale"]
@@ -284,3 +297,23 @@ def test_diagnosis_of_which_nothing_may_be_shown_is_still_a_workbook(
     book = openpyxl.load_workbook(write_excel(empty_diagnosis, tmp_path / "a.xlsx"))
     assert book.sheetnames == ["Read me", "Findings", "Heatmap", "Data quality", "Withheld", "Method", "Dictionary"]
     assert len(rows_of(book, "Withheld")) == len(empty_diagnosis.withheld)
+
+
+def test_heads_of_the_heatmap_are_not_broken_within_a_word(diagnosis: Diagnosis, tmp_path: Path) -> None:
+    book = openpyxl.load_workbook(write_excel(diagnosis.in_language("es"), tmp_path / "r.xlsx"))
+    sheet = book["Mapa de calor"]
+    widths = {
+        number: dimension.width
+        for dimension in sheet.column_dimensions.values()
+        for number in range(dimension.min, dimension.max + 1)
+    }
+    merged = {cell for area in sheet.merged_cells.ranges for cell in area.cells}
+    words = [
+        (cell.column, word)
+        for row in sheet.iter_rows(min_row=4, min_col=2)
+        for cell in row
+        if isinstance(cell.value, str) and cell.font.b and (cell.row, cell.column) not in merged
+        for word in cell.value.split()
+    ]
+    assert max(len(word) for _, word in words) > 12
+    assert all(widths[column] > len(word) for column, word in words)

@@ -20,6 +20,7 @@ from servicediag.wording.numbers import (
     signed,
 )
 from servicediag.wording.plurals import CATEGORIES, category
+from servicediag.wording.telling import figure
 
 NBSP = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
@@ -54,6 +55,19 @@ def test_a_number_reads_back_as_the_value_it_rounds(value: float, language: str)
     style = number_format(language)
     shown = number(value, 2, language).replace(style.group or NBSP, "").replace(style.decimal, ".").replace(MINUS, "-")
     assert float(shown) == pytest.approx(value, abs=0.00501)
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "shown"),
+    [(62.5, 0, "63"), (29.65, 1, "29.7"), (-2.85, 1, "−2.9"), (31.849999999999994, 1, "31.9"), (31.8499, 1, "31.8")],
+)
+def test_halves_go_away_from_zero_as_in_a_spreadsheet(value: float, decimals: int, shown: str) -> None:
+    assert number(value, decimals) == shown
+    assert str(figure(value, f".{decimals}f")) == shown.replace(MINUS, "-")
+
+
+def test_half_a_per_cent_is_rounded_up() -> None:
+    assert [percent(0.285), percent(0.125), percent(0.2849)] == ["29%", "13%", "28%"]
 
 
 def test_zero_never_has_a_sign() -> None:

@@ -16,6 +16,7 @@ from servicediag.diagnosis.gap_study import GapReport, GapStudy, Judgement, gap_
 from servicediag.diagnosis.group_tables import N_CATEGORIES
 from servicediag.diagnosis.levels import level_verdict
 from servicediag.diagnosis.model import AGREEMENT_COLUMNS
+from servicediag.diagnosis.row_keys import RowKeys
 from servicediag.diagnosis.statistics import benjamini_hochberg
 from servicediag.diagnosis.tiers import NOT_APPLICABLE, tiers_of
 from servicediag.psychometrics.null_distributions import null_distribution
@@ -79,8 +80,8 @@ def agreement_gaps(study: GapStudy) -> GapReport:
 
 
 def _table(study: GapStudy) -> pd.DataFrame:
-    cells = study.shown
-    scores = cells[(cells["kind"] == "score") & ~index_part(cells) & (cells["n"] > 1)]
+    scores = study.shown_scores
+    scores = scores[~index_part(scores) & (scores["n"] > 1).to_numpy()]
     scores = scores.set_index(PLACE, drop=False).join(_items(study).set_index(PLACE))
     n = scores["n"].to_numpy(float)
     limit = maximum_spread(scores["mean"].to_numpy(float), n)
@@ -96,6 +97,8 @@ def _table(study: GapStudy) -> pd.DataFrame:
 def _explained(study: GapStudy) -> Iterable[tuple[Any, ...]]:
     """Share of the differences between people that lies between the groups of a background field (eta squared)."""
     rows = study.segments[study.segments["kind"] == "score"]
+    if rows.empty:
+        return
     current = study.cells.loc[study.cells["current"], ["instrument", "form", "wave"]].drop_duplicates()
     rows = rows.merge(current, on=["instrument", "form", "wave"])
     keys = ["by", "unit", "wave", "instrument", "form", "dimension", "background"]
@@ -120,19 +123,19 @@ def _items(study: GapStudy) -> pd.DataFrame:
     """Per group and dimension whose items may all be shown: average deviation and variances against two nulls."""
     cells = study.cells
     items = cells.loc[(cells["kind"] == "item") & cells["current"], [*PLACE, "name", "n", "sd", "hidden"]]
-    items = items[study.counts(items).sum(axis=1) > 0]
-    keys = list(zip(*(items[name].to_numpy(dtype=object) for name in ("instrument", "form", "name")), strict=True))
-    facts = {key: _facts(study, *key) for key in set(keys)}
-    known = [facts[key] for key in keys]
-    names = ["scored", "options", "uniform", "skewed"]
-    items = items.assign(**dict(zip(names, np.array(known, dtype=float).reshape(-1, 4).T, strict=True)))
-    items = items[items["scored"] > 0]
+    counts = study.counts(items)
+    about = RowKeys.of(items, ["instrument", "form", "name"])
+    facts = np.array([_facts(study, *key) for key in about.keys], dtype=float).reshape(-1, 4)
+    known = facts[about.codes]
+    inside = (counts.sum(axis=1) > 0) & (known[:, 0] > 0)
+    items, counts = items[inside], counts[inside]
+    items = items.assign(**dict(zip(("options", "uniform", "skewed"), known[inside, 1:].T, strict=True)))
     n = items["n"].to_numpy(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         steps = (items["options"].to_numpy() - 1) / 100
         variance = (items["sd"].to_numpy(float) * steps) ** 2
         items = items.assign(
-            average_deviation=average_deviation(study.counts(items)),
+            average_deviation=average_deviation(counts),
             ratio_uniform=variance / items["uniform"],
             ratio_skewed=variance / items["skewed"],
             shown=((items["hidden"] == "") & (n > 1)).astype(float),

@@ -16,6 +16,7 @@ from servicediag.diagnosis.gap_study import GapReport, GapStudy
 from servicediag.diagnosis.gap_tables import plain_tables
 from servicediag.diagnosis.level_targets import target_gaps
 from servicediag.diagnosis.model import NOT_MEASURED_COLUMNS
+from servicediag.diagnosis.operations_gaps import operations_gaps
 from servicediag.diagnosis.promises import promise_gaps
 from servicediag.diagnosis.readiness_index import readiness_gaps
 from servicediag.diagnosis.tenure import tenure_gaps
@@ -37,6 +38,7 @@ GAPS: tuple[Callable[[GapStudy], GapReport], ...] = (
     stage_gaps,
     tenure_gaps,
     silent_loss_gaps,
+    operations_gaps,
     negative_cycle,
     plain_tables,
 )

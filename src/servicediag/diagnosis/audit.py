@@ -9,10 +9,12 @@ import numpy as np
 
 from servicediag.diagnosis.ranges import UNANIMITY_BELOW
 
-__all__ = ["TOLERANCE", "AuditResult", "audit", "row_space", "small_sets"]
+__all__ = ["SETTLED", "TOLERANCE", "AuditResult", "audit", "combination", "row_space", "small_sets"]
 
 TOLERANCE = 1e-7
 """A coefficient or a residual below this is zero: the matrices hold zeros and ones only."""
+SETTLED = 1e-3
+"""Cost, in a combination of groups, of one that is shown or hidden for good; that of any other is 1."""
 MOST_UNIONS = 2_000
 """Unions of small parts looked at in one turn; as long as one of them follows, there is a further turn."""
 
@@ -99,8 +101,7 @@ def audit(
         target = _exposed(classes, class_sizes, targets)
         if target is None:
             return AuditResult(hidden, True, bool(len(targets) or (class_sizes < UNANIMITY_BELOW).any()))
-        weights = np.linalg.lstsq(classes.T.astype(float), target, rcond=None)[0]
-        parts = shown[np.abs(weights) > TOLERANCE]
+        parts = shown[np.abs(combination(classes, target, np.where(shown < settled, SETTLED, 1.0))) > TOLERANCE]
         candidates = parts[parts >= settled]
         if not len(candidates) and settled > 1:
             return AuditResult(hidden | (np.arange(len(hidden)) >= settled), True)
@@ -134,22 +135,44 @@ def row_space(groups: np.ndarray) -> np.ndarray:
     return np.asarray(basis[values > TOLERANCE * max(values[0], 1.0)])
 
 
+def combination(groups: np.ndarray, target: np.ndarray, costs: np.ndarray) -> np.ndarray:
+    """How the groups add up to a target that follows from them, with as few of the costly groups as can be.
+
+    Examples
+    --------
+    Five units and their whole; two units follow from the whole and the three others, or from themselves.
+
+    >>> groups = np.vstack([np.ones(5), np.eye(5)])
+    >>> np.flatnonzero(combination(groups, np.array([1.0, 1, 0, 0, 0]), np.ones(6))).tolist()
+    [1, 2]
+    """
+    from scipy.optimize import linprog
+
+    columns = groups.T.astype(float)
+    found = linprog(np.tile(costs, 2), A_eq=np.hstack([columns, -columns]), b_eq=target, method="highs")
+    if not found.success:
+        return np.asarray(np.linalg.lstsq(columns, target, rcond=None)[0])
+    return np.asarray(found.x[: len(costs)] - found.x[len(costs) :])
+
+
 def small_sets(groups: np.ndarray, sizes: np.ndarray, minimum: int) -> np.ndarray:
     """Indicators of the small classes, of the small intersections and differences of two groups, and of small unions.
 
     Unions are of up to four classes, and only those that follow from the groups.
     """
     small = np.flatnonzero(sizes < minimum)
-    found = [np.eye(len(sizes))[small]]
+    found = [np.eye(len(sizes), dtype=bool)[small]]
     both = (groups * sizes) @ groups.T
     total = np.diag(both)
     for first, second in np.argwhere(np.triu((both > 0) & (both < minimum))):
-        found.append((groups[first] & groups[second])[None].astype(float))
+        found.append((groups[first] & groups[second])[None])
     difference = total[:, None] - both
     for first, second in np.argwhere((difference > 0) & (difference < minimum)):
-        found.append((groups[first] & ~groups[second])[None].astype(float))
-    found += [one[None] for one in _unions(groups, sizes, minimum)]
-    return np.unique(np.vstack(found), axis=0)
+        found.append((groups[first] & ~groups[second])[None])
+    found += [one[None] > 0 for one in _unions(groups, sizes, minimum)]
+    packed = dict.fromkeys(row.tobytes() for row in np.packbits(np.vstack(found), axis=1))
+    rows = np.frombuffer(b"".join(sorted(packed)), dtype=np.uint8).reshape(len(packed), (len(sizes) + 7) // 8)
+    return np.unpackbits(rows, axis=1, count=len(sizes)).astype(float)
 
 
 def _unions(groups: np.ndarray, sizes: np.ndarray, minimum: int) -> Iterator[np.ndarray]:

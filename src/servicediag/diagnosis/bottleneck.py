@@ -29,8 +29,8 @@ STATES = ("know", "want", "can")
 N_DRAWS = 20_000
 MOST_VALUES, FEWEST_DRAWS = 2_000_000, 2_000
 """With very many units fewer draws are made for each; 2,000 leave a standard error of 0.007 at a probability of 0.9."""
-DRAWS_AT_ONCE = 100_000
-"""Groups are judged so many draws at a time, which bounds the memory they take."""
+DRAWS_AT_ONCE = 40_000
+"""Groups are judged so many draws at a time, which keeps them in the processor's cache."""
 WITHHELD = "\x00withheld"
 """Name of the pool of withheld units; no unit of a file can have it, since control characters are refused there."""
 READINESS_COLUMNS = (

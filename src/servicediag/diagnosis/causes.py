@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from servicediag.diagnosis.conditions import ConditionReader, Place, Reading
-from servicediag.diagnosis.draft import Draft
+from servicediag.diagnosis.draft import Draft, changed
 from servicediag.diagnosis.model import Cause, CauseStatus, Finding
 from servicediag.diagnosis.rules import INQUIRY_STEPS, SCALE_KINDS, Condition, Piece, Rule, RuleSet
 from servicediag.diagnosis.sums import WHOLE
@@ -60,7 +59,8 @@ def explain(
     judged = _mark_rivals([_judge(rule, rules, reader, place) for rule in candidates])
     judged = [_with_association(cause, reader, place) for cause in judged]
     causes = tuple(sorted(_fold_variants(candidates, judged), key=_rank))
-    causes = tuple(replace(cause, same_source=cause.sources == (finding.rater,)) for cause in causes)
+    own = (finding.rater,)
+    causes = tuple(changed(cause, same_source=True) if cause.sources == own else cause for cause in causes)
     supported = sorted((cause for cause in causes if cause.status == "supported"), key=_inquiry)
     actions = tuple(dict.fromkeys(action for cause in supported for action in cause.actions))
     abstentions = [*finding.abstentions]
@@ -203,12 +203,12 @@ def _guard_person(cause: Cause, reader: ConditionReader, place: Place) -> Cause:
     sides = [[reader.read(condition, place) for condition in side] for side in ORGANISATION_SIDE]
     missing = tuple(side[0].sentence for side in sides if all(reading.state == "unmeasured" for reading in side))
     if missing and cause.status in ("supported", "possible", "inconclusive"):
-        return replace(cause, status="untested", untested=tuple(dict.fromkeys((*cause.untested, *missing))))
+        return changed(cause, status="untested", untested=tuple(dict.fromkeys((*cause.untested, *missing))))
     readings = [reading for side in sides for reading in side]
     blocking = tuple(reading.sentence for reading in readings if reading.state in ("yes", "undetermined"))
     if blocking and cause.status in ("supported", "possible"):
         numbers = _numbers(reading for reading in readings if reading.state in ("yes", "undetermined"))
-        return replace(cause, status="inconclusive", undetermined=(*cause.undetermined, *blocking),
+        return changed(cause, status="inconclusive", undetermined=(*cause.undetermined, *blocking),
                        numbers=tuple(dict.fromkeys((*cause.numbers, *numbers))))  # fmt: skip
     return cause
 
@@ -217,7 +217,7 @@ def _mark_rivals(causes: list[Cause]) -> list[Cause]:
     """Supported causes that rest on exactly the same evidence cannot be told apart, and say so."""
     counts = Counter(frozenset(cause.confirming) for cause in causes if cause.status == "supported")
     return [
-        replace(cause, status="not_distinguishable")
+        changed(cause, status="not_distinguishable")
         if cause.status == "supported" and counts[frozenset(cause.confirming)] > 1
         else cause
         for cause in causes
@@ -229,7 +229,7 @@ def _with_association(cause: Cause, reader: ConditionReader, place: Place) -> Ca
     if cause.status not in ("supported", "not_distinguishable") or not place.symptom:
         return cause
     found = (reader.association(place, target) for target in cause.confirming_targets)
-    return replace(cause, association=next((one for one in found if one is not None), None))
+    return changed(cause, association=next((one for one in found if one is not None), None))
 
 
 def _fold_variants(rules: Sequence[Rule], causes: Sequence[Cause]) -> Iterable[Cause]:

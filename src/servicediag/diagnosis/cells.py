@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,8 @@ from servicediag.diagnosis.clusters import CLUSTER_COLUMNS, ClusterIndex, Nested
 from servicediag.diagnosis.evidence import COUNTS, WHOLE, Evidence
 from servicediag.diagnosis.nonresponse import add_response
 from servicediag.diagnosis.privacy import hidden_cells
-from servicediag.diagnosis.sensitive import sensitive_cells
+from servicediag.diagnosis.row_keys import RowKeys
+from servicediag.diagnosis.sensitive import is_sensitive
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import (
     Contrast,
@@ -24,6 +25,7 @@ from servicediag.diagnosis.statistics import (
     intraclass,
     limited_weights,
     pooled_variance,
+    rank_draws,
     rank_uncertainty,
     shrinkage_weights,
     student_quantiles,
@@ -41,12 +43,23 @@ INDEX_PARTS = frozenset({("four-tools", "blame_staff"), ("four-tools", "blame_si
 """Dimensions that are read only within an index of their own, never by themselves."""
 SMALLEST_RANKING = 5
 """Fewer units than this have no fifth that is the worst."""
-SCORE_KEYS = ["by", "instrument", "form", "wave", "kind", "dimension", "name"]
 CONTRAST_COLUMNS = (
     "gap", "standard_error", "df", "level_error", "level_df", "gap_low", "gap_high", "gap_low_90", "gap_high_90",
     "keep", "shrunk_gap",
     "minimum_detectable_gap", "icc1", "icc2", "rank_low", "rank_high", "p_worst_fifth",
 )  # fmt: skip
+
+
+class _Score(NamedTuple):
+    """A score, item or indicator within a grouping."""
+
+    by: str
+    instrument: str
+    form: str
+    wave: str
+    kind: str
+    dimension: str
+    name: str
 
 
 def judge_cells(
@@ -61,24 +74,25 @@ def judge_cells(
     on why a tier was held down), ``hidden`` (the rule that withholds the cell, or empty text) and ``current`` (newest
     wave of its form).
     """
+    rows = RowKeys.of(evidence.cells, _Score._fields, _Score._make)
     closed = _closed(evidence)
-    delicate = sensitive_cells(evidence.cells)
+    delicate = rows.each(lambda key: is_sensitive(key.instrument, key.dimension), bool)
     hidden = hidden_cells(evidence.cells, evidence.atoms, settings.minimum_group, settings.privacy, closed, delicate)
     cells = evidence.cells.drop(columns=COUNTS)
-    pools = _pools(cells, hidden == "", settings)
+    pools = _pools(cells, rows, hidden == "", settings)
     kept = _kept(cells, hidden, keep_indicators=bool(len(evidence.segments)))
     if not kept.all():
-        cells, hidden = cells[kept].copy(), hidden[kept]
-    cells["sign"] = _signs(evidence, cells)
+        cells, hidden, rows = cells[kept].copy(), hidden[kept], rows.at(kept)
+    cells["sign"] = _signs(evidence, rows)
     cells["hidden"] = pd.Series(hidden, index=cells.index, dtype=object)
     clusters = ClusterIndex.of(evidence, settings)
     _add_levels(cells, clusters)
-    _add_contrasts(cells, settings, clusters, pools)
+    _add_contrasts(cells, rows, settings, clusters, pools)
     newest = current_waves(evidence)
-    cells["current"] = cells["wave"] == [newest[key] for key in zip(*_texts(cells, "instrument", "form"), strict=True)]
+    cells["current"] = rows.each(lambda key: key.wave == newest[key.instrument, key.form], bool)
     _add_verdicts(cells, settings, targets or Targets())
     add_response(cells, evidence, settings)
-    _add_tiers(cells, settings, reliability)
+    _add_tiers(cells, rows, settings, reliability)
     return cells
 
 
@@ -93,8 +107,7 @@ def _closed(evidence: Evidence) -> np.ndarray | None:
 
 def index_part(cells: pd.DataFrame) -> np.ndarray:
     """Which cells belong to a dimension that is never judged by itself."""
-    keys = zip(*_texts(cells, "instrument", "dimension"), strict=True)
-    return np.array([key in INDEX_PARTS for key in keys], dtype=bool)
+    return RowKeys.of(cells, ["instrument", "dimension"]).each(INDEX_PARTS.__contains__, bool)
 
 
 def _texts(cells: pd.DataFrame, *columns: str) -> list[np.ndarray]:
@@ -148,7 +161,7 @@ def reliability_of(reliability: pd.DataFrame) -> dict[tuple[str, str, str, str],
     return found
 
 
-def _signs(evidence: Evidence, cells: pd.DataFrame) -> np.ndarray:
+def _signs(evidence: Evidence, rows: RowKeys) -> np.ndarray:
     """+1 where a high score is good, -1 where it is bad."""
     weak = {
         (instrument.id, dimension.id)
@@ -156,8 +169,7 @@ def _signs(evidence: Evidence, cells: pd.DataFrame) -> np.ndarray:
         for dimension in instrument.dimensions
         if dimension.direction == "weakness"
     }
-    keys = zip(*_texts(cells, "instrument", "dimension"), strict=True)
-    return np.array([-1.0 if key in weak else 1.0 for key in keys])
+    return rows.each(lambda key: -1.0 if (key.instrument, key.dimension) in weak else 1.0, float)
 
 
 def _add_levels(cells: pd.DataFrame, clusters: ClusterIndex) -> None:
@@ -195,20 +207,23 @@ def _kept(cells: pd.DataFrame, hidden: np.ndarray, *, keep_indicators: bool) -> 
     return kept | (kind == "indicator") if keep_indicators else kept
 
 
-def _rows_by_score(cells: pd.DataFrame, places: np.ndarray) -> dict[Any, np.ndarray]:
-    """Positions within ``places`` of the units of every score, item or indicator, by ``SCORE_KEYS``."""
-    found = cells[SCORE_KEYS].iloc[places].groupby(SCORE_KEYS, sort=False, observed=True).indices
-    return {key: np.asarray(rows) for key, rows in found.items()}
+def _of_units(rows: RowKeys) -> np.ndarray:
+    """Which rows are a unit's score or item, rather than an indicator or of the whole organisation."""
+    return rows.each(lambda key: key.by != WHOLE and key.kind != "indicator", bool)
 
 
-def _pools(cells: pd.DataFrame, shown: np.ndarray, settings: Settings) -> dict[tuple[str, ...], np.ndarray]:
+def _pools(
+    cells: pd.DataFrame, rows: RowKeys, shown: np.ndarray, settings: Settings
+) -> dict[tuple[str, ...], np.ndarray]:
     """n, total and squares of the units withheld, for each score, item and grouping that has units."""
-    places = np.flatnonzero(((cells["by"] != WHOLE) & (cells["kind"] != "indicator")).to_numpy())
     sums = cells[["n", "total", "total_squares"]].to_numpy(float)
-    wholes = _rows_of_wholes(cells)
+    wholes = {key[1:]: int(one[-1]) for key, one in rows.positions().items() if key[0] == WHOLE}
     found = {}
-    for key, rows in _rows_by_score(cells, places).items():
-        group = places[rows]
+    for key, group in rows.positions_of(_of_units(rows)).items():
+        if not shown[wholes[key[1:]]]:
+            # a reference that holds more than the units shown would tell the whole
+            found[key] = np.zeros(3)
+            continue
         pool = sums[group[~shown[group]]].sum(axis=0)
         rest = sums[wholes[key[1:]]] - sums[group].sum(axis=0)
         if 0 < rest[0] < settings.minimum_group or (rest[0] > 0 and pool[0] > 0):
@@ -219,17 +234,20 @@ def _pools(cells: pd.DataFrame, shown: np.ndarray, settings: Settings) -> dict[t
 
 
 def _add_contrasts(
-    cells: pd.DataFrame, settings: Settings, clusters: ClusterIndex, pools: Mapping[tuple[str, ...], np.ndarray]
+    cells: pd.DataFrame,
+    rows: RowKeys,
+    settings: Settings,
+    clusters: ClusterIndex,
+    pools: Mapping[tuple[str, ...], np.ndarray],
 ) -> None:
     """Gap of each unit that may be shown to the rest within its grouping, in points of health."""
     columns = {name: np.full(len(cells), np.nan) for name in CONTRAST_COLUMNS}
-    judged = (cells["by"] != WHOLE) & (cells["kind"] != "indicator") & (cells["hidden"] == "")
-    places = np.flatnonzero(judged.to_numpy())
+    judged = _of_units(rows) & (cells["hidden"] == "").to_numpy()
     units = cells["unit"].to_numpy(dtype=object)
     sums = cells[["n", "total", "total_squares"]].to_numpy(float)
     sign = cells["sign"].to_numpy()
-    for key, rows in _rows_by_score(cells, places).items():
-        first, pool = places[rows], pools[key]
+    for key, first in rows.positions_of(judged).items():
+        pool = pools[key]
         together = np.vstack([sums[first], pool]) if pool[0] > 0 else sums[first]
         nested = clusters.contrast(key, units[first], together) if settings.population == "process" else None
         values = _contrast_of(together, sign[first], units[first], settings, nested)
@@ -237,13 +255,6 @@ def _add_contrasts(
             columns[name][first] = value
     for name, column in columns.items():
         cells[name] = column
-
-
-def _rows_of_wholes(cells: pd.DataFrame) -> dict[tuple[str, ...], int]:
-    """Row of the whole organisation for each score, item or indicator."""
-    rows = np.flatnonzero((cells["by"] == WHOLE).to_numpy())
-    keys = cells.iloc[rows][SCORE_KEYS[1:]].itertuples(index=False, name=None)
-    return dict(zip(keys, rows.tolist(), strict=True))
 
 
 def _contrast_of(
@@ -292,17 +303,19 @@ def _contrast_of(
     }
 
 
-def _add_ranks(cells: pd.DataFrame, settings: Settings, family: np.ndarray) -> None:
+def _add_ranks(cells: pd.DataFrame, rows: RowKeys, settings: Settings, family: np.ndarray) -> None:
     """Rank intervals of the units shown, where the differences between units are reliable enough to rank them."""
     ranked = family & (cells["icc2"].to_numpy() >= settings.ranking_icc2) & cells["standard_error"].notna().to_numpy()
-    places = np.flatnonzero(ranked)
     shrunk, error, keep = (cells[name].to_numpy(float) for name in ("shrunk_gap", "standard_error", "keep"))
     columns = {name: cells[name].to_numpy(float, copy=True) for name in ("rank_low", "rank_high", "p_worst_fifth")}
-    for rows in _rows_by_score(cells, places).values():
-        group = places[rows]
+    draws: dict[int, np.ndarray] = {}
+    for group in rows.positions_of(ranked).values():
         if len(group) < SMALLEST_RANKING:
             continue
-        ranks = rank_uncertainty(shrunk[group], error[group] * np.sqrt(keep[group]), seed=settings.seed)
+        if len(group) not in draws:
+            # most scores are of the same units
+            draws = {len(group): rank_draws(len(group), settings.seed)}
+        ranks = rank_uncertainty(shrunk[group], error[group] * np.sqrt(keep[group]), normal=draws[len(group)])
         columns["rank_low"][group], columns["rank_high"][group] = ranks.low, ranks.high
         columns["p_worst_fifth"][group] = ranks.worst_fifth
     for name, column in columns.items():
@@ -328,22 +341,22 @@ def _add_verdicts(cells: pd.DataFrame, settings: Settings, targets: Targets) -> 
     cells["target_equivalence"] = equivalence(gap - half_90, gap + half_90, margin)
 
 
-def _add_tiers(cells: pd.DataFrame, settings: Settings, reliability: pd.DataFrame) -> None:
+def _add_tiers(cells: pd.DataFrame, rows: RowKeys, settings: Settings, reliability: pd.DataFrame) -> None:
     """Tier, severity and direction of every cell of the declared family: unit x score cells that may be shown."""
-    judged = (cells["kind"] == "score") & ~index_part(cells) & (cells["by"] != WHOLE)
-    family = judged & cells["current"] & (cells["hidden"] == "")
-    inside = family.to_numpy()
+    judged = rows.each(_is_judged, bool)
+    inside = judged & cells["current"].to_numpy() & (cells["hidden"] == "").to_numpy()
     contrast = Contrast(*(cells[name].to_numpy(float)[inside] for name in ("gap", "standard_error", "df")))
     q, q_minimum = np.full(len(cells), np.nan), np.full(len(cells), np.nan)
     q[inside] = directional_rates(contrast.p_no_difference(), contrast.gap)
     q_minimum[inside] = benjamini_hochberg(contrast.p_minimum_effect(settings.minimum_effect))
     cells["q_value"], cells["q_minimum_effect"] = q, q_minimum
-    _add_ranks(cells, settings, inside)
-    known = reliability_of(reliability)
-    places = zip(*_texts(cells[family], "instrument", "form", "wave", "dimension"), strict=True)
-    found = [known.get(place) for place in places]
+    _add_ranks(cells, rows, settings, inside)
+    known = {place: NOT_APPLICABLE if value is None else value for place, value in reliability_of(reliability).items()}
     trust = np.full(len(cells), NOT_APPLICABLE)
-    trust[inside] = [NOT_APPLICABLE if value is None else value for value in found]
+    of_place = rows.each(
+        lambda key: known.get((key.instrument, key.form, key.wave, key.dimension), NOT_APPLICABLE), float
+    )
+    trust[inside] = of_place[inside]
     shrunk = cells["shrunk_gap"].to_numpy(float)
     tiers, weak = tiers_of(
         q,
@@ -364,6 +377,10 @@ def _add_tiers(cells: pd.DataFrame, settings: Settings, reliability: pd.DataFram
     gap = cells["gap"].to_numpy()
     direction = np.where(gap < 0, "worse", np.where(gap > 0, "better", "none"))
     cells["direction"] = pd.Series(direction.astype(object), index=cells.index, dtype=object)
+
+
+def _is_judged(key: _Score) -> bool:
+    return key.kind == "score" and key.by != WHOLE and (key.instrument, key.dimension) not in INDEX_PARTS
 
 
 def _hold_down(cells: pd.DataFrame, tiers: np.ndarray, family: np.ndarray, settings: Settings) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from servicediag.diagnosis.draft import Draft
 from servicediag.diagnosis.evidence import WHOLE
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, Judgement, NotMeasured, gap_draft, index_rows, judge
 from servicediag.diagnosis.model import CHANGE_COLUMNS
+from servicediag.diagnosis.stage_sequence import Change, Readings, stage_sequence
 from servicediag.results import table_rows
 from servicediag.wording.telling import sentence
 
@@ -37,12 +38,16 @@ def change_gaps(study: GapStudy) -> GapReport:
     last = {form: names[-2:] for form, names in waves.items() if len(names) > 1}
     table = _judged(study, _with_pairs(study, _between(study, last)))
     moved = _moved(study, last)
+    sequence = stage_sequence(study, table)
     rows = [*_composition_rows(moved), *_standardized(study, moved, last)]
     decay, decay_rows = _launch_decay(study, {form: names for form, names in waves.items() if len(names) > 2})
     return GapReport(
-        drafts=(*_drafts(study, table, moved), *decay),
-        tables={"changes": table[list(CHANGE_COLUMNS)], "indexes": index_rows([*rows, *decay_rows])},
-        not_measured=tuple(_not_linked(table)),
+        drafts=(*_drafts(study, table, moved, sequence.readings), *decay, *sequence.drafts),
+        tables={
+            "changes": table[list(CHANGE_COLUMNS)],
+            "indexes": index_rows([*rows, *decay_rows, *sequence.rows]),
+        },
+        not_measured=(*_not_linked(table), *sequence.not_measured),
     )
 
 
@@ -119,7 +124,9 @@ def _judged(study: GapStudy, table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _drafts(study: GapStudy, table: pd.DataFrame, moved: pd.DataFrame) -> Iterable[Draft]:
+def _drafts(
+    study: GapStudy, table: pd.DataFrame, moved: pd.DataFrame, readings: Mapping[Change, Readings]
+) -> Iterable[Draft]:
     backgrounds: dict[tuple[str, ...], dict[str, None]] = {}
     for *place, background in _tuples(moved, ["instrument", "form", "by", "unit", "background"]):
         backgrounds.setdefault(tuple(place), {})[background] = None
@@ -141,7 +148,8 @@ def _drafts(study: GapStudy, table: pd.DataFrame, moved: pd.DataFrame) -> Iterab
             abstentions=tuple(_cautions(row, others, study.settings.smallest_gap)),
             values=(("first_health", float(row.first_health)), ("second_health", float(row.second_health)),
                     ("first_wave", row.first_wave), ("second_wave", row.second_wave),
-                    ("wording", "change_worse" if row.change < 0 else "change_better")),
+                    ("wording", "change_worse" if row.change < 0 else "change_better"),
+                    *readings.get((row.by, row.unit, row.form, f"{row.instrument}/{row.dimension}"), ())),
             instrument=row.instrument,
             dimension=row.dimension,
             rater=row.rater,

@@ -18,6 +18,7 @@ from servicediag.diagnosis.evidence import Evidence
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, Judgement, NotMeasured, gap_draft, judge
 from servicediag.diagnosis.levels import level_verdict
 from servicediag.diagnosis.model import COMPARISON_COLUMNS, PATTERN_COLUMNS, FindingKind
+from servicediag.diagnosis.row_keys import RowKeys
 from servicediag.diagnosis.scale_use import REASONS, ScaleUse
 from servicediag.results import table_rows
 from servicediag.wording.telling import joined, sentence
@@ -58,7 +59,7 @@ def comparison_gaps(study: GapStudy) -> GapReport:
 def _compared(study: GapStudy, kind: str) -> pd.DataFrame:
     """A row a pair of raters and a score or item, with the difference (outer minus inner) and its verdict."""
     mine = (study.shown_texts["kind"] == kind) & (study.shown_numbers["n"] > 1)
-    asked = set(zip(study.shown_texts["instrument"][mine], study.shown_texts["rater"][mine], strict=True))
+    asked = RowKeys.of(study.shown, ["instrument", "rater"]).positions_of(mine)
     raters = Counter(instrument for instrument, _ in asked)
     several = [instrument for instrument, count in raters.items() if count > 1]
     cells = study.shown[mine & study.shown["instrument"].isin(several).to_numpy()]
@@ -221,7 +222,7 @@ def _draft(study: GapStudy, row: Any, pattern: str | None, use: ScaleUse) -> Dra
 def _patterns(study: GapStudy) -> pd.DataFrame:
     """Groups of raters whose levels fit a named pattern, on the same items of one dimension."""
     side_of = {rater: side for side, raters in study.definitions.sides.items() for rater in raters}
-    cells = study.shown[(study.shown["kind"] == "score") & study.shown["rater"].isin(list(side_of))]
+    cells = study.shown_scores[study.shown_scores["rater"].isin(list(side_of))]
     cells = cells[~index_part(cells) & cells["error"].notna()]
     cells = cells.assign(side=[side_of[rater] for rater in cells["rater"]])
     place = ["by", "unit", "wave", "instrument", "dimension"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from statistics import correlation, median
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from servicediag.diagnosis.draft import Draft, Titles, dimension_title, instrument_title, item_text, name_or_none
@@ -37,6 +38,7 @@ FEWEST_UNITS = 10
 """Units without which no correlation over units is given."""
 SURE = ("established", "likely")
 GROUP_KINDS = frozenset({"gradient", "segment_difference", "contrast", "concentrated"})
+NO_ROWS = np.array([], dtype=np.int64)
 OF_SYMPTOM = frozenset({*GROUP_KINDS, "lag"})
 """Kinds whose answer may depend on what is to be explained."""
 
@@ -96,6 +98,76 @@ class _Row(NamedTuple):
         return f"{self.instrument}:{self.form}/{self.dimension}"
 
 
+class _RowsOfPlace(NamedTuple):
+    """Scores and items of one place by reference and rater, and gaps on all scales of one group of raters, by scale.
+
+    The rater of a reference may be empty text.
+    """
+
+    by_reference: dict[tuple[str, str], _Row]
+    gaps: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Scores and named items by place; those of a place are taken up when it is first asked for.
+
+    Where several forms measure a score, the instrument's first form counts, which stands first.
+    """
+
+    columns: Mapping[str, np.ndarray]
+    references: np.ndarray
+    of_place: Mapping[tuple[str, str], np.ndarray]
+    _known: dict[tuple[str, str], _RowsOfPlace] = field(default_factory=dict)
+    _health: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, shown: pd.DataFrame, references: frozenset[str], instruments: Iterable[Instrument]) -> _Rows:
+        order = {(i.id, form.id): position for i in instruments for position, form in enumerate(i.forms)}
+        wanted = (shown["kind"] == "score").to_numpy() | shown["name"].isin(references).to_numpy()
+        found = {name: shown[name].to_numpy(dtype=object)[wanted] for name in _Row._fields}
+        forms = [order[key] for key in zip(found["instrument"], found["form"], strict=True)]
+        first = np.argsort(np.array(forms, dtype=np.int64), kind="stable")
+        columns = {name: column[first] for name, column in found.items()}
+        names = np.where(columns["kind"] == "item", columns["name"], columns["instrument"] + "/" + columns["dimension"])
+        return cls(columns, names, _rows_of_places(columns["by"], columns["unit"]))
+
+    def at(self, by: str, unit: str) -> _RowsOfPlace:
+        """What is known of a place."""
+        if (by, unit) not in self._known:
+            self._known[by, unit] = self._taken_up(self.of_place.get((by, unit), NO_ROWS))
+        return self._known[by, unit]
+
+    def _taken_up(self, positions: np.ndarray) -> _RowsOfPlace:
+        found = _RowsOfPlace({}, {})
+        for row in map(_Row._make, zip(*(self.columns[name][positions] for name in _Row._fields), strict=True)):
+            for rater in ("", row.rater):
+                found.by_reference.setdefault((row.reference, rater), row)
+            if row.kind == "score" and row.by != WHOLE and not math.isnan(row.gap):
+                found.gaps.setdefault(row.rater, {})[row.scale] = float(row.gap)
+        return found
+
+    def health(self, reference: str) -> dict[tuple[str, str], float]:
+        """Health of every unit in a score or item."""
+        if reference not in self._health:
+            mine = np.flatnonzero((self.references == reference) & (self.columns["by"] != WHOLE))
+            first: dict[tuple[str, str], float] = {}
+            for by, unit, value in zip(*(self.columns[name][mine] for name in ("by", "unit", "health")), strict=True):
+                first.setdefault((by, unit), value)
+            self._health[reference] = {key: value for key, value in first.items() if not math.isnan(value)}
+        return self._health[reference]
+
+
+def _rows_of_places(by: np.ndarray, unit: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+    """Positions of the rows of each place, in order."""
+    (bys, by_names), (units, unit_names) = pd.factorize(by), pd.factorize(unit)
+    codes, found = np.unique(bys * len(unit_names) + units, return_inverse=True)
+    borders = np.cumsum(np.bincount(found, minlength=len(codes)))[:-1]
+    rows = np.split(np.argsort(found, kind="stable"), borders) if len(codes) else []
+    places = [(by_names[code // len(unit_names)], unit_names[code % len(unit_names)]) for code in codes.tolist()]
+    return dict(zip(places, rows, strict=True))
+
+
 def judged_and_none(indexes: pd.DataFrame | None) -> frozenset[tuple[str, str, str]]:
     """Gaps that a table of indexes judges to be none, as (kind of finding, grouping, unit)."""
     if indexes is None or indexes.empty:
@@ -126,51 +198,28 @@ class ConditionReader:
         self._study = study
         self._settings = study.settings
         self._titles = Titles(study.evidence)
-        self._read: dict[tuple[Condition, Place], Reading] = {}
-        self._lacking: dict[str, str] = {}
+        self._read: dict[Place | tuple[str, str], dict[Condition, Reading]] = {}
+        self._lacking: dict[str, Reading] = {}
         visible = (study.cells["hidden"] == "").to_numpy()
         shown = study.cells.loc[visible & study.cells["current"].to_numpy(), [*_Row._fields, "total"]]
-        self._rows, self._gaps = self._index(shown, frozenset(references))
+        self._rows = _Rows.of(shown, frozenset(references), study.evidence.instruments.values())
         self._incidence = _incidence(shown)
         self._groups = GroupConditions(study.evidence, study.segments, study.clusters, study.settings)
         self._lags = LagConditions(study.cells[visible & (study.cells["wave"] != WHOLE).to_numpy()], self._titles)
         self._findings = _findings(study.drafts)
-        self._health: dict[str, dict[tuple[str, str], float]] = {}
-
-    def _index(
-        self, shown: pd.DataFrame, references: frozenset[str]
-    ) -> tuple[dict[tuple[str, str, str, str], _Row], dict[tuple[str, str, str], dict[str, float]]]:
-        """Rows by place, reference and rater, and gaps of a unit on all scales of one group of raters, by scale.
-
-        Where several forms measure a score, the instrument's first form counts; the rater may be empty text.
-        """
-        instruments = self._study.evidence.instruments.values()
-        order = {(i.id, form.id): position for i in instruments for position, form in enumerate(i.forms)}
-        wanted = (shown["kind"] == "score").to_numpy() | shown["name"].isin(references).to_numpy()
-        columns = (shown.loc[wanted, name].to_numpy(dtype=object) for name in _Row._fields)
-        found = [_Row(*values) for values in zip(*columns, strict=True)]
-        rows: dict[tuple[str, str, str, str], _Row] = {}
-        gaps: dict[tuple[str, str, str], dict[str, float]] = {}
-        for row in sorted(found, key=lambda row: order[row.instrument, row.form]):
-            for rater in ("", row.rater):
-                rows.setdefault((row.by, row.unit, row.reference, rater), row)
-            if row.kind == "score" and row.by != WHOLE and not math.isnan(row.gap):
-                gaps.setdefault((row.by, row.unit, row.rater), {})[row.scale] = float(row.gap)
-        return rows, gaps
 
     def _general(self, row: _Row) -> float:
         """Median gap on the raters' other scales: what they think of the unit at large, moved little by a few lows."""
-        scales = self._gaps.get((row.by, row.unit, row.rater), {})
+        scales = self._rows.at(row.by, row.unit).gaps.get(row.rater, {})
         others = [gap for name, gap in scales.items() if name != row.scale]
         return float(median(others)) if len(others) >= MINIMUM_SCALES - 1 else 0.0
 
     def read(self, condition: Condition, place: Place) -> Reading:
         """The answer to one condition at a place."""
-        if condition.kind not in OF_SYMPTOM:
-            place = Place(place.by, place.unit)
-        reading = self._read.get((condition, place))
+        known = self._read.setdefault(place if condition.kind in OF_SYMPTOM else (place.by, place.unit), {})
+        reading = known.get(condition)
         if reading is None:
-            reading = self._read[condition, place] = self._answer(condition, place)
+            reading = known[condition] = self._answer(condition, place)
         return reading
 
     def association(self, place: Place, target: str) -> tuple[float, float, float, int] | None:
@@ -178,7 +227,7 @@ class ConditionReader:
 
         Limits by Fisher's transformation (1921); None below 10 units.
         """
-        first, second = self._by_unit(place.symptom), self._by_unit(target)
+        first, second = self._rows.health(place.symptom), self._rows.health(target)
         by = place.by or next((key[0] for key in first), WHOLE)
         units = [key for key in first if key in second and key[0] == by]
         if len(units) < FEWEST_UNITS or place.symptom == target:
@@ -189,14 +238,6 @@ class ConditionReader:
         r = max(-0.999999, min(0.999999, correlation(x, y)))
         half = 1.959964 / math.sqrt(len(units) - 3)
         return r, math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half), len(units)
-
-    def _by_unit(self, reference: str) -> dict[tuple[str, str], float]:
-        """Health of every unit in a score or item."""
-        if not self._health:
-            for (by, unit, name, rater), row in self._rows.items():
-                if not rater and by != WHOLE and not math.isnan(row.health):
-                    self._health.setdefault(name, {})[by, unit] = row.health
-        return self._health.get(reference, {})
 
     def _answer(self, condition: Condition, place: Place) -> Reading:
         if condition.kind in GROUP_KINDS:
@@ -212,13 +253,13 @@ class ConditionReader:
         return self._score(condition, place)
 
     def _score(self, condition: Condition, place: Place) -> Reading:
-        row = self._rows.get((place.by, place.unit, condition.target, condition.rater or ""))
+        row = self._rows.at(place.by, place.unit).by_reference.get((condition.target, condition.rater or ""))
         if row is None:
-            return Reading("unmeasured", self._unmeasured(condition), target=condition.target)
+            return self._unmeasured(condition)
         low = self._level(row) if place.by == WHOLE else self._contrast(row)
         if condition.kind in ("present", "absent") and low.state != "yes":
             low = self._met(row) or low
-        return turned(low, replace(condition, holds=condition.kind in ("low", "present")))
+        return low if condition.kind in ("low", "present") else turned(low, replace(condition, holds=False))
 
     def _met(self, row: _Row) -> Reading | None:
         """A behaviour that more than a conventional share of the raters meet is present, whatever its mean."""
@@ -241,11 +282,12 @@ class ConditionReader:
             "yes", told.sentence, row.health - self._settings.good_level, row.reference, row.rater, numbers=told.numbers
         )
 
-    def _unmeasured(self, condition: Condition) -> str:
-        """Why a score or item cannot be read, which is the same wherever it cannot."""
-        if condition.target not in self._lacking:
-            self._lacking[condition.target] = self._why_unmeasured(condition)
-        return self._lacking[condition.target]
+    def _unmeasured(self, condition: Condition) -> Reading:
+        """That a score or item cannot be read, and why, which is the same wherever it cannot."""
+        target = condition.target
+        if target not in self._lacking:
+            self._lacking[target] = Reading("unmeasured", self._why_unmeasured(condition), target=target)
+        return self._lacking[target]
 
     def _why_unmeasured(self, condition: Condition) -> str:
         name = condition.instrument or ""
@@ -350,11 +392,12 @@ class ConditionReader:
 
         The limits treat the scores as independent, which is wider than right where they correlate positively.
         """
-        rows = {name: self._rows.get((place.by, place.unit, name, "")) for name in condition.among}
+        here = self._rows.at(place.by, place.unit).by_reference
+        rows = {name: here.get((name, "")) for name in condition.among}
         own = rows.pop(condition.target, None)
         others = [row for row in rows.values() if row is not None and own is not None and row.rater == own.rater]
         if own is None or not others:
-            return Reading("unmeasured", self._unmeasured(condition), target=condition.target)
+            return self._unmeasured(condition)
         standings = [self._standing(row) for row in (own, *others)]
         if any(math.isnan(value) for standing in standings for value in standing):
             told = tell("no_rest", numbers={}, about=self._label(own))

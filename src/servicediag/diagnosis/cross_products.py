@@ -7,8 +7,8 @@ import numpy as np
 __all__ = ["CROSS_SUMS", "group_products"]
 
 CROSS_SUMS = ["n", "first_total", "second_total", "first_squares", "second_squares", "product"]
-GROUPS_AT_ONCE = 4_096
-"""Products are made for so many groups together, which bounds the memory they take."""
+GROUPS_AT_ONCE = 256
+"""Products are made for so many groups together, which bounds the memory they take and keeps it in the cache."""
 
 
 def group_products(

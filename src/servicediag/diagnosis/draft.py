@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,12 +19,24 @@ from servicediag.instrument.model import Instrument
 from servicediag.wording.telling import Term, sentence
 
 __all__ = [
-    "Draft", "Titles", "dimension_title", "finding_id", "instrument_title", "item_text", "name_or_none", "rater_group",
-    "share_tiers",
+    "Draft", "Titles", "changed", "dimension_title", "finding_id", "instrument_title", "item_text", "name_or_none",
+    "rater_group", "share_tiers",
 ]  # fmt: skip
 
+Value = TypeVar("Value")
 
-@dataclass(frozen=True)
+
+def changed(value: Value, **changes: object) -> Value:
+    """A frozen value with other contents, as by ``dataclasses.replace``.
+
+    Fields that stay are not asked one by one: a finding has over thirty, and there may be ten thousands of findings.
+    """
+    made = object.__new__(type(value))
+    vars(made).update(vars(value), **changes)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A finding and its expected loss in points of health, by which findings are ranked within a tier."""
 
@@ -32,7 +45,7 @@ class Draft:
     values: tuple[tuple[str, object], ...] = ()
 
     def with_finding(self, **changes: object) -> Draft:
-        return replace(self, finding=replace(self.finding, **changes))  # type: ignore[arg-type]
+        return Draft(changed(self.finding, **changes), self.loss, self.values)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from servicediag.diagnosis.all_gaps import all_gaps
 from servicediag.diagnosis.bottleneck import bottleneck_findings, readiness_profile
 from servicediag.diagnosis.causes import connect, explain
 from servicediag.diagnosis.cells import judge_cells, reliability_of, reliability_table
+from servicediag.diagnosis.comments import list_comments
 from servicediag.diagnosis.conditions import ConditionReader, Study, judged_and_none
 from servicediag.diagnosis.draft import Draft, Titles
 from servicediag.diagnosis.evidence import WHOLE, Evidence, build_evidence
@@ -27,11 +28,13 @@ from servicediag.diagnosis.gaps import (
 )
 from servicediag.diagnosis.group_conditions import shown_groups
 from servicediag.diagnosis.invitations import InvitedLike, resolve_invited
+from servicediag.diagnosis.item_stability import with_item_stability
 from servicediag.diagnosis.ledger import guard_against
 from servicediag.diagnosis.model import PublishedDiagnosis
 from servicediag.diagnosis.operations import read_indicators
 from servicediag.diagnosis.publish import publish
 from servicediag.diagnosis.releases import Ledger, Members, membership, open_ledger, write_release
+from servicediag.diagnosis.rule_files import fingerprints
 from servicediag.diagnosis.rules import RuleSet, load_rules
 from servicediag.diagnosis.sentences import with_sentences
 from servicediag.diagnosis.settings import Settings
@@ -66,12 +69,14 @@ def diagnose(
     Parameters
     ----------
     *responses_or_evidence : Responses or Evidence
-        Several instruments, forms and waves make one diagnosis.
+        Several instruments, forms and waves make one diagnosis. Open answers that were asked for on reading
+        (``comments=``) are listed where at least 10 people of a group wrote something; findings never quote them.
     by : str or sequence of str
         Column that names the unit, or several; evidence already carries its groupings.
     targets : mapping, DataFrame, Diagnosis or str, optional
         ``{dimension: points of health}``, a frame with ``dimension, target`` (and ``unit``, and ``origin``: the
-        instrument, a norm, an agreement), an earlier diagnosis, or the name of an earlier wave of this study.
+        instrument, a norm, an agreement), an earlier diagnosis, or the name of an earlier wave of this study. An
+        indicator of operations data may stand in the place of a dimension, with a target in its own measure.
     indicators : DataFrame, optional
         Operations data, a row a unit: the column ``unit`` and columns such as ``breach_rate, repeat_contacts, turnover,
         churn, complaints, training_records, workload`` (``instruments/_rules/indicators.yaml`` lists all with their
@@ -143,19 +148,24 @@ def diagnose(
     _check_population(evidence, settings)
     _check_size(evidence, settings)
     settings = replace(settings, invited=resolve_invited(invited, evidence))
+    comments = list_comments(responses_or_evidence, evidence.groupings, minimum_group, ledger=book, seed=seed)
+    evidence = replace(evidence, notes=(*evidence.notes, *comments.notes))
     rule_set = rules if isinstance(rules, RuleSet) else load_rules(rules)
-    aims = resolve_targets(targets, evidence, settings.minimum_group)
+    settings = replace(settings, rule_files=fingerprints(dict(rule_set.files)))
     operations = read_indicators(indicators, evidence, rule_set.indicators, settings.minimum_group)
+    aims = resolve_targets(targets, evidence, settings.minimum_group, operations.catalogue)
     reliability = reliability_table(evidence)
     cells = judge_cells(evidence, settings, reliability, aims)
     # no finding is about a single item, and most cells are items
     scales = cells[(cells["kind"] != "item").to_numpy()]
+    operations = operations.shown(scales, settings.minimum_group)
     readiness = readiness_profile(evidence, scales, settings, aims)
     study = GapStudy(evidence, cells, settings, aims, reliability_of(reliability), load_gaps(), operations)
     gaps = all_gaps(study)
     drafts = [*_drafts(scales, readiness, reliability, settings, aims), *gaps.drafts]
+    drafts = with_item_stability(drafts, study)
     segments, clusters = shown_groups(evidence, scales, study.hidden_segments)
-    tables = {**gaps.tables, "operations": operations.shown(scales)}
+    tables = {**gaps.tables, **comments.tables}
     none_found = judged_and_none(tables.get("indexes"))
     read_in = Study(evidence, cells, settings, aims, operations, segments, clusters, drafts, none_found)
     reader = ConditionReader(read_in, rule_set.references)
@@ -164,7 +174,7 @@ def diagnose(
     told = [with_sentences(explain(draft, rule_set, reader, wide), titles, settings) for draft in drafts]
     published = publish(connect(told), evidence, cells, readiness, reliability, settings, aims, tables)
     if book is not None and release is not None:
-        write_release(book, release)
+        write_release(book, replace(release, comments=comments.listed))
     return published
 
 

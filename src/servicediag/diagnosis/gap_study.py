@@ -16,6 +16,7 @@ from servicediag.diagnosis.evidence import COUNTS, Evidence
 from servicediag.diagnosis.model import Finding, FindingKind, Severity, Tier
 from servicediag.diagnosis.operations import Measurement, Operations
 from servicediag.diagnosis.privacy_breakdowns import hidden_changes, hidden_segments
+from servicediag.diagnosis.row_keys import RowKeys, positions_of_codes
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import benjamini_hochberg, expected_loss, minimum_effect_p
 from servicediag.diagnosis.targets import Targets
@@ -89,6 +90,12 @@ class GapStudy:
         return self.cells[self.cells["current"].to_numpy() & (self.cells["hidden"] == "").to_numpy()]
 
     @cached_property
+    def shown_scores(self) -> pd.DataFrame:
+        """Those of them that are scores."""
+        scores: pd.DataFrame = self.shown[self.shown_texts["kind"] == "score"]
+        return scores
+
+    @cached_property
     def shown_texts(self) -> dict[str, np.ndarray]:
         names = ("by", "unit", "instrument", "form", "rater", "kind", "dimension", "name")
         return {name: self.shown[name].to_numpy(dtype=object) for name in names}
@@ -99,29 +106,30 @@ class GapStudy:
         return {name: self.shown[name].to_numpy(dtype=float) for name in names}
 
     @cached_property
+    def _shown_places(self) -> RowKeys:
+        return RowKeys.of(self.shown, ["by", "unit"])
+
+    @cached_property
     def places(self) -> tuple[tuple[str, str], ...]:
         """Grouping and unit of every group that shows something, in order."""
-        return tuple(sorted(set(zip(self.shown_texts["by"], self.shown_texts["unit"], strict=True))))
+        return tuple(sorted(self._shown_places.keys))
 
     @cached_property
     def place_of(self) -> np.ndarray:
         """Position in ``places`` of each row of ``shown``."""
-        return self._positions(self.shown_texts["by"], self.shown_texts["unit"])
+        return self._positions(self._shown_places)
 
-    def _positions(self, by: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    def _positions(self, rows: RowKeys) -> np.ndarray:
         known = {place: position for position, place in enumerate(self.places)}
-        return np.array([known.get(place, -1) for place in zip(by, unit, strict=True)], dtype=np.int64)
+        return rows.each(lambda place: known.get(place, -1), int)
 
     @cached_property
     def rows_of(self) -> dict[str, np.ndarray]:
         """Positions in ``shown`` of every dimension (``instrument/dimension``) and of every item."""
-        texts = self.shown_texts
-        dimensions = texts["instrument"] + "/" + texts["dimension"]
-        references = np.where(
-            texts["kind"] == "score", dimensions, np.where(texts["kind"] == "item", texts["name"], "")
-        )
-        codes, names = pd.factorize(references)
-        return dict(zip(names.tolist(), _split(codes, len(names)), strict=True))
+        keys = RowKeys.of(self.shown, ["kind", "instrument", "dimension", "name"])
+        names = [_reference(*key) for key in keys.keys]
+        codes, found = pd.factorize(np.array(names, dtype=object))
+        return dict(zip(found.tolist(), positions_of_codes(codes[keys.codes], len(found)), strict=True))
 
     def shared_covariance(self, first: str, second: str, wave: str) -> np.ndarray:
         """Sum over the people who gave both scores of the products of their deviations, times n / (n - 1).
@@ -149,15 +157,11 @@ class GapStudy:
 
     @cached_property
     def _pairs(self) -> dict[tuple[str, str, str], np.ndarray]:
-        columns = [self._cross[name].to_numpy(dtype=object) for name in ("first", "second", "wave")]
-        keys = list(zip(*columns, strict=True))
-        names = {key: code for code, key in enumerate(dict.fromkeys(keys))}
-        codes = np.array([names[key] for key in keys], dtype=np.int64)
-        return dict(zip(names, _split(codes, len(names)), strict=True))
+        return RowKeys.of(self._cross, ["first", "second", "wave"]).positions()
 
     @cached_property
     def _pair_places(self) -> np.ndarray:
-        return self._positions(self._cross["by"].to_numpy(dtype=object), self._cross["unit"].to_numpy(dtype=object))
+        return self._positions(RowKeys.of(self._cross, ["by", "unit"]))
 
     @cached_property
     def _pair_sums(self) -> np.ndarray:
@@ -193,6 +197,8 @@ class GapStudy:
     @cached_property
     def recorded(self) -> dict[tuple[str, str, str], Measurement]:
         """Operations data of the whole organisation and of units that may be shown, by grouping, unit and indicator."""
+        if not self.operations.newest:
+            return {}
         scores = self.cells[(self.cells["kind"] == "score").to_numpy() & (self.cells["hidden"] == "").to_numpy()]
         places = {("", ""), *zip(scores["by"], scores["unit"], strict=True)}
         return {key: value for key, value in self.operations.newest.items() if key[:2] in places}
@@ -217,10 +223,9 @@ class GapStudy:
         return self.settings.low_level, self.settings.good_level
 
 
-def _split(codes: np.ndarray, n_codes: int) -> list[np.ndarray]:
-    """Positions of each code, in order."""
-    order = np.argsort(codes, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(codes, minlength=n_codes))[:-1]) if n_codes else []
+def _reference(kind: str, instrument: str, dimension: str, name: str) -> str:
+    """What gap definitions call a score or an item; empty for an indicator."""
+    return f"{instrument}/{dimension}" if kind == "score" else name if kind == "item" else ""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from servicediag.diagnosis.evidence import WHOLE
 from servicediag.diagnosis.gap_study import GapReport, GapStudy
 from servicediag.diagnosis.model import ANSWER_COLUMNS, SEGMENT_COLUMNS
 from servicediag.diagnosis.ranges import UNANIMITY_BELOW
+from servicediag.diagnosis.row_keys import RowKeys
 
 __all__ = ["plain_tables"]
 
@@ -31,10 +32,12 @@ def _answers(study: GapStudy) -> pd.DataFrame:
     items = items[items["by"].isin([WHOLE, *study.evidence.groupings[:1]])]
     # groups of which an earlier release tells too much are without counts
     items = items[study.counts(items).sum(axis=1) > 0]
-    forms = {key: _options(study, *key) for key in set(_keys(items))}
-    if sum(len(forms[key][0]) for key in _keys(items)) > MOST_ANSWER_ROWS:
-        items = items[items["by"] == WHOLE]
-    options = [forms[key] for key in _keys(items)]
+    about = RowKeys.of(items, ["instrument", "form", "name"])
+    forms = [_options(study, *key) for key in about.keys]
+    if np.bincount(about.codes, minlength=len(forms)) @ [len(codes) for codes, _ in forms] > MOST_ANSWER_ROWS:
+        of_whole = (items["by"] == WHOLE).to_numpy()
+        items, about = items[of_whole], about.at(of_whole)
+    options = [forms[code] for code in about.codes.tolist()]
     widths = np.array([len(codes) for codes, _ in options], dtype=int)
     repeated = items.loc[items.index.repeat(widths)].rename(columns={"name": "item"})
     counts = study.counts(items)
@@ -46,10 +49,6 @@ def _answers(study: GapStudy) -> pd.DataFrame:
     )
     table: pd.DataFrame = repeated[list(ANSWER_COLUMNS)].reset_index(drop=True)
     return table
-
-
-def _keys(items: pd.DataFrame) -> list[tuple[str, str, str]]:
-    return list(zip(*(items[name].to_numpy(dtype=object) for name in ("instrument", "form", "name")), strict=True))
 
 
 def _options(study: GapStudy, instrument: str, form: str, code: str) -> tuple[np.ndarray, list[str]]:

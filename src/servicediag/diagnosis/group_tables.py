@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from servicediag.diagnosis.cross_products import CROSS_SUMS, group_products
-from servicediag.diagnosis.sums import WHOLE, Grouping, Quantity, empty_table, group_sums, object_frame
-from servicediag.scoring import DimensionScore, code_points
+from servicediag.diagnosis.sums import WHOLE, Grouping, Quantity, cell_counts, empty_table, group_sums, object_frame
+from servicediag.scoring import DimensionScore, code_points, is_answer
 
 __all__ = ["COUNTS", "N_CATEGORIES", "Block", "added_up", "block_table"]
 
@@ -89,21 +89,44 @@ def _sum_columns(places: _Places, columns: Sequence[Quantity], group: np.ndarray
             "dimension": column.dimension,
             "name": column.name,
         }
+        width = _width(column)
+        if width not in cells:
+            cells[width] = (group + 1) * width
         if column.kind == "item":
-            minimum, maximum = column.part.bounds(column.name)
-            width = maximum - minimum + 2
-            if width not in cells:
-                cells[width] = (group + 1) * width
             sums = _item_sums(column, group, len(places), cells[width])
+        elif column.kind == "indicator":
+            sums = _without_counts(_indicator_sums(column, len(places), cells[width]))
         else:
-            sums = _value_sums(column, group, len(places))
+            sums = _without_counts(group_sums(column.values, group, len(places)))
         blocks.append(Block(places, keys, sums))
     return blocks
 
 
-def _value_sums(quantity: Quantity, group: np.ndarray, n_groups: int) -> dict[str, np.ndarray]:
+def _width(column: Quantity) -> int:
+    """Cells that a group needs: one for each code of an item, or for yes and no, and one for who did not answer."""
+    if column.kind != "item":
+        return 3
+    minimum, maximum = column.part.bounds(column.name)
+    return maximum - minimum + 2
+
+
+def _without_counts(sums: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Sums of a number that has no answer categories."""
+    n_groups = len(sums["n"])
     no_counts = dict.fromkeys(COUNTS, np.zeros(n_groups, dtype=np.int32))
-    return {**group_sums(quantity.values, group, n_groups), "n_apart": np.zeros(n_groups, dtype=np.int64), **no_counts}
+    return {**sums, "n_apart": np.zeros(n_groups, dtype=np.int64), **no_counts}
+
+
+def _indicator_sums(column: Quantity, n_groups: int, first_cell: np.ndarray) -> dict[str, np.ndarray]:
+    """Sums of an indicator, which is 1, 0 or not known, for each group."""
+
+    def place(rows: slice) -> np.ndarray:
+        values = column.values[rows]
+        return np.where(np.isnan(values), 2, values == 1.0)
+
+    counts = cell_counts(first_cell, place, (n_groups + 1) * 3).reshape(n_groups + 1, 3)[1:]
+    total = counts[:, 1].astype(np.float64)
+    return {"n": counts[:, :2].sum(axis=1), "total": total, "total_squares": total}
 
 
 def _item_sums(column: Quantity, group: np.ndarray, n_groups: int, first_cell: np.ndarray) -> dict[str, np.ndarray]:
@@ -115,17 +138,19 @@ def _item_sums(column: Quantity, group: np.ndarray, n_groups: int, first_cell: n
     minimum, maximum = column.part.bounds(column.name)
     points = code_points(column.part, column.name)
     chosen, width = np.arange(minimum, maximum + 1), maximum - minimum + 1
-    known = ~np.isnan(points)
-    place = np.where(known, np.arange(256).astype(np.int8) - np.int64(minimum), width)
+    places = np.where(np.isnan(points), width, np.arange(256).astype(np.int8) - np.int64(minimum)).astype(np.uint8)
     codes = column.values.view(np.uint8)
-    counts = np.bincount(first_cell + np.take(place, codes), minlength=(n_groups + 1) * (width + 1))
+    # every index is within the 256 places, and is not looked at for that
+    counts = cell_counts(
+        first_cell, lambda rows: np.take(places, codes[rows], mode="clip"), (n_groups + 1) * (width + 1)
+    )
     counts = counts.reshape(n_groups + 1, width + 1)[1:, :width]
     categories = np.zeros((n_groups, max(N_CATEGORIES, width)), dtype=np.int32)
     categories[:, :width] = counts
     categories[:, N_CATEGORIES - 1] = categories[:, N_CATEGORIES - 1 :].sum(axis=1)
     apart = np.zeros(n_groups, dtype=np.int64)
     if column.scored is not None:
-        differs = np.take(known, codes) != column.scored
+        differs = np.flatnonzero(is_answer(column.values) != column.scored)
         apart = np.bincount(group[differs] + 1, minlength=n_groups + 1)[1:]
     return {
         "n": counts.sum(axis=1),

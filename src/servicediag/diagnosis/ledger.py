@@ -11,19 +11,17 @@ import pandas as pd
 from servicediag.diagnosis.breakdowns import wave_order
 from servicediag.diagnosis.evidence import COUNTS, WHOLE, Evidence, Place
 from servicediag.diagnosis.privacy import PrivacyRules
-from servicediag.diagnosis.ranges import FEASIBLE_SHARE, UNANIMITY_BELOW
+from servicediag.diagnosis.ranges import FEASIBLE_SHARE
 from servicediag.diagnosis.release_gate import REST, ReleaseGate
 from servicediag.diagnosis.releases import PLACE, VARIABLE, Group, Ledger, Members, Release, Variable
 from servicediag.wording.telling import sentence
 
 __all__ = ["Guarded", "guard_against"]
 
-STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Steps that a mean is rounded to, in points; where even the last would tell too much, the number is withheld."""
+MOST_STRETCHES = 3
+"""Into how many equal stretches the range of what joiners and leavers can change is cut; one of them is told."""
 LATTICE = {"score": 5.0, "item": 50.0, "indicator": 100.0}
 """Finest spacing of the sums that a person can add, in points: an answer on a three-point scale is 0, 50 or 100."""
-FEW_CHANGES = 15
-"""Where fewer people joined or left, answers by option are left out; some of them did not answer every item."""
 USUAL_SPREAD = 25.0
 """Standard deviation, in points, that stands for that of a group where no unchanged group can lend its own."""
 Groups = Mapping[Place, frozenset[str]]
@@ -127,19 +125,19 @@ def _guarded(evidence: Evidence, members: Groups, earlier: Sequence[Sequence[Gro
         gone = (members[whole] ^ changes[whole].earlier.members).difference(*moved.values())
         joined = len(gone & members[whole])
         lost = _Change(joined, len(gone) - joined, Group(frozenset())) if gone else None
-    evidence = _without_counts(_as_before(evidence, members, changes, known), members, known)
-    inside, closed = _wider_groups(members, changes, moved, (WHOLE, first))
-    if not parts and not closed and lost is None:
+    evidence = _as_before(evidence, members, changes, known)
+    inside, across = _wider_groups(members, changes, moved, (WHOLE, first))
+    if not parts and not across and lost is None:
         return _Rounded(evidence)
-    return _Coarse(evidence, whole, units, parts, inside, lost, minimum).evidence(frozenset(closed))
+    return _Coarse(evidence, whole, units, parts, inside, across, lost, minimum).evidence()
 
 
 def _wider_groups(
     members: Groups, changes: Mapping[Place, _Change], moved: Groups, units: tuple[str, str]
-) -> tuple[dict[Place, tuple[Place, ...]], set[Place]]:
+) -> tuple[dict[Place, tuple[Place, ...]], dict[Place, _Change]]:
     """Groups of further groupings that changed, with the units in which they did; and those that changed otherwise."""
     inside: dict[Place, tuple[Place, ...]] = {}
-    closed: set[Place] = set()
+    across: dict[Place, _Change] = {}
     for place, change in changes.items():
         if place[0] in units:
             continue
@@ -148,9 +146,8 @@ def _wider_groups(
         if frozenset().union(*(moved[part] for part in mine)) == gone:
             inside[place] = mine
         else:
-            # the others of that grouping would tell what it has
-            closed |= {other for other in members if other[0] == place[0]}
-    return {place: mine for place, mine in inside.items() if place not in closed}, closed
+            across[place] = change
+    return inside, across
 
 
 def _as_before(
@@ -194,37 +191,12 @@ def _change(people: frozenset[str], earlier: Sequence[Sequence[Group]], minimum:
     return max(found, key=lambda change: (change.few, len(change.earlier.means)), default=None)
 
 
-def _without_counts(evidence: Evidence, members: Groups, earlier: Sequence[Group]) -> Evidence:
-    """Evidence without the answers by option of groups that few people joined or left.
-
-    The difference of two distributions would be the distribution of so few people.
-    """
-    known = {group.members for group in earlier if group.released}
-    close = {
-        place
-        for place, people in members.items()
-        for before in known
-        if people not in known
-        and len(people) >= UNANIMITY_BELOW
-        and people & before
-        # groups that merely overlap are told apart by the same rule as those that changed
-        and (0 < len(people - before) < FEW_CHANGES or 0 < len(before - people) < FEW_CHANGES)
-    }
-    if not close:
-        return evidence
-    close |= {place for place in members if place[0] == WHOLE}
-    cells = evidence.cells.copy()
-    touched = [place in close for place in cells[PLACE].itertuples(index=False, name=None)]
-    cells.loc[np.array(touched, dtype=bool), COUNTS] = 0
-    return replace(evidence, cells=cells)
-
-
 @dataclass(frozen=True)
 class _Coarse:
     """One form and wave in which some units, or the people of none, differ from an earlier release by few people.
 
-    ``wider`` are groups of further groupings with the units in which they changed; ``lost`` are people who joined or
-    left in no unit that is still there.
+    ``wider`` are groups of further groupings with the units in which they changed, ``across`` those that changed
+    otherwise; ``lost`` are people who joined or left in no unit that is still there.
     """
 
     source: Evidence
@@ -232,32 +204,32 @@ class _Coarse:
     units: tuple[Place, ...]
     parts: Mapping[Place, _Change]
     wider: Mapping[Place, tuple[Place, ...]]
+    across: Mapping[Place, _Change]
     lost: _Change | None
     minimum: int
 
-    def evidence(self, closed: frozenset[Place]) -> _Rounded:
+    def evidence(self) -> _Rounded:
         cells = self.source.cells.copy()
         places = list(zip(*(cells[name] for name in PLACE), strict=True))
         variables = list(zip(*(cells[name] for name in VARIABLE), strict=True))
         at = {key: row for row, key in enumerate(zip(places, variables, strict=True))}
         sums = cells[["n", "total", "total_squares"]].to_numpy(float)
-        gone: set[tuple[str, ...]] = set()
         errors: dict[tuple[Place, Variable], Errors] = {}
         for variable in dict.fromkeys(v for place, v in zip(places, variables, strict=True) if place == self.whole):
-            gone.update(self._variable(at, sums, variable, errors))
+            self._variable(at, sums, variable, errors)
         cells["total"], cells["total_squares"] = sums[:, 1], sums[:, 2]
-        touched = np.array([place in self.parts or place in self.wider or place == self.whole for place in places])
+        own = {*self.parts, *self.across}
+        touched = np.array([place in own or place in self.wider or place == self.whole for place in places])
         cells.loc[touched, COUNTS] = 0
         shut = {
             (*place, *v)
             for place, v in zip(places, variables, strict=True)
-            if (place in self.parts and v[0] != "score") or (place in self.wider and v[0] == "indicator")
+            if (place in own and v[0] != "score") or (place in self.wider and v[0] == "indicator")
         }
         coarse = replace(
             self.source,
             cells=cells,
-            closed=self.source.closed | closed,
-            closed_cells=self.source.closed_cells | shut | gone,
+            closed_cells=self.source.closed_cells | shut,
             segments=self._without(self.source.segments),
             changes=self._without(self.source.changes),
             clusters=self._without(self.source.clusters),
@@ -272,31 +244,28 @@ class _Coarse:
         sums: np.ndarray,
         variable: Variable,
         errors: dict[tuple[Place, Variable], Errors],
-    ) -> Iterator[tuple[str, ...]]:
-        """Make one variable coarse in place, and note its roundings; units that must be withheld are yielded."""
+    ) -> None:
+        """Make one variable coarse in place, and note its roundings."""
         rows = {place: at[place, variable] for place in self.units if (place, variable) in at}
         whole = at[self.whole, variable]
         rest = sums[whole] - sums[list(rows.values())].sum(axis=0) if rows else sums[whole].copy()
         lent = _spread(sums[[row for place, row in rows.items() if place not in self.parts]])
-        hidden = [p for p, row in rows.items() if self._is_withheld(p, variable, sums[row, 0])]
         moved: dict[Place, np.ndarray] = {}
         parts = dict(self.parts)
-        if self.lost is not None and (carriers := [p for p in hidden if p not in parts]):
-            # the rounding is put into a unit of which nothing was or is shown
-            parts[max(carriers, key=lambda place: (sums[rows[place], 0], place))] = self.lost
-        for place, change in parts.items():
+        if self.lost is not None:
+            carriers = [p for p, r in rows.items() if p not in parts and self._is_withheld(p, variable, sums[r, 0])]
+            if carriers:
+                # the rounding is put into a unit of which nothing was or is shown
+                parts[max(carriers, key=lambda place: (sums[rows[place], 0], place))] = self.lost
+        rows |= {place: at[place, variable] for place in self.across if (place, variable) in at}
+        for place, change in {**parts, **self.across}.items():
             old = rest if place[0] == REST else sums[rows[place]].copy() if place in rows else np.zeros(3)
             if old[0] < 1:
                 continue
-            new, half = None, 0.0
-            if place[0] != REST and place not in hidden:
-                new, half = _rounded(old, change, variable, lent)
-                if new is None:
-                    yield (*place, *variable)
-            if new is None:
-                new, half = _rounded_total(old, change, variable, lent)
-            moved[place] = new - old
+            new, half = _rounded(old, change, variable, lent)
             errors[place, variable] = (("/".join(place[:2]), half),)
+            if place in parts:
+                moved[place] = new - old
             if place[0] != REST:
                 sums[rows[place]] = new
         self._add_up(at, sums, variable, errors, moved)
@@ -347,54 +316,32 @@ def _spread(sums: np.ndarray) -> float:
     return max(float((squares - total**2 / np.maximum(n, 1)).sum() / (n - 1).sum()), 1.0)
 
 
-def _rounded(sums: np.ndarray, change: _Change, variable: Variable, variance: float) -> tuple[np.ndarray | None, float]:
-    """Sums with a rounded mean and a lent variance, at the first step that protects those who joined or left.
+def _rounded(sums: np.ndarray, change: _Change, variable: Variable, variance: float) -> tuple[np.ndarray, float]:
+    """Sums of which the total is rounded and the spread lent, and the most that the total is off by, in points.
 
-    With it comes half of the width, in points, that the true sum may lie in.
+    Of an earlier total that was shown as it was, what joined or left added is told by the stretch that it lies in,
+    which is wide enough wherever it lies. Any other total is rounded twice as far.
     """
     n, total, _ = sums
     points = _points(variable)
-    needed = _needed(change, variable)
-    for step in STEPS:
-        mean = round(points * total / n / step) * step
-        half = n * step / 2
-        if 2 * half >= needed and _is_wide(mean * n / points, half, change, variable):
-            share = min(max(mean / 100.0, 0.0), 1.0)
-            spread = share * (1 - share) if variable[0] == "indicator" else variance
-            rounded = mean * n / points
-            return np.array([n, rounded, rounded**2 / n + max(n - 1, 0.0) * spread]), half
-    return None, 0.0
-
-
-def _rounded_total(sums: np.ndarray, change: _Change, variable: Variable, variance: float) -> tuple[np.ndarray, float]:
-    """The same for what is not shown: its sum is rounded, twice as far, so that the whole tells no more of it."""
-    n, total, _ = sums
-    points = _points(variable)
-    half = _needed(change, variable)
-    rounded = min(max(round(points * total / half / 2) * half * 2 / points, 0.0), 100.0 * n / points)
-    share = rounded * points / n / 100.0
-    spread = share * (1 - share) if variable[0] == "indicator" else variance
+    few = 100.0 * change.few
+    half = max(FEASIBLE_SHARE * few, 2.0 * LATTICE[variable[0]])
+    rounded = round(points * total / half / 2) * half * 2
+    earlier = change.earlier.means.get(variable)
+    if earlier is not None and not earlier.errors:
+        before, low = points * earlier.mean * earlier.n, -100.0 * change.left
+        share = (points * total - before - low) / few
+        # outside of what they can have added somebody else has changed an answer
+        if -1e-4 <= share <= 1 + 1e-4:
+            stretches = max(1, min(MOST_STRETCHES, int(few / half)))
+            middle = (min(max(int(share * stretches), 0), stretches - 1) + 0.5) / stretches
+            rounded, half = before + low + few * middle, few / stretches / 2
+    rounded = min(max(rounded / points, 0.0), 100.0 * n / points)
+    mean = rounded * points / n / 100.0
+    spread = mean * (1 - mean) if variable[0] == "indicator" else variance
     return np.array([n, rounded, rounded**2 / n + max(n - 1, 0.0) * spread]), half
-
-
-def _needed(change: _Change, variable: Variable) -> float:
-    """Least width, in points, that the sum of those who joined or left must be left with."""
-    return max(100.0 * FEASIBLE_SHARE * change.few, 2.0 * LATTICE[variable[0]])
 
 
 def _points(variable: Variable) -> float:
     """Points that one unit of a sum counts for: indicators are sums of zeros and ones."""
     return 100.0 if variable[0] == "indicator" else 1.0
-
-
-def _is_wide(total: float, half: float, change: _Change, variable: Variable) -> bool:
-    """Whether the sum of those who joined less that of those who left may lie in a fifth of its range.
-
-    What was shown earlier is taken to be exact. Where the earlier mean was not shown, the rounding alone protects.
-    """
-    if variable not in change.earlier.means:
-        return True
-    earlier = change.earlier.means[variable]
-    difference = _points(variable) * (total - earlier.mean * earlier.n)
-    low, high = max(difference - half, -100.0 * change.left), min(difference + half, 100.0 * change.joined)
-    return high - low >= max(100.0 * FEASIBLE_SHARE * change.few, LATTICE[variable[0]])

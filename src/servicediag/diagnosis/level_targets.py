@@ -23,7 +23,7 @@ INDEX = "target"
 
 def target_gaps(study: GapStudy) -> GapReport:
     """Distance of every level from its declared target, with the verdict of its 95 % interval."""
-    scores = study.shown[(study.shown["kind"] == "score") & study.shown["error"].notna()]
+    scores = study.shown_scores[study.shown_scores["error"].notna()]
     if not study.targets.values:
         scores = scores.iloc[:0]
     rows: list[tuple[Any, ...]] = []

@@ -33,9 +33,9 @@ __all__ = [
 FindingKind = Literal[
     "level", "unit_gap", "perception_gap", "provision_gap", "confidence_capability", "bottleneck", "attribution",
     "blame_shift", "promise_gap", "internal_external", "change", "dispersion", "say_do", "stage_gap",
-    "tenure_gradient", "silent_loss", "unit_wide", "organisation_wide", "strength", "data_quality",
+    "tenure_gradient", "silent_loss", "operations", "unit_wide", "organisation_wide", "strength", "data_quality",
 ]  # fmt: skip
-Metric = Literal["points", "share", "probability"]
+Metric = Literal["points", "share", "probability", "value"]
 Tier = Literal["established", "likely", "watch", "abstained"]
 Severity = Literal["critical", "major", "minor", "none"]
 CauseStatus = Literal["supported", "possible", "not_supported", "untested", "inconclusive", "not_distinguishable"]
@@ -63,8 +63,15 @@ INDEX_COLUMNS = ("by", "unit", "wave", "index", "part", "estimate", "ci_low", "c
 ANSWER_COLUMNS = (
     "by", "unit", "rater", "form", "wave", "instrument", "dimension", "item", "code", "label", "n", "share",
 )  # fmt: skip
-OPERATION_COLUMNS = ("by", "unit", "wave", "indicator", "value", "cases")
+OPERATION_COLUMNS = (
+    "by", "unit", "wave", "indicator", "value", "cases", "other_units", "verdict", "target", "target_verdict",
+)  # fmt: skip
 NOT_MEASURED_COLUMNS = ("gap", "code", "what", "settled_by")
+COMMENT_COLUMNS = ("by", "unit", "scope", "rater", "form", "wave", "instrument", "question", "comment")
+COMMENT_THEME_COLUMNS = (
+    "by", "unit", "scope", "rater", "form", "wave", "instrument", "question", "theme", "n_comments", "mentions",
+    "share", "words",
+)  # fmt: skip
 
 _NESTED = frozenset({"causes", "actions", "abstentions", "tied_with"})
 
@@ -147,11 +154,12 @@ class Finding:
         None for the whole organisation.
     instrument, dimension, item, rater : str or None
     estimate, ci_low, ci_high : float or None
-        Points of health for gaps (negative is worse), P(lowest) for a bottleneck, 0-1 for shares.
+        Points of health for gaps (negative is worse), P(lowest) for a bottleneck, 0-1 for shares; operations data in
+        their own measure.
     n : int
-        Respondents behind the estimate.
-    metric : {"points", "share", "probability"}
-        What the estimate is measured in.
+        Respondents behind the estimate; of operations data the cases, or the units that are compared.
+    metric : {"points", "share", "probability", "value"}
+        What the estimate is measured in; ``"value"``: in the measure of the record.
     comparator : str
         Against what, in words.
     q_value : float or None
@@ -173,6 +181,10 @@ class Finding:
     direction : {"worse", "better", "none"}
     abstentions : tuple of str
         What cannot be said, and which data would settle it.
+    tier_without_item : str or None
+        Lowest tier that is left when any one item of the scale is left out; None where that was not looked at.
+    rests_on : str or None
+        The item without which the tier is that low, where it is lower than ``tier``.
     """
 
     id: str
@@ -208,6 +220,8 @@ class Finding:
     rank_high: int | None = None
     p_top_three: float | None = None
     tied_with: tuple[str, ...] = ()
+    tier_without_item: Tier | None = None
+    rests_on: str | None = None
 
     def _repr_html_(self) -> str:
         return as_html(": ".join(text for text in (self.title, self.text) if text) or repr(self))
@@ -300,9 +314,15 @@ class Diagnosis:
         Shares of the answers to each item, a row a unit x item x option: ``ANSWER_COLUMNS``.
     operations : DataFrame
         Operations data as they were given, a row a unit x indicator: ``OPERATION_COLUMNS``; ``cases`` is the number
-        behind a share, where it was given.
+        behind a share, where it was given; the newest values stand beside those of the other units and the target.
     not_measured : DataFrame
         Gaps that could not be judged: ``gap, code, what, settled_by``.
+    comments : DataFrame
+        Open answers, where they were asked for and may be listed: ``COMMENT_COLUMNS``. The scope is ``unit``,
+        ``others`` (units that are not listed by themselves) or ``whole``; each comment is listed once.
+    comment_themes : DataFrame
+        How many of the comments that are listed together mention a theme, and by which words:
+        ``COMMENT_THEME_COLUMNS``. Where several groups are listed, the scope ``listed`` is all of them.
     summary : Summary
         At most five troubles, at least one strength, and what cannot be told.
     language : str
@@ -327,6 +347,8 @@ class Diagnosis:
     answers: pd.DataFrame = field(default_factory=lambda: _empty(ANSWER_COLUMNS))
     operations: pd.DataFrame = field(default_factory=lambda: _empty(OPERATION_COLUMNS))
     not_measured: pd.DataFrame = field(default_factory=lambda: _empty(NOT_MEASURED_COLUMNS))
+    comments: pd.DataFrame = field(default_factory=lambda: _empty(COMMENT_COLUMNS))
+    comment_themes: pd.DataFrame = field(default_factory=lambda: _empty(COMMENT_THEME_COLUMNS))
     summary: Summary = field(default_factory=Summary)
     language: str = "en"
 

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from servicediag.diagnosis.backgrounds import Background
-from servicediag.responses.model import Responses
-from servicediag.scoring import DimensionScore, code_points
+from servicediag.responses.model import Part, Responses
+from servicediag.scoring import DimensionScore, is_answer
 
 __all__ = ["Moments", "add_moments", "all_moments", "language_moments"]
+
+ROWS_AT_ONCE = 16_384
+"""Rows whose products are added up together, so that they stay in the processor's cache."""
+LARGEST_EXACT = 2**24
+"""Up to here whole numbers of 32 bits with a floating point are exact."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,14 +95,31 @@ def language_moments(
 
 
 def _moments(responses: Responses, scored: DimensionScore, rows: np.ndarray) -> Moments:
+    """In steps of the response scale, which are whole numbers: sums of parts are exactly those of the whole."""
     codes = tuple(item.code for item in scored.dimension.scored_items if item.code in responses.codes)
     inside = slice(None) if rows.all() else rows
-    columns = [responses.codes[code][inside].view(np.uint8) for code in codes]
-    points = [code_points(scored.part, code) for code in codes]
-    known = np.logical_and.reduce([np.take(~np.isnan(p), column) for p, column in zip(points, columns, strict=True)])
-    filled = np.flatnonzero(known)
-    complete = np.empty((len(codes), len(filled)))
-    for place, (code, column) in enumerate(zip(codes, columns, strict=True)):
-        minimum, maximum = scored.part.bounds(code)
-        complete[place] = np.take(points[place] * ((maximum - minimum) / 100.0), column[filled])
-    return Moments(codes, len(filled), len(known) - len(filled), complete.sum(axis=1), complete @ complete.T)
+    columns = [responses.codes[code][inside] for code in codes]
+    longest = max(maximum - minimum for minimum, maximum in map(scored.part.bounds, codes))
+    at_once = min(ROWS_AT_ONCE, LARGEST_EXACT // longest**2)
+    steps = np.empty((len(codes) + 1, at_once), dtype=np.float32)
+    products = np.zeros((len(codes) + 1, len(codes) + 1))
+    for begin in range(0, len(columns[0]), at_once):
+        block = [column[begin : begin + at_once] for column in columns]
+        complete = np.logical_and.reduce([is_answer(column) for column in block])
+        mine = steps[:, : len(complete)]
+        for row, code, column in zip(mine, codes, block, strict=False):
+            _steps(scored.part, code, column, row)
+        mine[-1] = 1.0
+        mine *= complete
+        products += mine @ mine.T
+    n = int(products[-1, -1])
+    return Moments(codes, n, len(columns[0]) - n, products[-1, :-1].copy(), products[:-1, :-1].copy())
+
+
+def _steps(part: Part, code: str, column: np.ndarray, out: np.ndarray) -> None:
+    """How far each answer lies from the end of the scale at which the dimension is lowest."""
+    minimum, maximum = part.bounds(code)
+    if part.instrument.item(code).reverse_keyed:
+        np.subtract(np.float32(maximum), column, out=out)
+    else:
+        np.subtract(column, np.float32(minimum), out=out)

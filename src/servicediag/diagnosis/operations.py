@@ -12,13 +12,14 @@ import pandas as pd
 
 from servicediag.diagnosis.breakdowns import wave_order
 from servicediag.diagnosis.evidence import Evidence
-from servicediag.diagnosis.model import OPERATION_COLUMNS
+from servicediag.diagnosis.ranges import UNANIMITY_BELOW
 from servicediag.diagnosis.sums import WHOLE
 from servicediag.instrument.yaml_loader import did_you_mean
 
 __all__ = ["Indicator", "Measurement", "Operations", "read_indicators"]
 
 IndicatorUnit = Literal["share", "rate", "count", "points"]
+RECORD_COLUMNS = ("by", "unit", "wave", "indicator", "value", "cases")
 CASES = "_n"
 """A column of that ending holds the number of cases behind a share."""
 _BOUNDS: Mapping[str, tuple[float, float, str]] = {
@@ -41,6 +42,8 @@ class Indicator:
         Which records give it.
     source : str
         Short numbers of the source documents that name it, or ``"authors"``.
+    target : float or None
+        What a strength should reach, or a weakness not exceed, where the study declares no target of its own.
     """
 
     id: str
@@ -49,6 +52,19 @@ class Indicator:
     unit: IndicatorUnit
     needs: str
     source: str
+    target: float | None = None
+
+    def fault_of(self, value: float) -> str:
+        """Why no value of this indicator can be this number; empty text where one can.
+
+        Examples
+        --------
+        >>> Indicator("churn", "Churn", "weakness", "share", "", "").fault_of(12.0)
+        'must be between 0 and 1'
+        """
+        low, high, words = _BOUNDS[self.unit]
+        whole = self.unit != "count" or value % 1 == 0
+        return "" if math.isfinite(value) and low <= value <= high and whole else f"must be {words}"
 
 
 @dataclass(frozen=True)
@@ -71,11 +87,14 @@ class Operations:
         The newest wave of each; grouping and unit are empty text for the whole organisation.
     table : DataFrame
         Every value given: ``by, unit, wave, indicator, value, cases``.
+    withheld : tuple of str
+        Indicators of which some values of few cases were left out.
     """
 
     catalogue: Mapping[str, Indicator] = field(default_factory=dict)
     newest: Mapping[tuple[str, str, str], Measurement] = field(default_factory=dict)
-    table: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(OPERATION_COLUMNS)))
+    table: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(RECORD_COLUMNS)))
+    withheld: tuple[str, ...] = ()
 
     def of(self, by: str, unit: str, indicator: str) -> Measurement | None:
         """The value of a unit; None where it was not given."""
@@ -87,12 +106,19 @@ class Operations:
             value for (b, u, i), value in self.newest.items() if b == by and i == indicator and u not in (unit, WHOLE)
         )
 
-    def shown(self, cells: pd.DataFrame) -> pd.DataFrame:
-        """The values of the whole organisation and of units that have a score that may be shown."""
+    def shown(self, cells: pd.DataFrame, minimum_cases: int = 1) -> Operations:
+        """The values of the whole organisation and of units that have a score that may be shown.
+
+        A share of the whole organisation goes as well where it would tell what fewer cases than the minimum, those of
+        units that are not shown, have in common.
+        """
         scores = cells[(cells["kind"] == "score").to_numpy() & (cells["hidden"] == "").to_numpy()]
         places = {(WHOLE, WHOLE), *zip(scores["by"], scores["unit"], strict=True)}
-        known = [place in places for place in zip(self.table["by"], self.table["unit"], strict=True)]
-        return self.table[np.array(known, dtype=bool)]
+        known = np.array([place in places for place in zip(self.table["by"], self.table["unit"], strict=True)], bool)
+        table = self.table[known]
+        telling = _telling_wholes(table, minimum_cases)
+        withheld = dict.fromkeys((*self.withheld, *table["indicator"][telling]))
+        return _newest(self.catalogue, table[~telling], tuple(withheld))
 
 
 def read_indicators(
@@ -111,7 +137,8 @@ def read_indicators(
     catalogue : iterable of Indicator
         The indicators that may be named.
     minimum_cases : int
-        Shares of fewer cases are left out: they could tell about single people.
+        Shares of fewer cases are left out: they could tell about single people. So are shares of few cases that tell
+        what nearly all of them have in common. With 1 everything is kept.
 
     Raises
     ------
@@ -133,11 +160,43 @@ def read_indicators(
         faults += wrong
     if faults:
         raise ValueError(f"indicators: {'; '.join(faults)}")
-    rows = [row for row in rows if row["cases"] is None or row["cases"] >= minimum_cases]
+    few = [_tells_of_few(row["value"], row["cases"], minimum_cases) for row in rows]
+    withheld = dict.fromkeys(row["indicator"] for row, one in zip(rows, few, strict=True) if one)
+    rows = [row for row, one in zip(rows, few, strict=True) if not one]
+    return _newest(known, pd.DataFrame(rows, columns=list(RECORD_COLUMNS)), tuple(withheld))
+
+
+def _newest(known: Mapping[str, Indicator], table: pd.DataFrame, withheld: tuple[str, ...]) -> Operations:
     newest: dict[tuple[str, str, str], Measurement] = {}
-    for row in sorted(rows, key=lambda row: wave_order(row["wave"])):
-        newest[row["by"], row["unit"], row["indicator"]] = Measurement(row["value"], row["cases"], row["wave"])
-    return Operations(known, newest, pd.DataFrame(rows, columns=list(OPERATION_COLUMNS)))
+    for row in sorted(table.to_dict("records"), key=lambda row: wave_order(row["wave"])):
+        newest[row["by"], row["unit"], row["indicator"]] = Measurement(row["value"], _count(row["cases"]), row["wave"])
+    return Operations(known, newest, table.reset_index(drop=True), withheld)
+
+
+def _count(cases: Any) -> int | None:
+    return None if _blank(cases) else int(cases)
+
+
+def _tells_of_few(share: float, cases: int | None, minimum: int) -> bool:
+    """Whether a share is one of too few cases, or tells what all of few cases, or all but one, have in common."""
+    if cases is None or minimum <= 1:
+        return False
+    count = round(share * cases)
+    return cases < minimum or (cases < UNANIMITY_BELOW and not 2 <= count <= cases - 2)
+
+
+def _telling_wholes(table: pd.DataFrame, minimum: int) -> np.ndarray:
+    """Rows of the whole organisation whose cases exceed those of the units shown by fewer than the minimum."""
+    telling = np.zeros(len(table), dtype=bool)
+    of_unit = (table["by"] != WHOLE).to_numpy()
+    grouped = table[of_unit].groupby(["by", "indicator", "wave"], sort=False)["cases"].sum()
+    sums: dict[tuple[str, str, str], float] = dict(zip(grouped.index, grouped.tolist(), strict=True))
+    for position, row in enumerate(table.to_dict("records")):
+        if row["by"] != WHOLE or _blank(row["cases"]):
+            continue
+        shown = [cases for (_, name, wave), cases in sums.items() if (name, wave) == (row["indicator"], row["wave"])]
+        telling[position] = any(0 < row["cases"] - cases < minimum for cases in shown)
+    return telling
 
 
 def _column_faults(frame: pd.DataFrame, known: Mapping[str, Indicator]) -> Iterator[str]:
@@ -230,13 +289,9 @@ def _blank(value: Any) -> bool:
 
 def _number(value: Any, indicator: Indicator) -> tuple[float, str]:
     """The value, and what is wrong with it."""
-    low, high, words = _BOUNDS[indicator.unit]
     number = _float(value)
-    if math.isnan(number) or not low <= number <= high or math.isinf(number):
-        return math.nan, f"={value!r} must be {words}"
-    if indicator.unit == "count" and number != int(number):
-        return math.nan, f"={value!r} must be {words}"
-    return number, ""
+    fault = indicator.fault_of(number)
+    return (math.nan, f"={value!r} {fault}") if fault else (number, "")
 
 
 def _cases(value: Any) -> tuple[int | None, str]:

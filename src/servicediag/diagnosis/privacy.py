@@ -176,8 +176,8 @@ class _Pool:
         return bool(0 < n < UNANIMITY_BELOW and left.max() >= n - 1)
 
     def _tells_of_each(self, sums: np.ndarray) -> bool:
-        """Whether so few people agree so nearly that each one's answer is known."""
-        if not self.interval or not 0 < sums[0] < UNANIMITY_BELOW:
+        """Whether people, of whom nothing is shown by itself, agree so nearly that each one's answer is known."""
+        if not self.interval or sums[0] <= 0:
             return False
         return bool(feasible_width(1.0, *sums) < FEASIBLE_SHARE)
 
@@ -236,28 +236,25 @@ def _audit(
                 [np.ones(len(people), bool) if by == "" else (people[by] == unit).to_numpy() for by, unit in places]
             )
             sizes, shut = people["n"].to_numpy(), hidden[rows] != ""
+            further = np.array([by not in ("", places[-1][0]) for by, _ in places])
+            if too_large(membership[~shut]):
+                # what is too large to be looked at is shown of one grouping only, as if there were no other
+                hidden[rows[further & ~shut]] = "audit"
+                continue
             key = (membership.tobytes(), sizes.tobytes(), shut.tobytes())
             if key not in seen:
                 seen[key] = audit(membership, sizes, shut, minimum)
             closed = seen[key].hidden
             if seen[key].small:
-                further = np.array([by not in ("", places[-1][0]) for by, _ in places])
-                closed = _narrowed(table.loc[rows], membership, sizes, closed, further, minimum)
+                closed = _narrowed(table.loc[rows], membership, sizes, closed, minimum)
             hidden[rows[closed & ~shut]] = "audit"
 
 
 def _narrowed(
-    group: pd.DataFrame, membership: np.ndarray, sizes: np.ndarray, closed: np.ndarray, further: np.ndarray,
-    minimum: int,
-) -> np.ndarray:  # fmt: skip
-    """Groups closed besides, since the totals of all leave some few people less than a fifth of their range.
-
-    What is too large to be looked at is shown of one grouping only, not of the ``further`` ones.
-    """
-    facts = facts_of(group, membership, ~closed)
-    if too_large(facts):
-        return np.asarray(closed | further)
-    gone = exposing_groups(facts, minimum, sizes)
+    group: pd.DataFrame, membership: np.ndarray, sizes: np.ndarray, closed: np.ndarray, minimum: int
+) -> np.ndarray:
+    """Groups closed besides, since the totals of all leave some few people less than a fifth of their range."""
+    gone = exposing_groups(facts_of(group, membership, ~closed), minimum, sizes)
     return np.asarray(closed | np.isin(np.arange(len(closed)).astype(str), sorted(gone)))
 
 

@@ -94,21 +94,23 @@ def _audit_segments(hidden: np.ndarray, table: pd.DataFrame, cells: pd.DataFrame
             if score not in answered or score not in beside:
                 hidden[rows] = "audit"
                 continue
-            part = answered[score]
+            part = {str(name): column.to_numpy(dtype=object) for name, column in answered[score].items()}
             settled = [_inside(part, row.by, row.unit) for row in table_rows(beside[score])]
             broken = [_inside(part, r.by, r.unit, r.background, r.category) for r in table_rows(table.loc[rows])]
             of_units = (table.loc[rows, "by"] != WHOLE).to_numpy()
-            sizes = part["n"].to_numpy()
+            sizes = part["n"].astype(np.int64)
             key = (np.array(settled).tobytes(), np.array(broken).tobytes(), sizes.tobytes())
             if key not in seen:
                 seen[key] = _audited(settled, broken, sizes, of_units, minimum)
             closed = seen[key].hidden[len(settled) :]
             if seen[key].small:
                 both = pd.concat([beside[score], table.loc[rows]], ignore_index=True)
-                facts = facts_of(both, np.array([*settled, *broken]), ~seen[key].hidden, len(settled))
-                gone = () if too_large(facts) else exposing_groups(facts, minimum, sizes)
+                groups = np.array([*settled, *broken])
+                facts = facts_of(both, groups, ~seen[key].hidden, len(settled))
+                vast = too_large(groups[~seen[key].hidden])
+                gone = () if vast else exposing_groups(facts, minimum, sizes)
                 positions = np.arange(len(settled), len(both)).astype(str)
-                closed = closed | too_large(facts) | np.isin(positions, sorted(gone))
+                closed = closed | vast | np.isin(positions, sorted(gone))
             hidden[rows[closed]] = "audit"
 
 
@@ -127,12 +129,12 @@ def _audited(
     return result
 
 
-def _inside(part: pd.DataFrame, by: str, unit: str, background: str = "", category: str = "") -> np.ndarray:
+def _inside(part: Mapping[str, np.ndarray], by: str, unit: str, background: str = "", category: str = "") -> np.ndarray:
     """Which atoms belong to a group."""
-    inside = np.ones(len(part), dtype=bool)
+    inside = np.ones(len(part["n"]), dtype=bool)
     for column, value in ((by, unit), (background and BACKGROUND + background, category)):
         if column:
-            inside &= (part[column] == value).to_numpy()
+            inside &= part[column] == value
     return inside
 
 

@@ -13,6 +13,7 @@ from servicediag.diagnosis.draft import Draft, Titles
 from servicediag.diagnosis.evidence import WHOLE, Evidence
 from servicediag.diagnosis.model import PublishedDiagnosis
 from servicediag.diagnosis.ranking import ranked
+from servicediag.diagnosis.row_keys import RowKeys
 from servicediag.diagnosis.scale_use import language_notes
 from servicediag.diagnosis.sentences import method_statements
 from servicediag.diagnosis.settings import Settings
@@ -40,8 +41,6 @@ INDICATOR_COLUMNS = [
 ]  # fmt: skip
 MOST_WITHHELD = 5_000
 """With more rows than this the units are not named one by one."""
-ANY_UNIT = "*"
-"""Stands for units that are withheld, where there are very many."""
 WITHHELD_COLUMNS = ["by", "unit", "rater", "form", "wave", "instrument", "dimension", "measure", "rule"]
 
 
@@ -57,7 +56,8 @@ def publish(
 ) -> PublishedDiagnosis:
     """Let through what the privacy rules permit, ranked; everything else is named in ``withheld`` without its size."""
     shown = _Shown(cells)
-    permitted = [draft for draft in drafts if draft.finding.n >= settings.minimum_group]
+    # records of few cases were left out when they were read
+    permitted = [d for d in drafts if d.finding.n >= settings.minimum_group or d.finding.kind == "operations"]
     findings = tuple(ranked(permitted, settings))
     not_measured = tables.get("not_measured", pd.DataFrame())
     named: dict[str, Any] = {name: _named(table) for name, table in tables.items()}
@@ -105,39 +105,36 @@ class _Shown:
 def _evidence_frame(shown: _Shown, evidence: Evidence) -> pd.DataFrame:
     scores = shown.of("score", EVIDENCE_COLUMNS)
     titles = Titles(evidence)
-    places = list(zip(scores["instrument"], scores["dimension"], strict=True))
-    named = {place: titles.dimension(*place) for place in set(places)}
-    directions = {place: evidence.instruments[place[0]].dimension(place[1]).direction for place in named}
-    scores["title"] = pd.Series([named[place] for place in places], index=scores.index, dtype=object)
-    scores["direction_of_scale"] = [directions[place] for place in places]
+    about = RowKeys.of(scores, ["instrument", "dimension"])
+    scores["title"] = pd.Series(about.each(lambda key: titles.dimension(*key)), index=scores.index, dtype=object)
+    scores["direction_of_scale"] = about.each(lambda key: evidence.instruments[key[0]].dimension(key[1]).direction)
     return _named(scores[EVIDENCE_COLUMNS])
 
 
 def _item_frame(shown: _Shown, evidence: Evidence) -> pd.DataFrame:
     items = shown.of("item", ITEM_COLUMNS, name="item")
     titles = Titles(evidence)
-    keys = list(zip(items["instrument"], items["item"], items["form"], strict=True))
-    texts = {key: titles.item(*key) for key in set(keys)}
-    scored = {key: evidence.instruments[key[0]].item(key[1]).in_score for key in texts}
-    shown_texts = pd.Series([texts[key] for key in keys], index=items.index, dtype=object)
-    items = items.assign(text=shown_texts, scored=[scored[key] for key in keys])
+    about = RowKeys.of(items, ["instrument", "item", "form"])
+    items = items.assign(
+        text=pd.Series(about.each(lambda key: titles.item(*key)), index=items.index, dtype=object),
+        scored=about.each(lambda key: evidence.instruments[key[0]].item(key[1]).in_score, bool),
+    )
     return _named(items[ITEM_COLUMNS])
 
 
 def _indicator_frame(shown: _Shown, evidence: Evidence) -> pd.DataFrame:
     found = shown.of("indicator", INDICATOR_COLUMNS, name="indicator", total="count")
-    # few pairs of count and n occur, and few indicators
-    pairs = list(zip(found["count"].tolist(), found["n"].tolist(), strict=True))
-    limits = {pair: wilson(*pair) for pair in set(pairs)}
-    keys = list(zip(*(found[name].to_numpy(dtype=object) for name in ("instrument", "dimension", "indicator")),
-                    strict=True))  # fmt: skip
+    # few pairs of count and n occur
+    pairs = RowKeys.of(found, ["count", "n"])
+    limits = np.array([wilson(*pair) for pair in pairs.keys], dtype=float).reshape(-1, 2)[pairs.codes]
+    about = RowKeys.of(found, ["instrument", "dimension", "indicator"])
     names = Titles(evidence)
-    titles = {key: _indicator_title(names, *key) for key in set(keys)}
+    titles = about.each(lambda key: _indicator_title(names, *key))
     found = found.assign(
         share=found["count"] / found["n"],
-        ci_low=[limits[pair][0] for pair in pairs],
-        ci_high=[limits[pair][1] for pair in pairs],
-        title=pd.Series([titles[key] for key in keys], index=found.index, dtype=object),
+        ci_low=limits[:, 0],
+        ci_high=limits[:, 1],
+        title=pd.Series(titles, index=found.index, dtype=object),
     )
     found["count"] = found["count"].astype(np.int64)
     return _named(found[INDICATOR_COLUMNS])
@@ -158,7 +155,8 @@ def _indicator_title(titles: Titles, instrument: str, dimension: str, name: str)
 def _withheld_frame(cells: pd.DataFrame) -> pd.DataFrame:
     """Hidden scores, and hidden items and indicators whose score is shown, each with its rule.
 
-    ``measure`` is empty for a score, else the item code or the indicator's name. Very many are told by grouping only.
+    ``measure`` is empty for a score, else the item code or the indicator's name. Very many are told by grouping only,
+    without a unit.
     """
     hidden = cells[cells["hidden"] != ""].rename(columns={"hidden": "rule", "name": "measure"})
     place = ["by", "unit", "form", "wave", "instrument", "dimension"]
@@ -167,7 +165,7 @@ def _withheld_frame(cells: pd.DataFrame) -> pd.DataFrame:
     told = hidden[(hidden["kind"] == "score") | (extra & hidden["rule"].isin(["unanimity", "ledger"]))]
     told = told[WITHHELD_COLUMNS]
     if len(told) > MOST_WITHHELD:
-        told = told.assign(unit=told["unit"].where(told["by"] == WHOLE, ANY_UNIT)).drop_duplicates()
+        told = told.assign(unit=WHOLE).drop_duplicates()
     return _named(told)
 
 
@@ -231,5 +229,6 @@ def _method(settings: Settings, targets: Targets) -> dict[str, Any]:
         "share_criterion": settings.share_criterion,
         "bottleneck_probability": settings.bottleneck_probability,
         "seed": settings.seed,
+        "rule_files": dict(settings.rule_files),
         "statements": method_statements(settings),
     }

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from servicediag.diagnosis.draft import Draft
+from servicediag.diagnosis.draft import Draft, changed
 from servicediag.diagnosis.model import Finding, Severity, Tier
 from servicediag.diagnosis.settings import Settings
 
@@ -70,7 +69,7 @@ def _with_places(troubles: Sequence[Draft], settings: Settings) -> dict[str, Fin
             finding = troubles[position].finding
             tied = tuple(troubles[other].finding.id for other in members if other != position)
             drawn = order[position] if position < len(losses) else None
-            ranks[finding.id] = replace(
+            ranks[finding.id] = changed(
                 finding,
                 rank=members[0] + 1,
                 rank_low=None if drawn is None else int(np.quantile(drawn, 0.05, method="lower")),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from servicediag.diagnosis.audit import TOLERANCE, row_space, small_sets
+from servicediag.diagnosis.audit import SETTLED, TOLERANCE, combination, row_space, small_sets
 from servicediag.diagnosis.ranges import FEASIBLE_SHARE, UNANIMITY_BELOW, feasible_width, near_an_end
 
-__all__ = ["Fact", "exposing_groups", "too_large"]
+__all__ = ["Distribution", "Fact", "exposing_distributions", "exposing_groups", "too_large"]
 
 MOST_FACTS = 600
 """More facts about one variable, or parts that they make, are not audited: then nothing new is shown of it."""
+MOST_COEFFICIENTS = 100_000
+"""Facts times parts within one release, above which only one of its groupings is shown."""
 MOST_PROGRAMS = 3_000
 """Linear programs for one variable; above, nothing new is shown of it either."""
 SLACK = 1e-4
@@ -74,12 +76,71 @@ def exposing_groups(facts: Sequence[Fact], minimum: int, sizes: np.ndarray | Non
         gone |= found
 
 
-def too_large(facts: Sequence[Fact]) -> bool:
-    """Whether there is more than can be audited; then all new groups would be among the exposing ones."""
-    if len(facts) > MOST_FACTS or not facts:
-        return bool(facts)
-    parts = np.unique(np.packbits(np.array([fact.people for fact in facts]), axis=0), axis=1)
-    return int(parts.shape[1]) > MOST_FACTS
+def too_large(groups: np.ndarray) -> bool:
+    """Whether there are more groups, or parts that they make, than can be audited together."""
+    if len(groups) > MOST_FACTS or not len(groups):
+        return bool(len(groups))
+    parts = int(np.unique(np.packbits(groups, axis=0), axis=1).shape[1])
+    return parts > MOST_FACTS or parts * len(groups) > MOST_COEFFICIENTS
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How many of these people chose each option of an item; ``group`` as of a fact."""
+
+    people: np.ndarray
+    counts: tuple[int, ...]
+    group: str | None = None
+
+
+def exposing_distributions(found: Sequence[Distribution], minimum: int) -> set[str]:
+    """Groups of the new release whose answers by option must not be shown beside the others and the earlier ones.
+
+    Of no set of fewer than ten people may the distribution follow by subtraction, from this release and earlier ones
+    together; nor from this one alone, where the set has fewer people than the minimum or all, or all but one, agree.
+
+    Examples
+    --------
+    >>> everybody, fewer = np.ones(20, dtype=bool), np.arange(20) < 12
+    >>> before, now = Distribution(everybody, (12, 8)), Distribution(fewer, (8, 4), "now")
+    >>> exposing_distributions([before, now], 5)
+    {'now'}
+    """
+    known = {(one.people.tobytes(), one.counts) for one in found if one.group is None}
+    left = [one for one in found if one.group is None or (one.people.tobytes(), one.counts) not in known]
+    gone: set[str] = set()
+    while any(one.group is not None for one in left):
+        group = _telling(left, minimum)
+        if group is None:
+            break
+        gone |= group
+        left = [one for one in left if one.group is None or one.group not in gone]
+    return gone
+
+
+def _telling(found: Sequence[Distribution], minimum: int) -> set[str] | None:
+    """The smallest new group that takes part in what would be told; None where nothing is."""
+    inside = np.array([one.people for one in found])
+    new = np.array([one.group is not None for one in found])
+    patterns, sizes = np.unique(inside, axis=1, return_counts=True)
+    groups, sizes = patterns[:, patterns.any(axis=0)], sizes[patterns.any(axis=0)]
+    if max(groups.shape) > MOST_FACTS:
+        return {one.group for one in found if one.group is not None}
+    sets = small_sets(groups, sizes, UNANIMITY_BELOW)
+    sets = sets[_in_row_space(groups, sets)] if len(sets) else sets
+    if len(sets) and not new.all():
+        sets = sets[~_in_row_space(groups[~new], sets)]
+    if not len(sets):
+        return None
+    weights = np.linalg.lstsq(groups.T.astype(float), sets.T, rcond=None)[0]
+    n, chosen = sets @ sizes, weights.T @ np.array([one.counts for one in found], dtype=float)
+    told = (n < minimum) | (chosen.max(axis=1) > n - 1.5) | ~_in_row_space(groups[new], sets)
+    if not told.any():
+        return None
+    used = combination(groups, sets[np.flatnonzero(told)[0]], np.where(new, 1.0, SETTLED))
+    parts = np.flatnonzero((np.abs(used) > TOLERANCE) & new).tolist()
+    group = found[min(parts, key=lambda row: (inside[row].sum(), row))].group
+    return set() if group is None else {group}
 
 
 def _distinct(facts: Iterable[Fact]) -> list[Fact]:
@@ -115,6 +176,7 @@ class _System:
         self._matrix = np.hstack([self._groups.astype(float), errors])
         self._totals = np.array([fact.total for fact in facts])
         self._new = np.array([fact.group is not None for fact in facts])
+        self._costs = np.where(self._new, 1.0, SETTLED)
         self._points: list[np.ndarray] = []
         self._centre: np.ndarray | None = None
         self._programs = 0
@@ -126,6 +188,11 @@ class _System:
         if max(self._matrix.shape) > MOST_FACTS:
             return everything
         targets = small_sets(self._groups, self._sizes, self._minimum)
+        if len(targets) and len(self._half):
+            together = self._together(targets)
+            if together is None:
+                return everything
+            targets = np.vstack([targets, together])
         if len(targets):
             weights = self._weights_of_what_follows(targets)
             if weights is not None:
@@ -134,6 +201,27 @@ class _System:
             if known is not None:
                 return self._chosen(known) or everything
         return self._told_of_each() or self._told_by_spread()
+
+    def _together(self, sets: np.ndarray) -> np.ndarray | None:
+        """Small sets that would follow but for the roundings, put together; None where there are too many.
+
+        Of two sets the sum may be known better than that of each. A set of which large groups tell is left out: what it
+        adds would not be learnt of the others.
+        """
+        sets = sets[~self._told_by_large_groups(sets)]
+        known = [one > 0 for one in sets[_in_row_space(self._groups.astype(float), sets)]] if len(sets) else []
+        last, found = known, {one.tobytes(): one for one in known}
+        while last and len(found) <= MOST_FACTS:
+            joined = {
+                (one | other).tobytes(): one | other
+                for one in last
+                for other in known
+                if not (one & other).any() and (one | other) @ self._sizes < self._minimum
+            }
+            last = [one for key, one in joined.items() if key not in found]
+            found |= joined
+        more = list(found.values())[len(known) :]
+        return None if len(found) > MOST_FACTS else np.array(more, dtype=float).reshape(len(more), len(self._sizes))
 
     def _chosen(self, weights: np.ndarray) -> set[str]:
         """The smallest new group that takes part."""
@@ -152,17 +240,16 @@ class _System:
             follows &= ~_in_row_space(self._matrix[~self._new], wide)
         if not follows.any():
             return None
-        target = wide[np.flatnonzero(follows)[0]]
-        return np.asarray(np.linalg.lstsq(self._matrix.T, target, rcond=None)[0])
+        return combination(self._matrix, wide[np.flatnonzero(follows)[0]], self._costs)
 
     def _narrow(self, targets: np.ndarray) -> np.ndarray | None:
         """What the facts weigh in for a small set whose sum is known too well; None where there is none."""
-        if not self._make_feasible():
-            return np.ones(len(self._facts))
         self._find_centre()
-        for target in targets:
+        if self._centre is None and not self._make_feasible():
+            return np.ones(len(self._facts))
+        for target in targets[~self._told_by_large_groups(targets)]:
             needed = FEASIBLE_SHARE * 100.0 * float(target @ self._sizes)
-            if self._width_so_far(target) >= needed or self._told_by_large_groups(target):
+            if self._width_so_far(target) >= needed:
                 continue
             self._walk(target)
             if self._width_so_far(target) >= needed:
@@ -217,19 +304,20 @@ class _System:
         for far in (room.max(axis=1).min(), room.min(axis=1).max()):
             self._points.append((self._centre + far * step)[: len(target)])
 
-    def _told_by_large_groups(self, target: np.ndarray) -> bool:
-        """Whether groups of ten or more are so near an end of the scale that they tell of each of these people."""
-        told = np.zeros(len(target), dtype=bool)
+    def _told_by_large_groups(self, targets: np.ndarray) -> np.ndarray:
+        """Targets with people of each of whom groups of ten or more, near an end of the scale, tell by themselves.
+
+        What would be learnt of the others is learnt of them without these.
+        """
+        told = np.zeros(targets.shape, dtype=bool)
         for row, fact in enumerate(self._facts):
             n = float(self._groups[row] @ self._sizes)
-            part = (target > 0) & self._groups[row]
-            people = float(part @ self._sizes)
-            if fact.errors or n < UNANIMITY_BELOW or not people:
+            if fact.errors or n < UNANIMITY_BELOW:
                 continue
-            low, high = max(0.0, fact.total - 100.0 * (n - people)), min(100.0 * people, fact.total)
-            if high - low < FEASIBLE_SHARE * 100.0 * people:
-                told |= part
-        return bool((told == (target > 0)).all())
+            people = targets @ (self._groups[row] * self._sizes)
+            width = np.minimum(100.0 * people, fact.total) - np.maximum(0.0, fact.total - 100.0 * (n - people))
+            told |= ((people > 0) & (width < FEASIBLE_SHARE * 100.0 * people))[:, None] & self._groups[row]
+        return np.asarray(told.any(axis=1))
 
     def _known_before(self, target: np.ndarray, needed: float) -> bool:
         """Whether the earlier releases alone tell as much."""
@@ -284,7 +372,8 @@ class _System:
         exact = [row for row, fact in enumerate(self._facts) if not fact.errors]
         with_spread = [row for row in exact if self._facts[row].squares is not None]
         known = np.array([fact.squares or 0.0 for fact in self._facts])
-        for rows, spread in ((exact, False), (with_spread, True)):
+        turns = ((exact, False), (with_spread, True)) if with_spread != exact else ((exact, True),)
+        for rows, spread in turns:
             if not rows or not self._new[rows].any():
                 continue
             sets = small_sets(self._groups[rows], self._sizes, UNANIMITY_BELOW)
@@ -300,46 +389,55 @@ class _System:
                 told |= feasible_width(1.0, n, total, weights.T @ known[rows] / 1e4) < FEASIBLE_SHARE
             for column in np.flatnonzero(told):
                 wide = np.zeros(len(self._facts))
-                wide[rows] = weights[:, column]
+                wide[rows] = combination(matrix, sets[column], self._costs[rows])
                 if chosen := self._chosen(wide):
                     return chosen
         return set()
 
     def _told_by_spread(self) -> set[str]:
-        """New groups that, taken from a larger one, leave few people who agree so nearly that each is known."""
-        exact = [row for row, fact in enumerate(self._facts) if not fact.errors and fact.squares is not None]
-        size = self._groups @ self._sizes
-        known = np.array([fact.squares or 0.0 for fact in self._facts])
-        for whole in sorted(exact, key=lambda row: -size[row]):
-            for parts in self._disjoint_parts(whole, exact, size):
-                if not any(self._new[row] for row in (whole, *parts)):
-                    continue
-                left = size[whole] - sum(size[row] for row in parts)
-                if not 0 < left < UNANIMITY_BELOW:
-                    continue
-                total = self._totals[whole] - self._totals[parts].sum()
-                squares = known[whole] - known[parts].sum()
-                if feasible_width(1.0, left, total / 100.0, squares / 1e4) < FEASIBLE_SHARE:
-                    weights = np.zeros(len(self._facts))
-                    weights[[whole, *parts]] = 1.0
-                    return self._chosen(weights)
+        """New groups that, taken from a larger one, leave people who agree so nearly that each is known.
+
+        A group of ten or more that is shown by itself may tell of its people; what is left of another may not.
+        """
+        exact = np.array([not fact.errors and fact.squares is not None for fact in self._facts], dtype=bool)
+        rows = np.flatnonzero(exact)
+        if not len(rows):
+            return set()
+        groups = self._groups[rows]
+        size, total = groups @ self._sizes, self._totals[rows] / 100.0
+        squares = np.array([self._facts[row].squares or 0.0 for row in rows.tolist()]) / 1e4
+        shown = {group.tobytes() for group in self._groups}
+        inside = ((groups * self._sizes) @ groups.T == size) & (size < size[:, None])
+        parts = [np.flatnonzero(_disjoint(groups, np.flatnonzero(one), size)) for one in inside]
+        takes = [(k, part) for k, part in enumerate(parts) if len(part) > 1]
+        takes += [(int(k), np.array([part])) for k, part in zip(*np.nonzero(inside), strict=True)]
+        if not takes:
+            return set()
+        sums = np.array([size, total, squares])
+        left = np.array([sums[:, k] - sums[:, part].sum(axis=1) for k, part in takes]).T
+        for place in np.flatnonzero((left[0] > 0.5) & (_width_of_each(*left) < FEASIBLE_SHARE)):
+            whole, part = takes[place]
+            people = groups[whole] & ~groups[part].any(axis=0)
+            used = rows[[whole, *part]]
+            if self._new[used].any() and not (left[0, place] >= UNANIMITY_BELOW and people.tobytes() in shown):
+                weights = np.zeros(len(self._facts))
+                weights[used] = 1.0
+                return self._chosen(weights)
         return set()
 
-    def _disjoint_parts(self, whole: int, exact: Sequence[int], size: np.ndarray) -> Iterator[list[int]]:
-        """Groups within the whole that have nobody in common, the largest first; and each of them alone."""
-        inside = [
-            row
-            for row in sorted(exact, key=lambda row: (-size[row], row))
-            if size[row] < size[whole] and not (self._groups[row] > self._groups[whole]).any()
-        ]
-        used = np.zeros(self._groups.shape[1], dtype=bool)
-        taken = []
-        for row in inside:
-            if not (used & self._groups[row]).any():
-                used |= self._groups[row]
-                taken.append(row)
-        yield taken
-        yield from ([row] for row in inside if size[whole] - size[row] < UNANIMITY_BELOW)
+
+def _width_of_each(n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    return feasible_width(1.0, np.maximum(n, 1.0), total, squares)
+
+
+def _disjoint(groups: np.ndarray, inside: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Which of the groups that are inside one have nobody in common, the largest taken first."""
+    used, taken = np.zeros(groups.shape[1], dtype=bool), np.zeros(len(groups), dtype=bool)
+    for row in inside[np.lexsort((inside, -size[inside]))]:
+        if not (used & groups[row]).any():
+            used |= groups[row]
+            taken[row] = True
+    return taken
 
 
 def _in_row_space(matrix: np.ndarray, targets: np.ndarray) -> np.ndarray:

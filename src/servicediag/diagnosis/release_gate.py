@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from servicediag.diagnosis.evidence import WHOLE, Evidence, Place
+from servicediag.diagnosis.evidence import COUNTS, WHOLE, Evidence, Place
 from servicediag.diagnosis.privacy import PrivacyRules, hidden_cells
 from servicediag.diagnosis.privacy_breakdowns import hidden_segments
-from servicediag.diagnosis.release_audit import Fact, exposing_groups
+from servicediag.diagnosis.ranges import UNANIMITY_BELOW
+from servicediag.diagnosis.release_audit import Distribution, Fact, exposing_distributions, exposing_groups
 from servicediag.diagnosis.releases import (
     PLACE,
     VARIABLE,
@@ -61,10 +62,12 @@ class ReleaseGate:
         while True:
             cells = self._cells(evidence)
             shown = self._shown(cells)
-            closed = self._exposing(before, shown)
-            if not closed:
+            if closed := self._exposing(before, shown):
+                evidence = replace(evidence, closed_cells=evidence.closed_cells | closed)
+            elif uncounted := frozenset(before.uncountable(shown, self.minimum)):
+                evidence = self._without_counts(evidence, uncounted)
+            else:
                 break
-            evidence = replace(evidence, closed_cells=evidence.closed_cells | closed)
         of_segments = self._shown_segments(evidence, cells)
         if before.any and of_segments and any(before.exposing(_joined(shown, of_segments), self.minimum)):
             segments = evidence.segments[~self._mine(evidence.segments)].reset_index(drop=True)
@@ -107,28 +110,31 @@ class ReleaseGate:
     def _shown(self, cells: pd.DataFrame) -> dict[Variable, dict[Place, Shown]]:
         """What the cells show, and what gaps to the rest show besides."""
         found: dict[Variable, dict[Place, Shown]] = {}
-        for row in table_rows(cells[(cells["hidden"] == "").to_numpy()]):
+        open_cells = cells[(cells["hidden"] == "").to_numpy()]
+        for row, counts in zip(table_rows(open_cells), open_cells[COUNTS].to_numpy(int).tolist(), strict=True):
             place, variable = (row.by, row.unit, *self.source), (row.kind, row.dimension, row.name)
             errors = self.errors.get((place, variable), ())
             squares = None if errors else float(row.total_squares) * (1e4 if row.kind == "indicator" else 1.0)
-            found.setdefault(variable, {})[place] = Shown(int(row.n), row.total / row.n, squares, errors)
+            counted = row.n >= UNANIMITY_BELOW and row.by in (WHOLE, *self.evidence.groupings[:1]) and any(counts)
+            one = Shown(int(row.n), row.total / row.n, squares, errors, tuple(counts) if counted else ())
+            found.setdefault(variable, {})[place] = one
         for by in self.evidence.groupings:
             self._add_units(found, cells, by)
         return found
 
     def _add_units(self, found: dict[Variable, dict[Place, Shown]], cells: pd.DataFrame, by: str) -> None:
-        """All units together, where one of them is shown with its gap."""
+        """All units together, where one of them is shown with its gap, and the whole is shown too."""
         judged = cells[(cells["kind"] != "indicator").to_numpy()]
         whole = {
             (row.kind, row.dimension, row.name): (float(row.n), float(row.total))
-            for row in table_rows(judged[(judged["by"] == WHOLE).to_numpy()])
+            for row in table_rows(judged[((judged["by"] == WHOLE) & (judged["hidden"] == "")).to_numpy()])
         }
         units = judged[(judged["by"] == by).to_numpy()]
         places = [place for place in self.members.groups if place[0] == by and place[2:5] == self.source]
         for variable, inside in units.groupby(VARIABLE, sort=False):
-            if not (inside["hidden"] == "").any():
-                continue
             key = (str(variable[0]), str(variable[1]), str(variable[2]))
+            if key not in whole or not (inside["hidden"] == "").any():
+                continue
             n, total = float(inside["n"].sum()), float(inside["total"].sum())
             rest = whole[key][0] - n
             place, mine = (UNITS + by, "", *self.source), places
@@ -145,12 +151,17 @@ class ReleaseGate:
             return frozenset()
         gone = set()
         for variable, place in before.exposing(shown, self.minimum):
-            if place[0].startswith(UNITS):
-                by = place[0].removeprefix(UNITS)
-                gone |= {(*p, *variable) for p in shown[variable] if p[0] == by}
-            else:
-                gone.add((*place, *variable))
+            # where the whole is withheld, units are compared with the other units that are shown
+            of_gaps = place[0].startswith(UNITS)
+            gone.add((*((WHOLE, WHOLE, *self.source) if of_gaps else place), *variable))
         return frozenset(gone)
+
+    def _without_counts(self, evidence: Evidence, places: frozenset[tuple[str, ...]]) -> Evidence:
+        """Evidence without the answers by option of some groups to some items."""
+        cells = evidence.cells.copy()
+        keys = cells[[*PLACE, *VARIABLE]].itertuples(index=False, name=None)
+        cells.loc[np.array([key in places for key in keys], dtype=bool), COUNTS] = 0
+        return replace(evidence, cells=cells)
 
     def _shown_segments(self, evidence: Evidence, cells: pd.DataFrame) -> dict[Variable, dict[Place, Shown]]:
         """What breakdowns by background show."""
@@ -177,6 +188,7 @@ class _Earlier:
     ) -> None:
         self.any = any(group.means for release in releases for group in release.groups.values())
         self._source, self._members = source, members
+        self._harmless: dict[Variable, Mapping[Place, Shown]] = {}
         if not self.any:
             return
         everybody = frozenset().union(*now.values(), *(g.members for r in releases for g in r.groups.values()))
@@ -197,21 +209,47 @@ class _Earlier:
     def exposing(self, shown: Rows, minimum: int) -> Iterator[tuple[Variable, Place]]:
         """Variables and groups of the new release that would tell of few people."""
         for variable, places in shown.items():
+            if self._harmless.get(variable) == places:
+                continue
             facts = [*self._known(variable)]
             silent = self._silent(self._members.unanswered, self._source, variable)
             names = {}
             for place, one in places.items():
                 names[place_name := "\x00".join(place)] = place
                 facts.append(_fact(self._now[place] & ~silent, one, variable, "now", place_name))
-            for name in sorted(exposing_groups(facts, minimum)):
+            found = exposing_groups(facts, minimum)
+            if not found:
+                self._harmless[variable] = places
+            for name in sorted(found):
                 yield variable, names[name]
 
+    def uncountable(self, shown: Rows, minimum: int) -> Iterator[tuple[str, ...]]:
+        """Groups and items of the new release whose answers by option would tell of few people."""
+        for variable, places in shown.items():
+            if not self.any or variable[0] != "item":
+                continue
+            silent = self._silent(self._members.unanswered, self._source, variable)
+            names = {"\x00".join(place): place for place in places}
+            found = [Distribution(people, one.counts) for _, one, people in self._earlier(variable) if one.counts]
+            found += [
+                Distribution(self._now[place] & ~silent, places[place].counts, name)
+                for name, place in names.items()
+                if places[place].counts
+            ]
+            for name in sorted(exposing_distributions(found, minimum)):
+                yield (*names[name], *variable)
+
     def _known(self, variable: Variable) -> Iterator[Fact]:
+        for number, one, people in self._earlier(variable):
+            yield _fact(people, one, variable, str(number), None)
+
+    def _earlier(self, variable: Variable) -> Iterator[tuple[int, Shown, np.ndarray]]:
+        """What was shown of the variable, of which release, and of whom."""
         for number, release, place, group, people in self._before:
             one = group.means.get(variable)
             if one is not None:
                 silent = self._silent(release.unanswered, (place[2], place[3], place[4]), variable)
-                yield _fact(people & ~silent, one, variable, str(number), None)
+                yield number, one, people & ~silent
 
     def _silent(
         self, unanswered: Mapping[tuple[Source, Variable], frozenset[str]], source: Source, variable: Variable

@@ -26,7 +26,7 @@ __all__ = [
     "open_ledger", "segment_place", "write_release",
 ]  # fmt: skip
 
-SCHEMA = 2
+SCHEMA = 3
 PLACE = ["by", "unit", "instrument", "form", "wave"]
 VARIABLE = ["kind", "dimension", "name"]
 Source = tuple[str, str, str]
@@ -39,13 +39,15 @@ Variable = tuple[str, str, str]
 class Shown:
     """What was shown of a variable: people, mean, sum of squares where the spread was shown too.
 
-    ``errors`` are the roundings that are part of the sum, each with the most it may be, in points.
+    ``errors`` are the roundings that are part of the sum, each with the most it may be, in points. ``counts`` are the
+    answers to an item by option, where they were shown.
     """
 
     n: int
     mean: float
     squares: float | None = None
     errors: tuple[tuple[str, float], ...] = ()
+    counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,11 @@ class Members:
 
 @dataclass(frozen=True)
 class Release:
-    """Groups of a release, and who of them gave no answer to which variable."""
+    """Groups of a release, who of them gave no answer to which variable, and a hash of every list of open answers."""
 
     groups: Mapping[Place, Group]
     unanswered: Mapping[tuple[Source, Variable], frozenset[str]]
+    comments: Mapping[Source, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,17 +128,22 @@ def _release(document: Mapping[str, Any]) -> Release:
     for group in document["groups"]:
         by, unit, instrument, form, wave = (str(group[name]) for name in PLACE)
         means = {}
-        for kind, dimension, name, n, mean, squares, errors in group["means"]:
+        for kind, dimension, name, n, mean, squares, errors, counts in group["means"]:
             known = tuple((str(error), float(half)) for error, half in errors)
             spread = None if squares is None else float(squares)
-            means[str(kind), str(dimension), str(name)] = Shown(int(n), float(mean), spread, known)
+            chosen = tuple(map(int, counts))
+            means[str(kind), str(dimension), str(name)] = Shown(int(n), float(mean), spread, known, chosen)
         people = frozenset(map(str, group["members"]))
         groups[by, unit, instrument, form, wave] = Group(people, means, released=True)
     unanswered = {}
     for entry in document["unanswered"]:
         instrument, form, wave, kind, dimension, name = map(str, entry["variable"])
         unanswered[(instrument, form, wave), (kind, dimension, name)] = frozenset(map(str, entry["people"]))
-    return Release(groups, unanswered)
+    comments = {}
+    for entry in document.get("comments", ()):
+        instrument, form, wave = map(str, entry["source"])
+        comments[instrument, form, wave] = frozenset(map(str, entry["lists"]))
+    return Release(groups, unanswered, comments)
 
 
 def write_release(ledger: Ledger, release: Release) -> None:
@@ -154,7 +162,7 @@ def _document(release: Release) -> dict[str, Any]:
     for place, group in release.groups.items():
         means = [
             [*variable, one.n, round(one.mean, 6), None if one.squares is None else round(one.squares, 3),
-             [[error, round(half, 6)] for error, half in one.errors]]
+             [[error, round(half, 6)] for error, half in one.errors], list(one.counts)]
             for variable, one in group.means.items()
         ]  # fmt: skip
         groups.append({**dict(zip(PLACE, place, strict=True)), "members": sorted(group.members), "means": means})
@@ -162,7 +170,8 @@ def _document(release: Release) -> dict[str, Any]:
         {"variable": [*source, *variable], "people": sorted(people)}
         for (source, variable), people in release.unanswered.items()
     ]
-    return {"groups": groups, "unanswered": unanswered}
+    comments = [{"source": list(source), "lists": sorted(lists)} for source, lists in release.comments.items()]
+    return {"groups": groups, "unanswered": unanswered, **({"comments": comments} if comments else {})}
 
 
 def segment_place(by: str, unit: str, background: str, category: str, source: Source) -> Place:

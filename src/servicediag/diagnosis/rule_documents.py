@@ -169,6 +169,7 @@ class IndicatorDocument(Document):
     unit: Literal["share", "rate", "count", "points"]
     needs: Text
     source: SourceNumbers
+    target: int | float | None = None
 
 
 class ActionsFile(Document):

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib.resources.abc import Traversable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from servicediag.diagnosis.operations import Indicator
@@ -17,10 +17,12 @@ from servicediag.diagnosis.rule_documents import (
     ActionsFile,
     CausesFile,
     ConditionDocument,
+    IndicatorDocument,
     IndicatorsFile,
     RuleDocument,
     RulesFile,
 )
+from servicediag.diagnosis.rule_files import FOLDER, fingerprint
 from servicediag.diagnosis.rule_lint import rule_faults
 from servicediag.diagnosis.rule_texts import action_term, indicator_terms, rule_terms
 from servicediag.diagnosis.rules import SCALE_KINDS, Action, Condition, ConditionKind, Piece, Rule, RuleSet
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["read_rules"]
 
-FOLDER = "_rules"
 _Source = tuple[str, bytes, type[Document]]
 _ALL_KINDS: tuple[ConditionKind, ...] = typing.get_args(ConditionKind)
 _OPPOSITE = {"low": "not_low", "not_low": "low", "present": "absent", "absent": "present"}
@@ -71,7 +72,7 @@ def _built(label: str, origin: str | None, sources: tuple[_Source, ...]) -> Rule
 
     ``origin`` names a rule set by path; None is the one that comes with servicediag.
     """
-    builder = _Builder()
+    builder = _Builder(ours=origin is None)
     for name, content, model in sources:
         builder.read(name, content, model)
     if not builder.issues:
@@ -95,12 +96,14 @@ def _as_traversable(path: str | os.PathLike[str] | Traversable) -> Traversable:
 class _Builder:
     """Turns the documents of one or several files into values, noting faults with their lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, ours: bool) -> None:
+        self._ours = ours
         self.rules: list[Rule] = []
         self.actions: list[Action] = []
         self.indicators: list[Indicator] = []
         self.issues: list[Issue] = []
         self.extended = False
+        self.files: dict[str, str] = {}
         self._digest = hashlib.sha256()
 
     def ruleset(self, origin: str | None) -> RuleSet:
@@ -112,6 +115,7 @@ class _Builder:
             self._digest.hexdigest(),
             tuple(indicator_terms(one, ours=ours) for one in self.indicators),
             f"the rules of servicediag and {name}" if self.extended else name,
+            tuple(self.files.items()),
         )
 
     def read(self, name: str, content: bytes, model: type[Document]) -> None:
@@ -120,13 +124,16 @@ class _Builder:
         except InstrumentError as error:
             self.issues.extend(error.issues)
             return
-        self._digest.update(content)
+        mark = fingerprint(content)
+        self._digest.update(mark.encode())
         document, issues = check_document(loaded, model)
         self.issues.extend(issues)
         if document is None:
             return
         if isinstance(document, RulesFile):
             self._extend(document, loaded)
+        # a file by path goes by its bare name, since a report does not tell where it lay
+        self.files[name if self._ours else PurePath(name).name] = mark
         self._add(document, loaded)
 
     def _extend(self, document: RulesFile, loaded: LoadedYaml) -> None:
@@ -145,14 +152,16 @@ class _Builder:
                 self.issues.append(loaded.issue("unknown_reference", ("without", position), problem, remedy))
         self.extended = True
         self._digest.update(default.content_hash.encode())
+        self.files.update(default.files)
         self.rules.extend(rule for rule in default.rules if rule.id not in document.without)
         self.actions.extend(default.actions)
         self.indicators.extend(default.indicators)
 
     def add_default_indicators(self) -> None:
         """Operations data are named alike whatever the rules are."""
-        own = {one.id for one in self.indicators}
-        self.indicators.extend(one for one in read_rules().indicators if one.id not in own)
+        own, default = {one.id for one in self.indicators}, read_rules()
+        self.indicators.extend(one for one in default.indicators if one.id not in own)
+        self.files.update((name, mark) for name, mark in default.files if name.endswith("/indicators.yaml"))
 
     def _add(self, document: Document, loaded: LoadedYaml) -> None:
         actions = getattr(document, "actions", ())
@@ -166,7 +175,10 @@ class _Builder:
         for section, names, before in taken:
             self.issues.extend(_duplicates(loaded, section, names, before))
         self.actions.extend(Action(a.code, a.text, a.source, a.evidence) for a in actions)
-        self.indicators.extend(Indicator(i.id, i.title, i.direction, i.unit, i.needs, i.source) for i in indicators)
+        self.indicators.extend(
+            Indicator(i.id, i.title, i.direction, i.unit, i.needs, i.source, i.target) for i in indicators
+        )
+        self.issues.extend(_indicator_faults(loaded, indicators))
         for index, rule in enumerate(rules):
             self.rules.extend(_expand(rule, loaded, index))
             self.issues.extend(_rule_faults(rule, loaded, index))
@@ -180,6 +192,19 @@ def _duplicates(loaded: LoadedYaml, section: str, names: list[str], before: set[
             problem = f"{name} is defined by servicediag already."
             remedy = "Choose another name" + (", or list it under 'without'." if section == "rules" else ".")
             yield loaded.issue("duplicate_id", (section, index), problem, remedy)
+
+
+def _indicator_faults(loaded: LoadedYaml, indicators: Iterable[IndicatorDocument]) -> Iterator[Issue]:
+    """Targets that no value could reach, or that stand where neither direction is bad."""
+    for index, one in enumerate(indicators):
+        if one.target is None:
+            continue
+        fault = Indicator(one.id, one.title, one.direction, one.unit, one.needs, one.source).fault_of(float(one.target))
+        if one.direction == "neutral":
+            fault = "has no sense where the indicator is neutral"
+        if fault:
+            problem = f"The target of {one.id} {fault}."
+            yield loaded.issue("invalid_value", ("indicators", index, "target"), problem, "Correct or remove it.")
 
 
 def _rule_faults(rule: RuleDocument, loaded: LoadedYaml, index: int) -> Iterator[Issue]:

@@ -263,6 +263,18 @@ class Action:
 class RuleSet:
     """Root-cause rules, variants expanded, and the actions they name.
 
+    Attributes
+    ----------
+    rules : tuple of Rule
+    actions : tuple of Action
+    content_hash : str
+        Fingerprint of everything that was read.
+    indicators : tuple of Indicator
+    origin : str
+        Whose rules they are, in words.
+    files : tuple of (str, str)
+        Name and SHA-256 of every file, line ends aside.
+
     Examples
     --------
     >>> rules = load_rules()
@@ -277,6 +289,7 @@ class RuleSet:
     content_hash: str = ""
     indicators: tuple[Indicator, ...] = ()
     origin: str = ""
+    files: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         n_ids = len({rule.id for rule in self.rules})

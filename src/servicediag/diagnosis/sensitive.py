@@ -7,9 +7,10 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from servicediag.diagnosis.row_keys import RowKeys
 from servicediag.instrument.catalogue import instruments_root
 
-__all__ = ["sensitive_cells", "sensitive_scales"]
+__all__ = ["is_sensitive", "sensitive_cells", "sensitive_scales"]
 
 FILE = "_rules/privacy.yaml"
 
@@ -32,8 +33,10 @@ def sensitive_scales() -> frozenset[str]:
     return frozenset(document.sensitive)
 
 
+def is_sensitive(instrument: str, dimension: str) -> bool:
+    return f"{instrument}/{dimension}" in sensitive_scales()
+
+
 def sensitive_cells(cells: pd.DataFrame) -> np.ndarray:
     """Which cells, or other rows with an instrument and a dimension, are of a sensitive scale."""
-    scales = {tuple(scale.split("/")) for scale in sensitive_scales()}
-    keys = zip(cells["instrument"].to_numpy(dtype=object), cells["dimension"].to_numpy(dtype=object), strict=True)
-    return np.array([key in scales for key in keys], dtype=bool)
+    return RowKeys.of(cells, ["instrument", "dimension"]).each(lambda key: is_sensitive(*key), bool)

@@ -2,45 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from functools import lru_cache
 from typing import Any
 
 from servicediag.diagnosis.draft import Draft, Titles, rater_group
+from servicediag.diagnosis.model import Finding
 from servicediag.diagnosis.settings import Settings
-from servicediag.wording.catalogue import has_text
-from servicediag.wording.telling import Figure, capitalised, figure, joined, sentence
+from servicediag.wording.catalogue import has_text, placeholders, text
+from servicediag.wording.telling import Figure, Sentence, capitalised, figure, joined, sentence
 
 __all__ = ["method_statements", "with_sentences"]
 
 
 def with_sentences(draft: Draft, titles: Titles, settings: Settings) -> Draft:
     """The draft with ``title`` and ``text`` filled from the finding."""
-    title_key, text_key = _keys(draft)
-    values = _values(draft, titles, settings)
-    sentences = [_text(f"text.{text_key}", values), *(_text(key, values) for key in _further(draft))]
-    title = sentence(f"finding.title.{title_key}", **values)
-    return draft.with_finding(title=title, text=joined("sentences", sentences))
-
-
-def _further(draft: Draft) -> Iterable[str]:
-    """Keys of the sentences that follow the first one."""
     extra = dict(draft.values)
+    title_key, text_key = _keys(draft.finding, extra)
+    keys = tuple(f"finding.{key}" for key in (f"title.{title_key}", f"text.{text_key}", *_further(extra)))
+    values = _values(draft.finding, extra, titles, settings, _asked(keys))
+    # the sentences share their values: there may be ten thousands of findings
+    title, *sentences = (Sentence(text(key, **values), key, values) for key in keys)
+    told = [capitalised(one) for one in sentences]
+    return draft.with_finding(title=title, text=told[0] if len(told) == 1 else joined("sentences", told))
+
+
+@lru_cache(maxsize=256)
+def _asked(keys: tuple[str, ...]) -> frozenset[str]:
+    """What the sentences need values for: most findings say few of their numbers."""
+    return frozenset().union(*map(placeholders, keys))
+
+
+def _further(extra: Mapping[str, object]) -> Iterable[str]:
+    """Keys of the sentences that follow the first one."""
     if extra.get("pattern"):
         yield f"pattern.{extra['pattern']}"
     if "repaired" in extra:
         yield "text.promise_repaired"
-    if has_text(f"finding.reading.{extra.get('reading')}"):
+    if "reading" in extra and has_text(f"finding.reading.{extra['reading']}"):
         yield f"reading.{extra['reading']}"
+    if "rests_on" in extra:
+        yield f"rests_on.{extra['rests_on']}"
 
 
-def _text(key: str, values: Mapping[str, Any]) -> str:
-    return capitalised(sentence(f"finding.{key}", **values))
-
-
-def _keys(draft: Draft) -> tuple[str, str]:
-    finding = draft.finding
-    extra = dict(draft.values)
+def _keys(finding: Finding, extra: Mapping[str, object]) -> tuple[str, str]:
     if "wording" in extra:
         return str(extra["wording"]), str(extra["wording"])
     if "indicator" in extra:
@@ -64,9 +69,9 @@ def _fixed(key: str) -> str:
     return sentence(key)
 
 
-def _values(draft: Draft, titles: Titles, settings: Settings) -> dict[str, Any]:
-    finding = draft.finding
-    extra = dict(draft.values)
+def _values(
+    finding: Finding, extra: Mapping[str, Any], titles: Titles, settings: Settings, asked: Set[str]
+) -> dict[str, Any]:
     unit = "" if finding.unit is None else unit_name(finding.unit)
     place = _fixed("finding.whole") if finding.unit is None else unit
     values: dict[str, Any] = {
@@ -75,8 +80,9 @@ def _values(draft: Draft, titles: Titles, settings: Settings) -> dict[str, Any]:
         "verb": _fixed(f"finding.verb.{finding.tier}"),
         "n": finding.n,
         "comparator": finding.comparator,
-        "margin": figure(settings.minimum_effect, "g"),
     }
+    if "margin" in asked:
+        values["margin"] = figure(settings.minimum_effect, "g")
     if finding.instrument is not None and finding.dimension is not None:
         dimension = titles.evidence.instruments[finding.instrument].dimension(finding.dimension)
         values["dimension"] = titles.dimension(finding.instrument, finding.dimension)
@@ -85,31 +91,32 @@ def _values(draft: Draft, titles: Titles, settings: Settings) -> dict[str, Any]:
     elif finding.rater is not None:
         values["raters"] = rater_group(finding.rater)
         values["raters_title"] = capitalised(values["raters"])
-    values.update(_numbers(draft))
-    values.update({key: _number(value) for key, value in extra.items() if key != "indicator"})
+    values.update(_numbers(finding, asked))
+    values.update({key: _number(value) for key, value in extra.items() if key in asked and key != "indicator"})
     if "outer_raters" in extra:
         values.update(raters=extra["outer_raters"], others=extra["inner_raters"],
                       inner=_number(extra["inner_health"]), outer=_number(extra["outer_health"]))  # fmt: skip
     return values
 
 
-def _numbers(draft: Draft) -> dict[str, str]:
-    finding = draft.finding
-    found: dict[str, str] = {}
+def _numbers(finding: Finding, asked: Set[str]) -> dict[str, str]:
+    """The numbers of the finding that are asked for, by name."""
+    known: dict[str, tuple[float, str]] = {}
     if finding.estimate is not None:
-        found["size"] = figure(abs(finding.estimate), ".1f")
-        found["percent"] = figure(100 * finding.estimate, ".0f")
-        found["probability"] = figure(finding.estimate, ".2f")
-        if finding.estimate >= 0.995:
-            found["probability"] = sentence("finding.more_than", probability=figure(0.99, ".2f"))
+        known["size"] = abs(finding.estimate), ".1f"
+        known["percent"] = 100 * finding.estimate, ".0f"
+        known["probability"] = finding.estimate, ".2f"
     for name, value in (("low", finding.ci_low), ("high", finding.ci_high)):
         if value is not None:
-            found[name] = figure(value, "+.1f")
-            found[f"{name}_percent"] = figure(100 * value, ".0f")
+            known[name] = value, "+.1f"
+            known[f"{name}_percent"] = 100 * value, ".0f"
     if finding.shrunk is not None:
-        found["shrunk"] = figure(abs(finding.shrunk), ".1f")
+        known["shrunk"] = abs(finding.shrunk), ".1f"
     if finding.minimum_detectable_gap is not None:
-        found["detectable"] = figure(finding.minimum_detectable_gap, ".1f")
+        known["detectable"] = finding.minimum_detectable_gap, ".1f"
+    found: dict[str, str] = {name: figure(*number) for name, number in known.items() if name in asked}
+    if "probability" in found and known["probability"][0] >= 0.995:
+        found["probability"] = sentence("finding.more_than", probability=figure(0.99, ".2f"))
     return found
 
 
@@ -121,7 +128,7 @@ def unit_name(unit: str) -> str:
     >>> unit_name("21"), unit_name("Branch 21")
     ('unit 21', 'Branch 21')
     """
-    return unit if any(character.isalpha() for character in unit) else sentence("finding.numbered_unit", unit=unit)
+    return unit if any(map(str.isalpha, unit)) else sentence("finding.numbered_unit", unit=unit)
 
 
 def _number(value: object) -> str:

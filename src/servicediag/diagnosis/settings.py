@@ -50,6 +50,7 @@ class Settings:
     ranking_icc2: float = 0.50
     privacy: PrivacyRules = field(default_factory=PrivacyRules)
     privacy_override: str = ""
+    rule_files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def minimum_effect(self) -> float:

@@ -457,9 +457,17 @@ class RankUncertainty:
     """Probability of being among the lowest fifth (at least one unit)."""
 
 
+def rank_draws(n_units: int, seed: int, n_draws: int | None = None) -> np.ndarray:
+    """Standard normal draws for so many units, n_draws x units; see :func:`rank_uncertainty`."""
+    if n_draws is None:
+        n_draws = int(np.clip(200_000 // max(n_units, 1), 200, 4_000))
+    return np.random.default_rng(seed).standard_normal((n_draws, n_units))
+
+
 def rank_uncertainty(
-    estimate: np.ndarray, spread: np.ndarray, *, level: float = 0.95, seed: int = 0, n_draws: int | None = None
-) -> RankUncertainty:
+    estimate: np.ndarray, spread: np.ndarray, *, level: float = 0.95, seed: int = 0, n_draws: int | None = None,
+    normal: np.ndarray | None = None,
+) -> RankUncertainty:  # fmt: skip
     """Interval of every unit's rank, and its probability of the lowest fifth, from draws of normal posteriors.
 
     Parameters
@@ -468,6 +476,8 @@ def rank_uncertainty(
         Mean and standard deviation of each unit's posterior, such as the shrunk gap and its error.
     n_draws : int, optional
         Default 4,000, fewer with more than 50 units, at least 200.
+    normal : array, shape (n_draws, n_units), optional
+        What :func:`rank_draws` gives for so many units, where it is at hand.
 
     References
     ----------
@@ -482,10 +492,10 @@ def rank_uncertainty(
     ([4, 1, 5, 3, 2], [4, 1, 5, 3, 2], [0.0, 0.0, 1.0, 0.0, 0.0])
     """
     n_units = len(estimate)
-    if n_draws is None:
-        n_draws = int(np.clip(200_000 // max(n_units, 1), 200, 4_000))
-    draws = estimate + spread * np.random.default_rng(seed).standard_normal((n_draws, n_units))
-    order = np.argsort(-draws, axis=1)
+    draws = spread * (rank_draws(n_units, seed, n_draws) if normal is None else normal)
+    n_draws = len(draws)
+    draws += estimate
+    order = np.argsort(np.negative(draws, out=draws), axis=1)
     ranks = np.empty((n_draws, n_units), dtype=np.int32)
     np.put_along_axis(ranks, order, np.arange(1, n_units + 1, dtype=np.int32)[None, :], axis=1)
     ranks = np.ascontiguousarray(ranks.T)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -15,7 +16,13 @@ from servicediag.diagnosis.ranges import UNANIMITY_BELOW
 from servicediag.results import table_rows
 from servicediag.wording.telling import sentence
 
-__all__ = ["TargetsLike", "Targets", "resolve_targets"]
+if TYPE_CHECKING:
+    from servicediag.diagnosis.operations import Indicator
+
+__all__ = ["RECORDS", "TargetsLike", "Targets", "resolve_targets"]
+
+RECORDS = "operations"
+"""Stands where the instrument would for targets of operations data."""
 
 TargetsLike = Mapping[str, float] | pd.DataFrame | Diagnosis | str | None
 Key = tuple[str, str, str | None]
@@ -31,6 +38,7 @@ class Targets:
     Attributes
     ----------
     values : mapping of (instrument, dimension, unit) -> points of health
+        Of operations data in their own measure, with ``"operations"`` as the instrument.
     origin : str
         Where the targets come from, all of them.
     origins : mapping of (instrument, dimension, unit) -> str
@@ -55,7 +63,9 @@ class Targets:
         return (instrument, dimension, None) in self.values
 
 
-def resolve_targets(targets: TargetsLike, evidence: Evidence, minimum_group: int = 5) -> Targets:
+def resolve_targets(
+    targets: TargetsLike, evidence: Evidence, minimum_group: int = 5, indicators: Mapping[str, Indicator] | None = None
+) -> Targets:
     """Check declared targets against the instruments of the study.
 
     Parameters
@@ -65,14 +75,17 @@ def resolve_targets(targets: TargetsLike, evidence: Evidence, minimum_group: int
         ``dimension``, ``target`` and, for targets per unit, ``unit``, and ``origin``, which says where each comes from
         (the instrument, a norm, an agreement); an earlier diagnosis, or the name of an earlier wave of this study,
         whose levels of the whole organisation become the targets.
+        Indicators of operations data may stand there as well (``operations/<id>`` where a dimension has that id).
     minimum_group : int
         Levels of an earlier wave with fewer answers are no targets.
+    indicators : mapping of id -> Indicator, optional
 
     Raises
     ------
     ValueError
-        An unknown dimension or wave, a missing column, or a target outside 0 to 100.
+        An unknown dimension or wave, a missing column, or a target outside 0 to 100 or the range of its indicator.
     """
+    known = indicators or {}
     if targets is None:
         return Targets()
     if isinstance(targets, Diagnosis):
@@ -80,9 +93,9 @@ def resolve_targets(targets: TargetsLike, evidence: Evidence, minimum_group: int
     if isinstance(targets, str):
         return _of_wave(targets, evidence, minimum_group)
     if isinstance(targets, pd.DataFrame):
-        return _of_frame(targets, evidence)
+        return _of_frame(targets, evidence, known)
     rows = [(str(name), None, _number(value)) for name, value in targets.items()]
-    return Targets(_located(rows, evidence), sentence("finding.origin.study"))
+    return Targets(_located(rows, evidence, known), sentence("finding.origin.study"))
 
 
 def _of_diagnosis(earlier: Diagnosis, evidence: Evidence) -> Targets:
@@ -111,7 +124,7 @@ def _of_wave(wave: str, evidence: Evidence, minimum_group: int) -> Targets:
     return Targets(_located(rows, evidence), sentence("finding.origin.wave", wave=wave))
 
 
-def _of_frame(frame: pd.DataFrame, evidence: Evidence) -> Targets:
+def _of_frame(frame: pd.DataFrame, evidence: Evidence, indicators: Mapping[str, Indicator]) -> Targets:
     missing = {"dimension", "target"} - set(frame.columns)
     if missing:
         raise ValueError(f"targets lacks the columns {sorted(missing)}; it needs dimension and target")
@@ -123,10 +136,10 @@ def _of_frame(frame: pd.DataFrame, evidence: Evidence) -> Targets:
 
     origins: dict[Key, str] = {}
     rows = [(str(d), u, _number(t)) for d, u, t in zip(frame["dimension"], texts("unit"), frame["target"], strict=True)]
-    values = _located(rows, evidence)
+    values = _located(rows, evidence, indicators)
     for row, origin in zip(rows, texts("origin"), strict=True):
         if origin is not None:
-            origins |= dict.fromkeys(_located([row], evidence), origin)
+            origins |= dict.fromkeys(_located([row], evidence, indicators), origin)
     every = sorted(set(origins.values()))
     origin = ", ".join(every) if every and len(origins) == len(values) else sentence("finding.origin.study")
     return Targets(values, origin, origins)
@@ -140,12 +153,18 @@ def _number(value: object) -> float:
         return math.nan
 
 
-def _located(rows: Sequence[Row], evidence: Evidence) -> dict[Key, float]:
+def _located(
+    rows: Sequence[Row], evidence: Evidence, indicators: Mapping[str, Indicator] | None = None
+) -> dict[Key, float]:
+    indicators = indicators or {}
     places: dict[str, list[tuple[str, str]]] = {}
     for instrument in evidence.instruments.values():
         for dimension in instrument.dimensions:
             for name in (dimension.id, f"{instrument.id}/{dimension.id}"):
                 places.setdefault(name, []).append((instrument.id, dimension.id))
+    for indicator in indicators:
+        for name in (indicator, f"{RECORDS}/{indicator}"):
+            places.setdefault(name, []).append((RECORDS, indicator))
     units = set(evidence.cells["unit"])
     found: dict[Key, float] = {}
     faults = []
@@ -154,7 +173,9 @@ def _located(rows: Sequence[Row], evidence: Evidence) -> dict[Key, float]:
         if len(where) != 1:
             reason = "is in several instruments; write instrument/dimension" if where else "is not a dimension here"
             faults.append(f"{name!r} {reason}")
-        elif not 0 <= value <= 100:
+        elif where[0][0] == RECORDS and indicators[where[0][1]].fault_of(value):
+            faults.append(f"the target of {name!r} is {value:g}; it {indicators[where[0][1]].fault_of(value)}")
+        elif where[0][0] != RECORDS and not 0 <= value <= 100:
             faults.append(f"the target of {name!r} is {value:g}, not between 0 and 100")
         elif unit is not None and unit not in units:
             faults.append(f"{unit!r} is not a unit of this study")

@@ -156,6 +156,8 @@ def _gradients(study: GapStudy) -> Iterable[tuple[Place, dict[str, str], Gradien
     rows = rows[(rows["kind"] == "score") & (rows["background"] == definition.field)]
     names = rows["instrument"] + "/" + rows["dimension"]
     rows = rows[names.isin(definition.references) & rows["rater"].isin(definition.raters)]
+    if rows.empty:
+        return
     current = study.cells.loc[study.cells["current"], ["instrument", "form", "wave"]].drop_duplicates()
     rows = rows.merge(current, on=["instrument", "form", "wave"])
     about_names = ["instrument", "form", "rater", "dimension"]

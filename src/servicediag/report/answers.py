@@ -11,10 +11,13 @@ import pandas as pd
 from servicediag.diagnosis.model import Diagnosis
 from servicediag.report.publication import blank_to_none
 
-__all__ = ["Bar", "Block", "Questionnaire", "answer_rows", "questionnaires"]
+__all__ = ["Bar", "Block", "Questionnaire", "answer_rows", "questionnaires", "turned_items"]
 
 _PLACE = ("instrument", "form", "rater", "wave")
 _ROW = ("by", "unit", "rater", "form", "wave", "instrument", "dimension", "item")
+
+_TIE = 0.1
+"""Points of health, summed over the units, that rounding alone can make."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def questionnaires(diagnosis: Diagnosis) -> list[Questionnaire]:
         last = newest.get((instrument, form, rater))
         if last is None or str(wave) > str(blank_to_none(last["wave"].iloc[0])):
             newest[instrument, form, rater] = inside
-    turned = _turned(diagnosis)
+    turned = turned_items(diagnosis)
     texts = _texts(diagnosis)
     return [
         Questionnaire(
@@ -118,7 +121,7 @@ def _texts(diagnosis: Diagnosis) -> dict[tuple[Any, Any], str]:
     return dict(zip(zip(items["form"], items["item"], strict=True), items["text"], strict=True))
 
 
-def _turned(diagnosis: Diagnosis) -> frozenset[tuple[Any, ...]]:
+def turned_items(diagnosis: Diagnosis) -> frozenset[tuple[Any, ...]]:
     """Items (instrument, form, item) whose high codes are the unfavourable ones.
 
     Told by the published health, which lies at the mean code or at its mirror image; where the two cannot be told
@@ -132,8 +135,8 @@ def _turned(diagnosis: Diagnosis) -> frozenset[tuple[Any, ...]]:
     for row in _mean_codes(diagnosis.answers):
         item = (row["instrument"], row["form"], row["item"])
         known = blank_to_none(health.get(_item_place(row)))
-        # a tie goes to the dimension's direction: less than rounding can make
-        own = misfit.setdefault(item, -1e-6 if (row["instrument"], row["dimension"]) in weaknesses else 1e-6)
+        # a tie goes to the dimension's direction
+        own = misfit.setdefault(item, -_TIE if (row["instrument"], row["dimension"]) in weaknesses else _TIE)
         if known is not None:
             misfit[item] = own + abs(100 - row["mean"] - known) - abs(row["mean"] - known)
     return frozenset(item for item, difference in misfit.items() if difference < 0)

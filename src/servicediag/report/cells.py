@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from servicediag.diagnosis.model import Diagnosis, Finding
-from servicediag.diagnosis.publish import ANY_UNIT
 from servicediag.report.publication import blank_to_none
 
 __all__ = ["Cells", "Grouping", "Panel", "groupings", "panels", "units_of"]
@@ -71,8 +70,8 @@ def units_of(diagnosis: Diagnosis, by: str | None) -> list[str]:
 
 
 def _named(withheld: pd.DataFrame) -> pd.DataFrame:
-    """What is withheld without the rows that stand for the many units of a grouping."""
-    return withheld[withheld["unit"] != ANY_UNIT]
+    """What is withheld without the rows that stand for the many units of a grouping, and name none."""
+    return withheld[withheld["unit"].notna()]
 
 
 class Cells:
@@ -87,7 +86,9 @@ class Cells:
         places = diagnosis.withheld.reindex(columns=list(_PLACE)).itertuples(index=False, name=None)
         hidden = [tuple(blank_to_none(value) for value in place) for place in places]
         self._exact = {place for place in hidden if None not in (*place[:2], *place[3:])}
-        self._open = [place for place in hidden if place not in self._exact]
+        # a grouping without a unit stands for units that are not named one by one
+        self._any_unit = {place for place in hidden if place[0] is not None and place[1] is None}
+        self._open = [place for place in hidden if place not in self._exact and place not in self._any_unit]
 
     def get(self, grouping: Grouping, unit: str | None, panel: Panel, dimension: str) -> dict[str, Any] | None:
         """The evidence of a cell, or None where nothing is published."""
@@ -100,7 +101,7 @@ class Cells:
     def is_withheld(self, grouping: Grouping, unit: str | None, panel: Panel, dimension: str) -> bool:
         """Whether the privacy gate took that cell; an entry that leaves a column open stands for all of it."""
         place = _place(grouping, unit, panel, dimension)
-        if place in self._exact or (unit is not None and (place[0], ANY_UNIT, *place[2:]) in self._exact):
+        if place in self._exact or (unit is not None and (place[0], None, *place[2:]) in self._any_unit):
             return True
         return any(
             given[1] == unit and all(entry is None or entry == here for entry, here in zip(given, place, strict=True))

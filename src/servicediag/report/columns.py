@@ -10,7 +10,7 @@ ColumnKind = Literal["text", "count", "flag", "points", "share", "coefficient", 
 
 FRAMES = (
     "evidence", "items", "indicators", "readiness", "comparisons", "patterns", "changes", "agreement", "segments",
-    "indexes", "answers", "operations", "not_measured", "reliability", "withheld",
+    "indexes", "answers", "operations", "not_measured", "comments", "comment_themes", "reliability", "withheld",
 )  # fmt: skip
 SIZES = ("n", "inner_n", "outer_n", "n_first", "n_second", "n_pairs")
 """Numbers of respondents behind a row."""
@@ -18,11 +18,12 @@ TEXT_COLUMNS = frozenset({
     "by", "unit", "rater", "form", "wave", "instrument", "dimension", "title", "direction_of_scale", "tier", "severity",
     "direction", "item", "text", "indicator", "bottleneck", "verdict", "rule", "note", "measure", "equivalence",
     "target_equivalence", "inner_rater", "outer_rater", "inner_form", "outer_form", "pattern", "first_wave",
-    "second_wave", "design", "background", "category", "index", "part", "label", "scale",
+    "second_wave", "design", "background", "category", "index", "part", "label", "scale", "target_verdict",
+    "scope", "question", "comment", "theme", "words",
 })  # fmt: skip
 COUNTS = frozenset({
     *SIZES, "count", "n_items", "n_respondents", "n_dropped", "n_clusters", "invited", "rank_low", "rank_high", "cases",
-    "code",
+    "code", "n_comments", "mentions",
 })  # fmt: skip
 _FLAGS = frozenset({"scored", "survives_nonresponse"})
 _POINTS = frozenset({
@@ -44,6 +45,7 @@ _OWN: dict[tuple[str, str], ColumnKind] = {
     ("indicators", "ci_high"): "share",
     ("indexes", "ci_low"): "value",
     ("indexes", "ci_high"): "value",
+    ("operations", "target"): "value",
     ("not_measured", "gap"): "text",
     ("not_measured", "code"): "text",
     ("not_measured", "what"): "text",

@@ -17,12 +17,15 @@ from servicediag.report.publication import printable
 from servicediag.report.story import Reason, Story, cannot_tell, headline, stories, strengths
 from servicediag.report.theme import Theme
 from servicediag.wording.catalogue import text
+from servicediag.wording.telling import capitalised
 
 __all__ = ["write_document"]
 
 MAXIMUM_FINDINGS = 40
 """Findings that are told; the workbook holds all."""
 _EMPTY_ROWS = 3
+_SHARES = {"instrument": 2.2, "form": 1.4, "rater": 1.5, "version": 0.8, "n_respondents": 1.3}
+"""How much wider than others a column of the table of questionnaires is."""
 
 
 def write_document(
@@ -94,18 +97,18 @@ class _Plan:
     def _actions(self) -> None:
         """A row an action, with the weak points that it serves and empty columns for people to fill in."""
         self.file.heading(self.say("actions.heading"), 1)
-        self.file.paragraph(self.say("actions.lead"))
+        self.file.paragraph(self.say("actions.lead"), with_next=True)
         serves: dict[str, list[str]] = {action: [] for action in self.diagnosis.summary.first_actions}
-        for story in self.troubles:
+        for number, story in enumerate(self.troubles, start=1):
             for action in story.finding.actions or filter(None, (story.first_action,)):
-                serves.setdefault(action, []).append(story.title)
-        rows = [(str(place), action, self.labels.joined("list", titles[:4]), "", "", "")
+                serves.setdefault(action, []).append(f"{number}. {story.title}")
+        rows = [(str(place), action, "\n".join(titles[:4]), "", "", "")
                 for place, (action, titles) in enumerate(serves.items(), start=1)]  # fmt: skip
         if not rows:
             self.file.paragraph(self.labels.say("story.no_action"))
         rows += [("", "", "", "", "", "")] * _EMPTY_ROWS
         heads = [self.say(f"column.{name}") for name in ("place", "action", "serves", "owner", "date", "done")]
-        self.file.table(heads, rows, (0.8, 5.6, 4.3, 3.0, 1.9, 1.9), self.say("actions.alt"))
+        self.file.table(heads, rows, (1.0, 5.0, 4.8, 3.0, 1.8, 1.9), self.say("actions.alt"))
 
     def _findings(self) -> None:
         self.file.heading(self.say("findings.heading"), 1)
@@ -154,9 +157,9 @@ class _Plan:
 
     def _open(self) -> None:
         self.file.heading(self.say("next.heading"), 1)
-        self.file.paragraph(self.labels.say("lead.cannot_tell"))
+        self.file.paragraph(self.labels.say("lead.cannot_tell"), with_next=True)
         rows: Sequence[tuple[str, ...]] = [
-            (question.what[:1].upper() + question.what[1:], question.settled_by, "", "")
+            (capitalised(question.what), capitalised(question.settled_by), "", "")
             for question in self.diagnosis.summary.cannot_tell
         ]
         rows = rows or [(what, settled, "", "")
@@ -165,14 +168,15 @@ class _Plan:
             self.file.paragraph(self.labels.say("cannot.none"))
             return
         heads = [self.say(f"column.{name}") for name in ("open", "settled", "owner", "date")]
-        self.file.table(heads, rows, (6.2, 6.3, 3.0, 2.0), self.say("next.alt"))
+        self.file.table(heads, rows, (5.6, 7.1, 3.0, 1.8), self.say("next.alt"))
 
     def _method(self) -> None:
         self.file.heading(self.labels.say("section.method"), 1)
         self.file.bullets(method.statements(self.diagnosis, self.labels))
         parts = method.parts_table(self.diagnosis, self.labels)
         if parts:
-            heads, widths = [c.label for c in parts.columns], [17.5 / len(parts.columns)] * len(parts.columns)
+            heads, shares = [c.label for c in parts.columns], [_SHARES.get(c.name, 1.0) for c in parts.columns]
+            widths = [17.5 * share / sum(shares) for share in shares]
             self.file.table(heads, [tuple(row) for row in parts.cells(self.labels.language)], widths, parts.caption)
         references = method.references(self.diagnosis)
         if references:

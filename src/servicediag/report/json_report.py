@@ -29,10 +29,22 @@ def write_json(diagnosis: Diagnosis, path: str | Path, *, language: str | None =
     FileNotFoundError
         The folder does not exist.
     """
-    content = json.dumps(document(diagnosis, language), ensure_ascii=False, allow_nan=False, indent=1)
+    entries = (f"{_encoded(key)}:{_lines(value)}" for key, value in document(diagnosis, language).items())
+    content = "{\n" + ",\n".join(entries) + "\n}\n"
     with atomic_path(path, overwrite=overwrite) as temporary:
-        temporary.write_bytes(content.encode("utf-8") + b"\n")
+        temporary.write_bytes(content.encode("utf-8"))
     return Path(path)
+
+
+def _lines(value: Any) -> str:
+    """A row of a table on a line of its own: short, fast, and two files can still be compared line by line."""
+    if not isinstance(value, list) or not value:
+        return _encoded(value)
+    return "[\n" + ",\n".join(map(_encoded, value)) + "\n]"
+
+
+def _encoded(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def document(diagnosis: Diagnosis, language: str | None = None) -> dict[str, Any]:

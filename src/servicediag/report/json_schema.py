@@ -34,6 +34,8 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "answers": model.ANSWER_COLUMNS,
     "operations": model.OPERATION_COLUMNS,
     "not_measured": model.NOT_MEASURED_COLUMNS,
+    "comments": model.COMMENT_COLUMNS,
+    "comment_themes": model.COMMENT_THEME_COLUMNS,
     "reliability": tuple(RELIABILITY_COLUMNS),
     "withheld": tuple(WITHHELD_COLUMNS),
 }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Labels"]
 
-_SHOWN_AS = {"points": "signed", "probability": "probability", "share": "percent"}
+_SHOWN_AS = {"points": "signed", "probability": "probability", "share": "percent", "value": "number"}
 _REFERENCE = re.compile(r"\b([a-z][a-z0-9-]*)/([a-z][a-z0-9_]*)")
 _SLUG = re.compile(r"[^a-z0-9]+")
 _RATER = re.compile(r"\s*\(([a-z_]+)\)")
@@ -93,8 +93,11 @@ class Labels:
         return self.say("whole_organisation") if unit is None else str(unit)
 
     def within(self, unit: str | None) -> str:
-        """The unit as it reads within a sentence."""
-        return self.say("within_whole_organisation") if unit is None else str(unit)
+        """The unit as it reads within a sentence, where a bare number would read as a value."""
+        if unit is None:
+            return self.say("within_whole_organisation")
+        named = any(character.isalpha() for character in str(unit))
+        return str(unit) if named else text("finding.numbered_unit", self.language, unit=unit)
 
     def dimension(self, instrument: str | None, dimension: str | None) -> str:
         if dimension is None:

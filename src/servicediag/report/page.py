@@ -15,6 +15,7 @@ from servicediag.diagnosis.model import Diagnosis, Finding
 from servicediag.report import figures, further_figures, method
 from servicediag.report.cells import groupings, units_of
 from servicediag.report.charts import Frame
+from servicediag.report.comments import comment_questions
 from servicediag.report.labels import Labels
 from servicediag.report.publication import blank_to_none, printable
 from servicediag.report.story import Story, brief, cannot_tell, stories, strengths, told_open
@@ -30,6 +31,7 @@ from servicediag.report.tables import (
 from servicediag.report.theme import Theme, font_stack
 from servicediag.report.unit_files import file_names, write_with_folder
 from servicediag.report.version import package_version
+from servicediag.wording.telling import capitalised
 
 __all__ = ["MAXIMUM_UNITS", "render_page", "write_page"]
 
@@ -61,7 +63,7 @@ RELIABILITY = (
 WITHHELD = ("unit", "instrument", "rater", "dimension", "rule", "by", "wave")
 NOT_MEASURED = ("gap", "what", "code", "settled_by")
 INDEXES = ("index", "unit", "part", "estimate", "ci_low", "ci_high", "n", "verdict", "wave")
-OPERATIONS = ("indicator", "unit", "value", "cases", "by", "wave")
+OPERATIONS = ("indicator", "unit", "value", "cases", "other_units", "verdict", "target", "target_verdict", "by", "wave")
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def _story_sections(diagnosis: Diagnosis, labels: Labels) -> dict[str, Any]:
         "watch_table": limited(
             watch_table(stories(left_open.watch, labels), labels, labels.say("cannot.watch")), labels
         ),
-        "not_measured": _frame(diagnosis, labels, "not_measured", NOT_MEASURED, "cannot.not_measured"),
+        "not_measured": _capitalised(_frame(diagnosis, labels, "not_measured", NOT_MEASURED, "cannot.not_measured")),
         "statements": method.statements(diagnosis, labels),
         "references": method.references(diagnosis),
         "glossary": method.glossary(labels),
@@ -196,6 +198,7 @@ def _table_sections(diagnosis: Diagnosis, labels: Labels) -> dict[str, Any]:
         "indicators": _frame(whole, labels, "indicators", INDICATORS, "indicators.table"),
         "all_indexes": _frame(diagnosis, labels, "indexes", INDEXES, "index.other.heading"),
         "operations": _frame(diagnosis, labels, "operations", OPERATIONS, "method.operations"),
+        "comment_questions": comment_questions(diagnosis, labels),
         "reliability": _frame(diagnosis, labels, "reliability", RELIABILITY, "reliability.table"),
         "parts": method.parts_table(diagnosis, labels),
         "thresholds": method.thresholds_table(diagnosis, labels),
@@ -210,6 +213,12 @@ def _frame(diagnosis: Diagnosis, labels: Labels, name: str, columns: Sequence[st
     frame = getattr(diagnosis, name)
     table = frame_table(frame, columns, labels, caption=labels.say(caption), kinds=FRAME_KINDS.get(name))
     return limited(without_empty(table), labels)
+
+
+def _capitalised(table: Table) -> Table:
+    """Every text with a capital at its beginning, as what stands alone in a cell is written."""
+    rows = (tuple(capitalised(v) if isinstance(v, str) else v for v in row) for row in table.rows)
+    return replace(table, rows=tuple(rows))
 
 
 def _withheld_table(diagnosis: Diagnosis, labels: Labels) -> Table:
@@ -294,6 +303,7 @@ def _present(page: dict[str, Any]) -> list[str]:
         "items": page["item_tables"] or page["scale_tables"],
         "indicators": page["indicators"],
         "operations": page["operations"],
+        "comments": page["comment_questions"],
         "units": page["units"] or page["unit_links"],
         "reliability": page["reliability"],
     }

@@ -46,10 +46,12 @@ def display_width(text: str) -> int:
 def shorten(text: str, width: int) -> str:
     """The text within ``width`` columns, its end replaced by an ellipsis where it is longer.
 
+    A word is not cut where at least six tenths of the width are left without it.
+
     Examples
     --------
-    >>> shorten("Customer contact centre", 12)
-    'Customer co…'
+    >>> shorten("Customer contact centre", 12), shorten("Rindfleischetikettierung", 12)
+    ('Customer…', 'Rindfleisch…')
     """
     if display_width(text) <= width:
         return text
@@ -59,7 +61,9 @@ def shorten(text: str, width: int) -> str:
         if used > width:
             break
         kept.append(character)
-    return "".join(kept).rstrip() + "…"
+    cut = "".join(kept)
+    whole = cut.rpartition(" ")[0] if not text[len(cut) :].startswith(" ") else cut
+    return (whole if display_width(whole) >= 0.6 * width else cut).rstrip() + "…"
 
 
 def wrap(text: str, width: int, *, lines: int = 2) -> str:

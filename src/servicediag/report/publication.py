@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -16,21 +17,27 @@ from servicediag.report.columns import FRAMES, SIZES, ColumnKind, kind_of
 from servicediag.report.plain_text import clean, clean_tree, distinct
 from servicediag.report.references import spelled
 from servicediag.results import plain
+from servicediag.wording.numbers import MINUS, fixed
 
 __all__ = ["FRAMES", "RARE", "blank_to_none", "printable", "rounded"]
 
 RARE = 30
 """Values of fewer respondents are published with one decimal, which makes single answers harder to work out."""
 _FULL = 6
-_DECIMALS = {"points": 1, "share": 3, "value": 3}
-"""Decimals of what few respondents gave."""
+_DECIMALS = {"points": (1, 2), "share": (3, 4), "coefficient": (4, 4), "value": (3, _FULL)}
+"""Decimals of what few respondents gave, and of what more of them gave."""
+_HYPHENATED = re.compile(r"(?<![^\s(\[])-(?=\d)")
+"""A hyphen before a number, at its beginning."""
+_SPACED_PERCENT = re.compile(r"(?<=\d) %")
+_SHOWN = {"points": 1, "share": 2}
+"""Decimals with which tables and sentences show what they hold."""
 
 
 def rounded(diagnosis: Diagnosis, language: str | None = None) -> Diagnosis:
-    """The diagnosis with numbers as they may be published: one decimal where fewer than 30 answered.
+    """The diagnosis with numbers as they may be published: one decimal where fewer than 30 answered, two elsewhere.
 
-    Shares and probabilities keep three decimals there. Text is told in ``language``, by default the diagnosis's own;
-    lone surrogates, which no file can hold, are replaced.
+    Shares and probabilities keep three decimals there, and four elsewhere. Text is told in ``language``, by default the
+    diagnosis's own; lone surrogates, which no file can hold, are replaced.
 
     Raises
     ------
@@ -72,15 +79,23 @@ def printable(diagnosis: Diagnosis, language: str | None = None) -> Diagnosis:
     for finding in diagnosis.findings:
         unit = None if finding.unit is None else names[finding.by, finding.unit]
         texts = {name: _mapped(getattr(finding, name), told) for name in ("abstentions", "causes")}
+        texts["text"] = _typeset(finding.text, diagnosis.language)
         findings.append(replace(_mapped(replace(finding, **texts), clean), unit=unit))
-    return replace(diagnosis, findings=tuple(findings), study=clean_tree(diagnosis.study),
-                   method=clean_tree(diagnosis.method), summary=_mapped(diagnosis.summary, told),
-                   **frames)  # fmt: skip
+    method = clean_tree(diagnosis.method)
+    if isinstance(method.get("statements"), (list, tuple)):
+        method = {**method, "statements": tuple(_typeset(str(one), diagnosis.language) for one in method["statements"])}
+    return replace(diagnosis, findings=tuple(findings), study=clean_tree(diagnosis.study), method=method,
+                   summary=_mapped(diagnosis.summary, told), **frames)  # fmt: skip
 
 
 def _told(language: str) -> Callable[[str], str]:
     """What makes a sentence of ours fit to print, with the ids in it told by their titles."""
-    return lambda sentence: spelled(clean(sentence), language)
+    return lambda sentence: _typeset(spelled(clean(sentence), language), language)
+
+
+def _typeset(sentence: str, language: str) -> str:
+    """With minus and percentages as tables have them; the others than English are told that way from the start."""
+    return sentence if language != "en" else _SPACED_PERCENT.sub("%", _HYPHENATED.sub(MINUS, sentence))
 
 
 def blank_to_none(value: Any) -> Any:
@@ -123,10 +138,22 @@ def _rounded_column(values: pd.Series[Any], kind: ColumnKind, rare: np.ndarray) 
     numbers = pd.to_numeric(values, errors="coerce").astype(float).tolist()
     if kind == "error_rate":
         return pd.Series([_significant(value) for value in numbers], dtype=float)
-    decimals = _DECIMALS.get(kind, _FULL)
     pairs = zip(numbers, rare.tolist(), strict=True)
-    # Python's round, because that of numpy is off by one digit for some values near a half
-    return pd.Series([round(value, decimals if few else _FULL) for value, few in pairs], dtype=float)
+    return pd.Series([_shortened(value, kind, few=few) for value, few in pairs], dtype=float)
+
+
+def _shortened(value: float, kind: str, *, few: bool) -> float:
+    """With as many decimals as its kind has, or two more where without them a table would show another last digit."""
+    decimals = _DECIMALS[kind][0 if few else 1]
+    if not math.isfinite(value):
+        return value
+    short = float(fixed(value, f".{decimals}f"))
+    cut = decimals - _SHOWN.get(kind, decimals)
+    if cut > 0 and abs(value) < abs(short):
+        # rounded up to a half, which is rounded up again where it is shown
+        at_half = round(abs(short) * 10**decimals) % 10**cut == 5 * 10 ** (cut - 1)
+        return float(fixed(value, f".{decimals + 2}f")) if at_half else short
+    return short
 
 
 def _each_text(values: Iterable[Any], change: Callable[[str], str]) -> list[Any]:
@@ -140,13 +167,13 @@ def _each_text(values: Iterable[Any], change: Callable[[str], str]) -> list[Any]
 
 
 def _rounded_finding(finding: Finding) -> Finding:
-    rare = finding.n < RARE
-    decimals = (1 if finding.metric == "points" else 3) if rare else _FULL
+    few = finding.n < RARE
+    kind = {"points": "points", "value": "value"}.get(finding.metric, "share")
     changes: dict[str, Any] = {}
     for name in ("estimate", "ci_low", "ci_high", "shrunk", "minimum_detectable_gap", "q_value", "q_minimum_effect"):
         value = blank_to_none(getattr(finding, name))
         if value is not None:
-            value = _significant(value) if name.startswith("q_") else round(float(value), decimals)
+            value = _significant(value) if name.startswith("q_") else _shortened(float(value), kind, few=few)
         changes[name] = value
     for name in ("by", "unit", "wave", "instrument", "dimension", "item", "rater", "form"):
         changes[name] = blank_to_none(getattr(finding, name))

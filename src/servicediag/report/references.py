@@ -19,6 +19,8 @@ __all__ = ["spelled"]
 _WORD = re.compile(r"[A-Za-z0-9_/-]+")
 _BRACKETED = re.compile(r"\s*[(（]([a-z-]+)[)）]")
 _MOST_NAMES = 3
+_CASES = "_n"
+"""Ends the name of the column with the number of cases behind a record."""
 _COMPOSED = re.compile(r"[a-z][/_-][a-z]")
 
 
@@ -36,7 +38,8 @@ def spelled(sentence: str, language: str) -> str:
     sentence = _BRACKETED.sub(lambda found: "" if found[1] in _instruments() else found[0], sentence)
     told, end = [], 0
     for first, last in _listed(sentence):
-        told += [sentence[end:first], _told(sentence[first:last], language)]
+        after_colon = sentence[:first].endswith(": ")
+        told += [sentence[end:first], _told(sentence[first:last], language, after_colon=after_colon)]
         end = last
     return "".join((*told, sentence[end:]))
 
@@ -52,10 +55,13 @@ def _listed(sentence: str) -> list[tuple[int, int]]:
     return places
 
 
-def _told(listed: str, language: str) -> str:
+def _told(listed: str, language: str, *, after_colon: bool) -> str:
     """Words or ids with commas between them: of ids that follow each other the titles, behind them their origin."""
+    words = listed.split(", ")
+    # a questionnaire whose id is a common word is one in a list of ids, or alone behind a colon
+    sure = any(_is_known(word, language) for word in words) or (after_colon and len(words) == 1)
     entries: list[str] = []
-    for known, run in groupby(listed.split(", "), key=lambda entry: _is_known(entry, language)):
+    for known, run in groupby(words, key=lambda word: _is_known(word, language) or (sure and word in _instruments())):
         names = list(run)
         entries += [_titles(names, language)] if known else names
     return ", ".join(entries)
@@ -84,7 +90,9 @@ def _is_known(entry: str, language: str) -> bool:
     instrument, _, dimension = entry.partition("/")
     if dimension:
         return instrument in _instruments() and dimension in _locale(_instruments()[instrument], "en").dimensions
-    return entry in _items() or entry in _records() or ("-" in entry and entry in _instruments())
+    if entry in _items() or entry in _records() or entry.removesuffix(_CASES) in _indicators():
+        return True
+    return "-" in entry and entry in _instruments()
 
 
 def _named(entry: str, language: str) -> tuple[str, str]:
@@ -99,6 +107,8 @@ def _named(entry: str, language: str) -> tuple[str, str]:
     if entry in _records():
         titles = _records()[entry]
         return "", text("finding.quote.title", language, title=titles.get(language, titles["en"]))
+    if entry.removesuffix(_CASES) in _indicators():
+        return "", text("report.cases_of", language)
     return "", text("finding.quote.title", language, title=_locale(_instruments()[entry], language).title)
 
 
@@ -119,6 +129,9 @@ def _items() -> Mapping[str, Instrument]:
 @cache
 def _records() -> Mapping[str, Mapping[str, str]]:
     """Titles of operations data and background fields."""
-    fields = {field.id: field.title for field in load_background()}
-    indicators = read_rules().indicators
-    return {**fields, **{one.id: {name: retold(one.title, name) for name in languages()} for one in indicators}}
+    return {**{field.id: field.title for field in load_background()}, **_indicators()}
+
+
+@cache
+def _indicators() -> Mapping[str, Mapping[str, str]]:
+    return {one.id: {name: retold(one.title, name) for name in languages()} for one in read_rules().indicators}

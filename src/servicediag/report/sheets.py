@@ -10,6 +10,7 @@ import pandas as pd
 from servicediag.diagnosis.model import Cause, Diagnosis, Finding
 from servicediag.report import method
 from servicediag.report.answers import answer_rows
+from servicediag.report.comments import comment_themes_table, comments_table
 from servicediag.report.labels import Labels
 from servicediag.report.publication import blank_to_none
 from servicediag.report.story import reason_text, stories
@@ -116,7 +117,7 @@ AGREEMENT = ("unit", "dimension", "rater", "n", "health", "sd", "sd_share_of_max
 SEGMENTS = ("unit", "dimension", "background", "category", "n", "health", "mean", "ci_low", "ci_high", "rater",
             "instrument", "form", "by", "wave")  # fmt: skip
 INDEXES = ("unit", "index", "part", "estimate", "ci_low", "ci_high", "n", "verdict", "by", "wave")
-OPERATIONS = ("unit", "indicator", "value", "cases", "by", "wave")
+OPERATIONS = ("unit", "indicator", "value", "cases", "other_units", "verdict", "target", "target_verdict", "by", "wave")
 NOT_MEASURED = ("gap", "what", "code", "settled_by")
 ANSWERS = ("unit", "text", "n", "options")
 ANSWER_PLACE = ("dimension", "instrument", "rater", "form", "by", "wave", "item")
@@ -126,7 +127,7 @@ WITHHELD = ("unit", "dimension", "instrument", "rater", "rule", "by", "wave", "f
 FINDINGS = ("number", "title", "estimate", "estimate_low", "estimate_high", "estimate_unit", "n", "tier", "severity",
             "consistent", "first_action", "unit", "dimension", "rater", "comparator", "explanation", "against",
             "untested", "open", "direction", "kind", "instrument", "item", "by", "wave", "shrunk",
-            "minimum_detectable_gap", "q_value", "q_minimum_effect", "id")  # fmt: skip
+            "minimum_detectable_gap", "q_value", "q_minimum_effect", "tier_without_item", "rests_on", "id")  # fmt: skip
 CAUSES = (
     "number",
     "finding",
@@ -145,7 +146,8 @@ CAUSES = (
     "shortfall",
 )
 PRINTED = {"findings": 11, "causes": 9, "scales": 11, "items": 9, "indicators": 9, "readiness": 10, "reliability": 14,
-           "waves": 12, "comparisons": 13, "agreement": 11, "segments": 10, "indexes": 8, "answers": 9}  # fmt: skip
+           "waves": 12, "comparisons": 13, "agreement": 11, "segments": 10, "indexes": 8, "answers": 9,
+           "comments": 4, "comment_themes": 7}  # fmt: skip
 _NUMBERS = {"number": "count", "estimate": "points", "estimate_low": "points", "estimate_high": "points",
             "shrunk": "signed"}  # fmt: skip
 
@@ -171,6 +173,8 @@ def frame_sheets(diagnosis: Diagnosis, labels: Labels) -> dict[str, Table]:
         "segments": sheet("segments", SEGMENTS),
         "indexes": sheet("indexes", INDEXES),
         "operations": sheet("operations", OPERATIONS),
+        "comments": comments_table(diagnosis, labels),
+        "comment_themes": comment_themes_table(diagnosis, labels),
         "quality": method.quality_table(diagnosis, labels),
         "not_measured": sheet("not_measured", NOT_MEASURED),
         "reliability": sheet("reliability", RELIABILITY),
@@ -238,7 +242,9 @@ def findings_table(diagnosis: Diagnosis, labels: Labels) -> Table:
             "tier": story.tier_label, "severity": story.severity_label,
             "direction": labels.value("direction", finding.direction), "shrunk": finding.shrunk,
             "minimum_detectable_gap": finding.minimum_detectable_gap, "q_value": finding.q_value,
-            "q_minimum_effect": finding.q_minimum_effect, "consistent": _lines(r.cause for r in story.consistent),
+            "q_minimum_effect": finding.q_minimum_effect, "rests_on": finding.rests_on,
+            "tier_without_item": labels.value("tier", finding.tier_without_item),
+            "consistent": _lines(r.cause for r in story.consistent),
             "against": _lines(reason_text(one, labels) for one in story.against),
             "untested": _lines(dict.fromkeys(r.cause for r in story.untested)),
             "first_action": story.first_action, "open": _lines(story.open), "explanation": finding.text,

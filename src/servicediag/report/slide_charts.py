@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from servicediag.report.answers import turned_items
 from servicediag.report.cells import Cells, Grouping, Panel, groupings, panels, units_of
 from servicediag.report.charts import STATES, TIER_SHAPES, smallest_gap
 from servicediag.report.plain_text import distinct, shorten
@@ -92,7 +93,7 @@ def _heatmap(writer: Writer) -> Slide | None:
     title = writer.say("heatmap.title", instrument=labels.instrument(panel.instrument), unit=labels.within(unit),
                        dimension=named, value=labels.number(health, 0))  # fmt: skip
     heads = (labels.column("unit"), *(labels.dimension(panel.instrument, name) for name in dimensions))
-    grid = Grid((2.6, *(1.0 for _ in dimensions)), heads, tuple(rows), _alt(writer, title, "heatmap"), lines=1)
+    grid = Grid((2.0, *(1.0 for _ in dimensions)), heads, tuple(rows), _alt(writer, title, "heatmap"), lines=1)
     lead = writer.say("heatmap.lead") + _cut(writer, len(rows) - 1, len(units))
     return Slide("heatmap", title, grid, writer.notes("heatmap"), lead=lead)
 
@@ -195,13 +196,19 @@ def _two_sides(writer: Writer) -> Slide | None:
 def _answers(writer: Writer) -> Slide | None:
     """How people answered the questions of the most important trouble that has a scale of its own."""
     labels, diagnosis = writer.frame.labels, writer.frame.diagnosis
+    turned = turned_items(diagnosis)
     for finding in diagnosis.top(max(1, len(diagnosis.findings))):
         answers = _at(diagnosis.answers, finding)
         items = _at(diagnosis.items, finding)
         items = items[items["health"].notna() & items["item"].isin(answers["item"])]
         if items.empty:
             continue
-        weakest = items.sort_values("health", kind="stable").head(8)
+        whole = len(items)
+        items = items.sort_values("health", kind="stable")
+        # one legend serves items of one direction only: that of the weakest
+        directions = [(finding.instrument, form, item) in turned
+                      for form, item in zip(items["form"], items["item"], strict=True)]  # fmt: skip
+        weakest = items[[direction == directions[0] for direction in directions]].head(_GROUPS)
         answers = answers[answers["item"].isin(weakest["item"])]
         options = answers.drop_duplicates("code").sort_values("code", kind="stable")
         if len(options) > 7 or answers["item"].nunique() != len(weakest):
@@ -209,7 +216,7 @@ def _answers(writer: Writer) -> Slide | None:
         shares = {(row["item"], row["code"]): blank_to_none(row["share"]) for row in answers.to_dict("records")}
         rows = _records(weakest)
         codes = list(zip(options["code"], options["label"], strict=True))
-        if _low_is_good(diagnosis.evidence, finding):
+        if directions[0]:
             codes.reverse()
         series = tuple(
             Series(str(label), tuple(shares.get((row["item"], code)) for row in rows)) for code, label in codes
@@ -220,7 +227,8 @@ def _answers(writer: Writer) -> Slide | None:
         share = cell_formats(labels.language)["share"]
         chart = Chart("shares", categories, series, writer.say("answers.axis"), _alt(writer, title, "answers"), 0, 1,
                       share, share)  # fmt: skip
-        return Slide("answers", title, chart, writer.notes("answers"), lead=writer.say("answers.lead"))
+        return Slide("answers", title, chart, writer.notes("answers"),
+                     lead=writer.say("answers.lead") + _cut(writer, len(rows), whole))  # fmt: skip
     return None
 
 
@@ -251,11 +259,6 @@ def _at(frame: pd.DataFrame, finding: Any) -> pd.DataFrame:
             continue
         inside &= frame[column].isna() if wanted is None else frame[column] == wanted
     return frame[inside]
-
-
-def _low_is_good(evidence: pd.DataFrame, finding: Any) -> bool:
-    here = evidence[(evidence["instrument"] == finding.instrument) & (evidence["dimension"] == finding.dimension)]
-    return bool((here["direction_of_scale"] == "weakness").any())
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -12,12 +12,16 @@ from servicediag.report.charts import Frame
 from servicediag.report.story import Story, cannot_tell, first_action, headline, stories, strengths
 from servicediag.report.tables import frame_table, without_empty
 from servicediag.wording.catalogue import text
+from servicediag.wording.telling import capitalised
 
 __all__ = ["Bullets", "Chart", "Grid", "Role", "Series", "Shade", "Slide", "Writer", "opening_slides", "closing_slides"]
 
 Role = Literal["primary", "accent", "muted"]
 TOP = 5
 _CAUSES = 4
+_WIDTHS = {"dimension": 26.0, "instrument": 28.0, "form": 16.0, "rater": 16.0, "n_respondents": 14.0, "n_items": 11.0,
+           "status": 16.0}  # fmt: skip
+"""Shares of the width that columns of words take; those of numbers take 10."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def closing_slides(writer: Writer) -> list[Slide]:
 def _title_slide(writer: Writer) -> Slide:
     diagnosis, labels = writer.frame.diagnosis, writer.frame.labels
     facts = method.facts(diagnosis, labels)
-    return Slide("title", writer.title(), None, writer.notes("title", facts), lead=_headline(writer))
+    return Slide("title", writer.title(), Bullets((("", facts),)), writer.notes("title", facts), lead=_headline(writer))
 
 
 def _summary_slide(writer: Writer) -> Slide:
@@ -163,9 +167,10 @@ def _first_slide(writer: Writer) -> Slide:
         (writer.say("column.sure"), _sure(writer, story)),
         (writer.say("column.consistent"), _causes_of(writer, story) or labels.say("story.no_cause")),
         (writer.say("column.against"), against),
-        (writer.say("column.untested"), labels.joined("list", dict.fromkeys(r.cause for r in story.untested)) or "–"),
+        (writer.say("column.untested"), _untested(writer, story)),
         (writer.say("column.first"), story.first_action or labels.say("story.no_action")),
     ]
+    entries = [(head, words) for head, words in entries if words]
     evidence = [sentence for reason in story.consistent for sentence in reason.sentences]
     notes = writer.notes("finding", story.finding.text, *evidence, *story.open)
     return Slide("finding", story.title, Bullets(tuple(entries)), notes)
@@ -189,7 +194,7 @@ def _causes_slide(writer: Writer) -> Slide:
     rows = [
         (story.title, _causes_of(writer, story) or writer.frame.labels.say("story.no_cause"),
          labels.joined("list", (r.cause for r in story.against)) or "–",
-         labels.joined("list", dict.fromkeys(r.cause for r in story.untested)) or "–")
+         _untested(writer, story) or "–")
         for story in told
     ]  # fmt: skip
     if not rows:
@@ -224,13 +229,32 @@ def _strengths_slide(writer: Writer) -> Slide:
     found = stories(strengths(writer.frame.diagnosis), writer.frame.labels)
     entries = [(story.title, writer.frame.labels.joined("list", (story.estimate, story.tier_label))) for story in found]
     named = [sentence for sentence in writer.frame.diagnosis.summary.strengths if sentence]
+    levels = _highest_levels(writer)
     if entries:
         title = writer.say("strengths.title", found=writer.count(found, "strengths"), title=entries[0][0])
+    elif named and levels is not None:
+        return Slide("strengths", named[0], levels, writer.notes("strengths"))
     else:
         entries = [_halves(sentence, writer.frame.labels.colon("", "")) for sentence in named]
         title = named[0] if named else writer.say("strengths.none")
     body = Bullets(tuple(entries) or ((writer.say("strengths.none_head"), writer.say("strengths.none_text")),))
     return Slide("strengths", title, body, writer.notes("strengths"))
+
+
+def _highest_levels(writer: Writer) -> Grid | None:
+    """The highest levels of the whole organisation, which stand in for strengths where none is established."""
+    labels, evidence = writer.frame.labels, writer.frame.diagnosis.evidence
+    known = evidence[evidence["unit"].isna() & evidence["health"].notna()]
+    waves = known["wave"].dropna().tolist()
+    known = known[known["wave"] == waves[-1]] if waves else known
+    if known.empty:
+        return None
+    highest = known.sort_values("health", ascending=False, kind="stable").head(TOP)
+    table = without_empty(frame_table(highest, ("dimension", "instrument", "rater", "n", "health"), labels))
+    rows = tuple(tuple(row) for row in table.cells(labels.language))
+    widths = tuple(_WIDTHS.get(column.name, 10.0) for column in table.columns)
+    heads = tuple(column.label for column in table.columns)
+    return Grid(widths, heads, rows, writer.say("alt.table", title=labels.say("section.strengths")), lines=2)
 
 
 def _open_slide(writer: Writer) -> Slide:
@@ -242,8 +266,8 @@ def _open_slide(writer: Writer) -> Slide:
         return Slide("open", writer.say("open.none"), Bullets(entries), writer.notes("open"))
     heads = (writer.say("column.open"), writer.say("column.settled"))
     title = writer.say("open.title", found=writer.count(questions, "questions"))
-    rows = tuple((what[:1].upper() + what[1:], settled) for what, settled in questions)
-    return Slide("open", title, Grid((50, 50), heads, rows, writer.say("alt.table", title=title), lines=2),
+    rows = tuple((capitalised(what), capitalised(settled)) for what, settled in questions)
+    return Slide("open", title, Grid((50, 50), heads, rows, writer.say("alt.table", title=title), lines=4),
                  writer.notes("open"))  # fmt: skip
 
 
@@ -260,7 +284,8 @@ def _answered_slide(writer: Writer) -> Slide:
     body: Grid | Bullets = Bullets(((writer.say("answered.none_head"), labels.say("method.privacy")),))
     if parts:
         rows = tuple(tuple(row) for row in parts.cells(labels.language))
-        body = Grid((1.0,) * len(heads), heads, rows, writer.say("alt.table", title=title), lines=2)
+        widths = tuple(_WIDTHS.get(column.name, 10.0) for column in parts.columns)
+        body = Grid(widths, heads, rows, writer.say("alt.table", title=title), lines=2)
     return Slide("answered", title, body, writer.notes("answered", labels.say("method.privacy")))
 
 
@@ -276,7 +301,7 @@ def _reliability_slide(writer: Writer) -> Slide:
         high=labels.number(lowest["alpha"].iloc[-1], 2))  # fmt: skip
     names = ("dimension", "instrument", "form", "n_items", "n_respondents", "alpha", "alpha_low", "alpha_high", "omega")
     table = without_empty(frame_table(lowest, names, labels))
-    widths = tuple({"dimension": 26.0, "instrument": 22.0}.get(column.name, 10.0) for column in table.columns)
+    widths = tuple(_WIDTHS.get(column.name, 10.0) for column in table.columns)
     rows = tuple(tuple(row) for row in table.cells(labels.language))
     body = Grid(widths, tuple(column.label for column in table.columns), rows, writer.say("alt.table", title=title),
                 lines=1)  # fmt: skip
@@ -297,6 +322,13 @@ def _headline(writer: Writer) -> str:
 
 def _sure(writer: Writer, story: Story) -> str:
     return writer.frame.labels.say("story.tier_and_severity", tier=story.tier_label, severity=story.severity_label)
+
+
+def _untested(writer: Writer, story: Story) -> str:
+    """Causes that nothing measured speaks for; what the others lack is told on the page."""
+    supported = {reason.cause for reason in story.consistent}
+    causes = dict.fromkeys(reason.cause for reason in story.untested if reason.cause not in supported)
+    return writer.frame.labels.joined("list", causes)
 
 
 def _causes_of(writer: Writer, story: Story) -> str:

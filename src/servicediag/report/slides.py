@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,9 @@ _WIDTH, _HEIGHT, _MARGIN = 13.333, 7.5, 0.6
 _BODY_TOP, _BODY_TOP_WITH_LEAD, _BODY_BOTTOM = 1.5, 1.85, 6.85
 _TABLE_SIZES = (15, 14, 13, 12)
 """Sizes of the letters in a table; the largest in which all rows fit is taken."""
+_TITLE_SIZES, _SMALLEST_TITLE = (26, 24, 22, 20, 18), 16
+_ALL_LINES = 12
+"""Lines of a cell in which no text of ours is cut."""
 _TITLE_ONLY = 5
 _INK, _MUTED, _RULE = "#1a1a1a", "#4d4d4d", "#c4c4c4"
 
@@ -123,12 +128,15 @@ class _Deck:
         self._bar(slide, 0.28)
         self._place(slide.shapes.title, (_MARGIN, 2.1, 12.1, 1.3))
         self._write(slide.shapes.title.text_frame, shorten(content.title, 120), 40, self.theme.primary, bold=True)
-        self._text(slide, (_MARGIN, 3.5, 11.4, 1.7), shorten(content.lead, 420), 20, _INK)
+        self._text(slide, (_MARGIN, 3.5, 11.4, 1.3), shorten(content.lead, 300), 20, _INK)
+        if isinstance(content.body, Bullets):
+            facts = " ".join(words for _, words in content.body.entries)
+            self._text(slide, (_MARGIN, 4.7, 11.4, 1.1), shorten(facts, 480), 14, _MUTED)
         names = [self.theme.organisation]
         if self.theme.prepared_by:
             names.append(self.writer.say("prepared", name=self.theme.prepared_by))
         if any(names):
-            self._text(slide, (_MARGIN, 5.6, 11.4, 0.8), "\n".join(filter(None, names)), 16, _MUTED)
+            self._text(slide, (_MARGIN, 5.9, 11.4, 0.8), "\n".join(filter(None, names)), 16, _MUTED)
         if self.theme.logo is not None:
             self._logo(slide, (_MARGIN, 0.75, 3.2, 1.0))
 
@@ -136,7 +144,8 @@ class _Deck:
         self._bar(slide, 0.12)
         width = _WIDTH - 2 * _MARGIN - (1.7 if self.theme.logo is not None else 0)
         title = shorten(content.title, 190)
-        size = 26 if display_width(title) <= 120 else 22
+        # a title has room for two lines
+        size = next((s for s in _TITLE_SIZES if display_width(title) <= 1.85 * _characters(s, width)), _SMALLEST_TITLE)
         self._place(slide.shapes.title, (_MARGIN, 0.3, width, 1.0))
         self._write(slide.shapes.title.text_frame, title, size, self.theme.primary, bold=True)
         if content.lead:
@@ -177,7 +186,7 @@ class _Deck:
     def _grid(self, slide: Any, grid: Grid, box: tuple[float, float, float, float]) -> None:
         from pptx.util import Inches
 
-        size, rows, height = _fitting_rows(grid, box)
+        grid, size, rows, height = _fitting_rows(grid, box)
         left, top, width, _ = box
         shape = slide.shapes.add_table(len(rows) + 1, len(grid.heads), *self._emu((left, top, width, height)))
         describe(shape._element.nvGraphicFramePr.cNvPr, grid.alt)
@@ -191,7 +200,8 @@ class _Deck:
             table.rows[line].height = Inches(high)
             for position, content in enumerate(row):
                 room = width * grid.widths[position] / whole - 0.16
-                self._cell(table.cell(line, position), content, grid.lines, room, size, is_head=line == 0)
+                letters = _head_size(grid, width) if line == 0 else size
+                self._cell(table.cell(line, position), content, grid.lines, room, letters, is_head=line == 0)
         if len(rows) < len(grid.rows):
             more = self.writer.say("count.more_rows", count=len(grid.rows) - len(rows))
             self._text(slide, (left, top + sum(heights) + 0.05, width, 0.35), more, 12, _MUTED)
@@ -211,7 +221,7 @@ class _Deck:
         cell.margin_top = cell.margin_bottom = Inches(0.04)
         cell.vertical_anchor = MSO_ANCHOR.MIDDLE if shade or is_head else MSO_ANCHOR.TOP
         ink = readable_on(ground) if is_head or shade else _INK
-        self._write(cell.text_frame, words, _head_size(words, room) if is_head else size, ink, bold=is_head)
+        self._write(cell.text_frame, words, size, ink, bold=is_head)
         _lines(cell, "#ffffff" if shade else _RULE)
         if shade is not None:
             cell.text_frame.paragraphs[0].alignment = PP_ALIGN.CENTER
@@ -298,12 +308,15 @@ def _characters(size: float, width: float) -> float:
 
 def _fitting_rows(
     grid: Grid, box: tuple[float, float, float, float]
-) -> tuple[float, list[tuple[str | Shade, ...]], float]:
-    """Size of the letters, rows that fit, and the height of all."""
-    for size in _TABLE_SIZES:
-        whole = sum(_row_height(grid, row, box[2], size) for row in (grid.heads, *grid.rows))
-        if whole <= box[3]:
-            return size, list(grid.rows), whole
+) -> tuple[Grid, float, list[tuple[str | Shade, ...]], float]:
+    """The grid with the lines that its cells may have, size of the letters, rows that fit, and the height of all."""
+    sizes = [size for size in _TABLE_SIZES if _keeps_words(grid, grid.rows, box[2], 1.09 * size)] or _TABLE_SIZES[-1:]
+    for lines in (_ALL_LINES, grid.lines):
+        freed = replace(grid, lines=lines)
+        for size in sizes:
+            whole = sum(_row_height(freed, row, box[2], size) for row in (grid.heads, *grid.rows))
+            if whole <= box[3]:
+                return freed, size, list(grid.rows), whole
     size = _TABLE_SIZES[-1]
     used, rows = _row_height(grid, grid.heads, box[2], size), []
     for row in grid.rows:
@@ -312,17 +325,19 @@ def _fitting_rows(
             break
         rows.append(row)
         used += height
-    return size, rows, used
+    return grid, size, rows, used
 
 
 def _row_height(grid: Grid, row: tuple[str | Shade, ...], width: float, size: float) -> float:
-    whole, lines = sum(grid.widths), 1
+    whole, lines, spacing = sum(grid.widths), 1, 1.22
     for content, share in zip(row, grid.widths, strict=True):
         room = width * share / whole - 0.16
         words = shorten(_words(content), _limit(grid.lines, room, size))
         # words are not broken, so a line is filled to nine tenths on average
         lines = max(lines, 1 + int((display_width(words) - 1) / (0.9 * _characters(size, room))))
-    return 0.1 + lines * size * 1.22 / 72
+        # fonts of wide letters have taller lines
+        spacing = 1.45 if display_width(words) > len(words) else spacing
+    return 0.1 + lines * size * spacing / 72
 
 
 def _limit(lines: int, room: float, size: float) -> int:
@@ -330,10 +345,19 @@ def _limit(lines: int, room: float, size: float) -> int:
     return max(8, int(0.85 * max(lines, 2) * _characters(size, room)))
 
 
-def _head_size(words: str, room: float) -> float:
-    """The largest letters in which the longest word stays whole."""
-    longest = longest_word(words)
-    return next((size for size in (13, 12, 11, 10) if longest <= 0.92 * _characters(size, room)), 9)
+def _head_size(grid: Grid, width: float) -> float:
+    """The largest letters in which the longest word of every head stays whole."""
+    # bold letters are wider
+    return next((size for size in (13, 12, 11, 10, 9) if _keeps_words(grid, (grid.heads,), width, 1.2 * size)), 8)
+
+
+def _keeps_words(grid: Grid, rows: Sequence[tuple[str | Shade, ...]], width: float, size: float) -> bool:
+    """Whether no word of these rows is broken."""
+    whole = sum(grid.widths)
+    return all(
+        longest_word(_words(content)) <= _characters(size, width * share / whole - 0.16)
+        for row in rows for content, share in zip(row, grid.widths, strict=True)
+    )  # fmt: skip
 
 
 def _words(content: str | Shade) -> str:

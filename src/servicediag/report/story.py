@@ -123,7 +123,8 @@ def told_open(what: str, settled: str, labels: Labels) -> str:
     if not settled:
         return what
     whole = settled.endswith((".", "。"))
-    return labels.say("mark.stop").join((what, settled if whole else labels.say("brief.settled", what=settled)))
+    told = capitalised(settled) if whole else labels.say("brief.settled", what=settled)
+    return labels.say("mark.stop").join((what, told))
 
 
 def stories(findings: Iterable[Finding], labels: Labels) -> tuple[Story, ...]:
@@ -188,7 +189,7 @@ def _story(finding: Finding, labels: Labels) -> Story:
     open_states = ("possible", "inconclusive", "not_distinguishable")
     return Story(
         finding=finding,
-        title=finding.title or labels.place(finding),
+        title=_title(finding, labels),
         place=labels.place(finding),
         estimate=labels.estimate(finding),
         standing=_standing(finding, labels),
@@ -201,6 +202,13 @@ def _story(finding: Finding, labels: Labels) -> Story:
         open=open_questions(finding),
         first_action=first_action(finding),
     )
+
+
+def _title(finding: Finding, labels: Labels) -> str:
+    """The title of a finding as it stands alone; a unit that is a bare number begins it with a small letter."""
+    title = finding.title or labels.place(finding)
+    name = labels.within(finding.unit)
+    return capitalised(title) if name != finding.unit and title.startswith(name) else title
 
 
 def _standing(finding: Finding, labels: Labels) -> str:

@@ -43,7 +43,7 @@ FRAME_KINDS: Mapping[str, Mapping[str, str]] = {
     },
     "agreement": {"sd_share_of_maximum": "share", "average_deviation": "coefficient"},
     "indexes": dict.fromkeys(("estimate", "ci_low", "ci_high"), "value"),
-    "operations": {"value": "value"},
+    "operations": dict.fromkeys(("value", "other_units", "target"), "value"),
     "not_measured": {"gap": "text", "code": "text"},
 }  # fmt: skip
 """What columns count in one table only."""
@@ -69,8 +69,11 @@ CODED = (
     "equivalence",
     "by",
     "form",
+    "scope",
+    "theme",
 )
 _CODED_AS = {"inner_rater": "rater", "outer_rater": "rater", "target_equivalence": "equivalence",
+             "target_verdict": "verdict",
              "inner_form": "form", "outer_form": "form"}  # fmt: skip
 _SHOWS: Mapping[str, Callable[[Any, str], str]] = {
     "count": lambda value, language: numbers.number(value, 0, language),
@@ -80,7 +83,7 @@ _SHOWS: Mapping[str, Callable[[Any, str], str]] = {
     "value": lambda value, language: numbers.number(value, 2, language),
     "share": numbers.percent, "probability": numbers.probability, "p": numbers.p_value,
 }  # fmt: skip
-_BESIDE = {"dimension": "instrument", "category": "background", "part": "index", "severity": "tier",
+_BESIDE = {"unit": "by", "dimension": "instrument", "category": "background", "part": "index", "severity": "tier",
            "direction": "tier"}  # fmt: skip
 """Columns whose words depend on another column of the row."""
 
@@ -128,7 +131,7 @@ def shown(value: Any, kind: str, language: str = "en") -> str:
     Examples
     --------
     >>> shown(-4.25, "signed"), shown(0.314, "share"), shown(None, "points"), shown(12, "count")
-    ('−4.2', '31%', '', '12')
+    ('−4.3', '31%', '', '12')
     """
     if value is None:
         return ""
@@ -231,7 +234,7 @@ def _plain_values(frame: pd.DataFrame, name: str) -> list[Any]:
 def _word(name: str, value: Any, beside: Any, labels: Labels) -> Any:
     """One value of a column in words; ``beside`` is what the column it depends on holds in the same row."""
     if name == "unit":
-        return labels.unit(value)
+        return labels.say("several_units") if value is None and beside else labels.unit(value)
     if value is None or (name in ("severity", "direction") and beside is None):
         return None
     if name == "instrument":

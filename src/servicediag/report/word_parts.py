@@ -39,8 +39,12 @@ class WordFile:
         """Level 0 is the title of the document."""
         self.document.add_heading(words, level)
 
-    def paragraph(self, words: str, *, bold: bool = False, muted: bool = False, italic: bool = False) -> Any:
+    def paragraph(
+        self, words: str, *, bold: bool = False, muted: bool = False, italic: bool = False, with_next: bool = False
+    ) -> Any:
+        """One paragraph; ``with_next`` keeps it on the page of what follows."""
         paragraph = self.document.add_paragraph()
+        paragraph.paragraph_format.keep_with_next = with_next or None
         run = paragraph.add_run(words)
         run.bold, run.italic = bold or None, italic or None
         if muted:
@@ -81,6 +85,7 @@ class WordFile:
                 run = paragraph.add_run(words)
                 run.font.size = Pt(9)
                 if line == 0:
+                    paragraph.paragraph_format.keep_with_next = True
                     run.bold, run.font.color.rgb = True, _rgb(readable_on(self.theme.primary))
                     _shade(cell, self.theme.primary)
         self.document.add_paragraph().paragraph_format.space_after = Pt(4)

@@ -37,11 +37,12 @@ from servicediag.wording.numbers import cell_formats
 __all__ = ["SHEETS", "write_workbook"]
 
 SHEETS = ("readme", "findings", "causes", "heatmap", "scales", "items", "answers", "indicators", "readiness",
-          "waves", "comparisons", "agreement", "segments", "indexes", "operations", "reliability", "quality",
-          "not_measured", "withheld", "method", "dictionary")  # fmt: skip
+          "waves", "comparisons", "agreement", "segments", "indexes", "operations", "comments", "comment_themes",
+          "reliability", "quality", "not_measured", "withheld", "method", "dictionary")  # fmt: skip
 ALWAYS = ("readme", "findings", "method", "dictionary")
 """Sheets that are there even where they have nothing to say; others are left out then."""
 CREATED = datetime(2000, 1, 1)
+HEAT_WIDTH = 13
 WIDE_TEXTS = {
     "explanation": 110,
     "text": 50,
@@ -67,6 +68,9 @@ WIDE_TEXTS = {
     "settled_by": 70,
     "remark": 100,
     "part": 50,
+    "comment": 100,
+    "question": 50,
+    "words": 70,
 }
 WIDE_WORD = 14
 """Columns that a heading of wide characters takes on a line."""
@@ -87,6 +91,13 @@ def write_workbook(
     return Path(path)
 
 
+class _Exact(float):
+    """Written with the digits that it has; xlsxwriter asks for 16, which makes 92.35 another number, and longer."""
+
+    def __format__(self, specification: str) -> str:
+        return repr(float(self))
+
+
 class _Writer:
     """Fills one workbook, sheet by sheet."""
 
@@ -97,6 +108,7 @@ class _Writer:
         self._numbers = cell_formats(self.labels.language)
         self._formats: dict[_Properties, Any] = {}
         self._looks: dict[tuple[str, str, _Properties], Any] = {}
+        self._longest_heads: dict[int, int] = {}  # of the columns of the heatmap
 
     @cached_property
     def title(self) -> str:
@@ -157,6 +169,7 @@ class _Writer:
         if value is None:
             sheet.write_blank(row, column, None, self._look("blank", kind, properties))
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            value = _Exact(value) if isinstance(value, float) else value
             sheet.write_number(row, column, value, self._look("number", kind, properties))
         else:
             text = _limited(str(value), LONGEST_CELL)
@@ -333,13 +346,17 @@ class _Writer:
         row, widest, matrices = 3, 1, 0
         for grouping in groupings(self.diagnosis):
             units: list[str | None] = [None, *units_of(self.diagnosis, grouping.by)]
-            place = " ".join(part for part in (self.labels.value("by", grouping.by), grouping.wave or "") if part)
+            by = self.labels.value("by", grouping.by)
+            # the head below says "unit" already
+            by = "" if by.casefold() == self.labels.column("unit").casefold() else by
+            place = " ".join(part for part in (by, grouping.wave or "") if part)
             for line in packed(panels(self.diagnosis, grouping.wave)):
                 widest = max(widest, self._matrix(sheet, row, place, units, line, (cells, grouping)))
                 row, matrices = row + len(units) + 3, matrices + 1
         if not matrices:
             self.put(sheet, row, 0, self.labels.say("workbook.empty"), text_wrap=False)
-        sheet.set_column(1, max(widest, 1), 13)
+        for column in range(1, max(widest, 1) + 1):
+            sheet.set_column(column, column, max(HEAT_WIDTH, 1.15 * self._longest_heads.get(column, 0) + 1.5))
         sheet.freeze_panes(5 if matrices == 1 else 0, 1)
         sheet.print_area(0, 0, row, widest)
 
@@ -361,7 +378,10 @@ class _Writer:
                 sheet.merge_range(top, left, top, last, "", self.style())
             self.head(sheet, top, left, title)
             for position, dimension in enumerate(panel.dimensions):
-                self.head(sheet, top + 1, left + position, self.labels.dimension(panel.instrument, dimension))
+                title = self.labels.dimension(panel.instrument, dimension)
+                self.head(sheet, top + 1, left + position, title)
+                longest = max(self._longest_heads.get(left + position, 0), longest_word(title))
+                self._longest_heads[left + position] = longest
                 for offset, unit in enumerate(units):
                     self._heat_cell(sheet, top + 2 + offset, left + position, source, unit, panel, dimension)
             left = last + 1

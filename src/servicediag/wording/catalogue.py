@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from servicediag.wording.numbers import localized
+from servicediag.wording.numbers import fixed, localized
 from servicediag.wording.plurals import category
 
-__all__ = ["has_text", "keys", "languages", "parse", "text"]
+__all__ = ["has_text", "keys", "languages", "parse", "placeholders", "text"]
 
 _AREA = re.compile(r"[a-z][a-z_]*\Z")
 _QUOTES = MappingProxyType({
@@ -58,10 +58,10 @@ def text(key: str, /, language: str = "en", **values: Any) -> str:
         key = f"{key}.{category(values['count'], language)}"
     if key not in catalogue:
         raise KeyError(f"key={key!r} has no text in language {language!r}")
-    missing = sorted(_placeholders(catalogue[key]) - values.keys())
-    if missing:
-        raise ValueError(f"key={key!r} needs values for {', '.join(missing)}")
     template = catalogue[key]
+    if not _placeholders(template) <= values.keys():
+        missing = sorted(_placeholders(template) - values.keys())
+        raise ValueError(f"key={key!r} needs values for {', '.join(missing)}")
     told = template.format(**values) if language == "en" else _Filler(language).vformat(template, (), values)
     return nested(told, language) if _quotes(language)[0] in template else told
 
@@ -101,6 +101,17 @@ def has_text(key: str, language: str = "en") -> bool:
     (True, False)
     """
     return key in _catalogue(key.partition(".")[0], language)
+
+
+def placeholders(key: str) -> frozenset[str]:
+    """What the text of that key needs values for, in whatever language; none where there is no such text.
+
+    Examples
+    --------
+    >>> sorted(placeholders("finding.quote.item"))
+    ['text']
+    """
+    return _placeholders(_catalogue(key.partition(".")[0], "en").get(key, ""))
 
 
 def keys(area: str, language: str = "en") -> tuple[str, ...]:
@@ -159,7 +170,7 @@ class _Filler(Formatter):
         self._language = language
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        shown = format(value, format_spec)
+        shown = (fixed if isinstance(value, float) and format_spec.endswith("f") else format)(value, format_spec)
         return localized(shown, self._language) if isinstance(value, int | float) else shown
 
 

@@ -6,17 +6,19 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from types import MappingProxyType
 from typing import Any
 
 __all__ = [
-    "MINUS", "NumberFormat", "cell_formats", "localized", "number", "number_format", "p_value", "percent",
+    "MINUS", "NumberFormat", "cell_formats", "fixed", "localized", "number", "number_format", "p_value", "percent",
     "percent_text", "probability", "signed",
 ]  # fmt: skip
 
 MINUS = "\N{MINUS SIGN}"
 _SPACE = "\N{NO-BREAK SPACE}"
 _WRITTEN = re.compile(r"([+-]?)(\d+)(?:\.(\d+))?")
+_AS_SPREADSHEETS = Context(prec=400, rounding=ROUND_HALF_UP)
 _GROUPED_FROM = 5
 """Digits from which groups of three are set apart."""
 
@@ -83,6 +85,25 @@ def localized(shown: str, language: str) -> str:
     return _WRITTEN.sub(written, shown)
 
 
+def fixed(value: float, specification: str) -> str:
+    """A number with a fixed count of decimals; halves go away from zero, as in every spreadsheet.
+
+    Examples
+    --------
+    >>> fixed(62.5, ".0f"), fixed(29.65, ".1f"), fixed(-4.25, "+.1f"), format(62.5, ".0f")
+    ('63', '29.7', '-4.3', '62')
+    >>> fixed(100 * 0.285, ".0f")
+    '29'
+    """
+    # twelve digits, so that what arithmetic left behind them does not decide over a half
+    digits = f"{value:.12g}"
+    if not digits.endswith("5"):
+        # no half: it rounds alike either way, and this way several times faster
+        return format(value, specification)
+    with localcontext(_AS_SPREADSHEETS):
+        return format(Decimal(digits), specification)
+
+
 def number(value: Any, decimals: int = 1, language: str = "en") -> str:
     """A number with a true minus sign; empty text where there is none.
 
@@ -93,7 +114,7 @@ def number(value: Any, decimals: int = 1, language: str = "en") -> str:
     """
     if value is None or not math.isfinite(value):
         return ""
-    shown = f"{value:.{decimals}f}"
+    shown = fixed(value, f".{decimals}f")
     if not shown.strip("-0."):
         shown = shown.lstrip("-")
     return localized(shown, language)
@@ -164,7 +185,7 @@ def probability(value: Any, language: str = "en") -> str:
         return ""
     if value > 0.99:
         return localized("> 0.99", language)
-    return localized("< 0.01" if value < 0.01 else f"{value:.2f}", language)
+    return localized("< 0.01" if value < 0.01 else fixed(value, ".2f"), language)
 
 
 def p_value(value: Any, language: str = "en") -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from servicediag.wording.catalogue import text
-from servicediag.wording.numbers import localized
+from servicediag.wording.numbers import fixed, localized
 
 __all__ = [
     "Changed", "Figure", "Joined", "Retelling", "Sentence", "Separator", "Term", "Told", "capitalised", "figure",
@@ -109,23 +109,45 @@ class Term(Told):
 
 
 class Figure(Told):
-    """A number that is written already; ``plain`` is how English writes it."""
+    """A number that is written already, as English writes it.
 
-    __slots__ = ("plain",)
-    plain: str
+    It holds nothing but its text, so that the collector of garbage need not look at tens of thousands of them.
+    """
 
-    def __new__(cls, shown: str, plain: str | None = None) -> Figure:
-        self = super().__new__(cls, shown)
-        self.plain = shown if plain is None else plain
-        return self
+    __slots__ = ()
+
+    @property
+    def plain(self) -> str:
+        """How English writes it."""
+        return str(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Figure, (str(self), self.plain)
+        return Figure, (str(self),)
 
     def told(self, retelling: Retelling) -> str:
         # English sentences keep the hyphen that their numbers always had
-        english = retelling.language == "en"
-        return Figure(self.plain if english else localized(self.plain, retelling.language), self.plain)
+        if retelling.language == "en":
+            return Figure(self.plain)
+        return _LocalFigure(localized(self.plain, retelling.language), self.plain)
+
+
+class _LocalFigure(Figure):
+    """A number as another language writes it."""
+
+    __slots__ = ("english",)
+    english: str
+
+    def __new__(cls, shown: str, english: str) -> _LocalFigure:
+        self = super().__new__(cls, shown)
+        self.english = english
+        return self
+
+    @property
+    def plain(self) -> str:
+        return self.english
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _LocalFigure, (str(self), self.english)
 
 
 class Joined(Told):
@@ -191,9 +213,9 @@ def figure(value: float, specification: str) -> Figure:
     Examples
     --------
     >>> figure(-4.25, "+.1f"), retold(figure(12.5, ".1f"), "es")
-    ('-4.2', '12,5')
+    ('-4.3', '12,5')
     """
-    return Figure(format(value, specification))
+    return Figure((fixed if specification.endswith("f") else format)(value, specification))
 
 
 def joined(separator: Separator, parts: Iterable[str], language: str = "en") -> Joined:

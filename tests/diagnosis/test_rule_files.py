@@ -1,0 +1,95 @@
+"""A published diagnosis names the rule files that it was made with, each with its SHA-256."""
+
+import hashlib
+import json
+
+import pytest
+
+import servicediag as sd
+from servicediag.diagnosis.rule_files import fingerprint
+from servicediag.diagnosis.rules import load_rules
+from servicediag.instrument.catalogue import instruments_root
+from servicediag.report.labels import Labels
+from servicediag.report.sheets import method_tables
+
+OURS = ("actions.yaml", "causes.yaml", "indicators.yaml", "gaps.yaml", "privacy.yaml", "themes.yaml")
+OWN = """\
+extends: default
+rules:
+  - id: OWN1
+    cause: The counter is too far from the desk
+    symptoms: [seven-sins/run]
+    side: organisation
+    step: environment
+    confirmed_by:
+      - {low: readiness/can, weight: strong}
+    refuted_by:
+      - {not_low: readiness/can}
+    evidence: I
+    actions: [ACT.SYSTEMS]
+"""
+
+
+@pytest.fixture(scope="module")
+def study():
+    return sd.simulate("readiness", form="employee", n_units=3, respondents_per_unit=12, seed=1).responses()
+
+
+@pytest.fixture
+def own(tmp_path):
+    def write(text=OWN):
+        path = tmp_path / "own.yaml"
+        path.write_bytes(text.encode())
+        return path
+
+    return write
+
+
+def of_file(name):
+    content = (instruments_root() / "_rules" / name).read_bytes().replace(b"\r\n", b"\n")
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_the_rules_of_servicediag_are_named_with_the_hash_of_each_file(study):
+    assert sd.diagnose(study).method["rule_files"] == {f"_rules/{name}": of_file(name) for name in OURS}
+
+
+def test_a_file_of_ones_own_stands_beside_them_without_its_path(study, own):
+    found = sd.diagnose(study, rules=own()).method["rule_files"]
+    assert found["own.yaml"] == hashlib.sha256(OWN.encode()).hexdigest()
+    assert set(found) == {"own.yaml", *(f"_rules/{name}" for name in OURS)}
+
+
+def test_a_folder_called_like_ours_is_not_taken_for_ours(tmp_path, monkeypatch):
+    folder = tmp_path / "_rules"
+    folder.mkdir()
+    for name in ("causes.yaml", "actions.yaml"):
+        (folder / name).write_bytes((instruments_root() / "_rules" / name).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert dict(load_rules("_rules").files).keys() == {"causes.yaml", "actions.yaml", "_rules/indicators.yaml"}
+
+
+def test_line_ends_and_a_byte_order_mark_change_nothing(own):
+    first = load_rules(own())
+    other = load_rules(own("\ufeff" + OWN.replace("\n", "\r\n")))
+    assert (first.files, first.content_hash) == (other.files, other.content_hash)
+
+
+@pytest.mark.parametrize("change", [("too far", "quite far"), ("  - id", "  # a remark\n  - id")])
+def test_every_other_change_of_the_text_changes_the_hash(own, change):
+    first = dict(load_rules(own()).files)
+    assert dict(load_rules(own(OWN.replace(*change))).files)["own.yaml"] != first["own.yaml"]
+
+
+def test_the_hash_is_that_of_the_bytes():
+    assert fingerprint(b"a\n") == hashlib.sha256(b"a\n").hexdigest()
+
+
+def test_json_and_method_sheet_show_them(study, tmp_path):
+    diagnosis = sd.diagnose(study)
+    written = json.loads(diagnosis.to_json(tmp_path / "d.json").read_text(encoding="utf-8"))
+    assert written["method"]["rule_files"] == diagnosis.method["rule_files"]
+    for language in ("en", "es", "ru", "zh-Hans"):
+        cells = [cell for table in method_tables(diagnosis, Labels.of(diagnosis, language)) for row in table.rows
+                 for cell in row if isinstance(cell, str)]  # fmt: skip
+        assert any(all(mark in cell for mark in diagnosis.method["rule_files"].values()) for cell in cells)
