@@ -69,7 +69,7 @@ def test_a_file_of_a_folder_of_rules_is_read_with_its_neighbours(own, tmp_path):
         "indicators.yaml",
     )
     (issue,) = lint_file(str(tmp_path / "indicators.yaml"))
-    assert (issue.code, issue.where.rpartition("/")[2]) == ("unknown_value", "indicators.yaml:12")
+    assert (issue.code, issue.where.rpartition("/")[2]) == ("unknown_value", "indicators.yaml:13")
 
 
 def test_definitions_of_gaps_are_checked(own):

@@ -305,7 +305,7 @@ def _cases(value: Any) -> tuple[int | None, str]:
 
 def _float(value: Any) -> float:
     """NaN for what is no number; text that looks like one is none, because its decimal sign is a guess."""
-    if isinstance(value, (bool, str)):
+    if isinstance(value, (bool, str, bytes)):
         return math.nan
     try:
         return float(value)

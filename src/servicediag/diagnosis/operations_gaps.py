@@ -167,6 +167,8 @@ def _values_from_rest(group: Group, settings: Settings) -> Iterator[Distance]:
     judged.
     """
     usual, spread = _of_others(group.values)
+    if not spread.any():
+        return
     df = group.n_others - 1
     p = np.zeros(len(group.keys))
     with np.errstate(divide="ignore", invalid="ignore"):
