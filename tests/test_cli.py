@@ -526,7 +526,7 @@ def test_operations_data_and_their_targets_come_from_files(tmp_path, sins, suffi
     path = tmp_path / f"records{suffix}"
     records.to_csv(path, index=False, sep=";") if suffix == ".csv" else export(path, records)
     goals = tmp_path / "targets.yaml"
-    goals.write_text("breach_rate: 0.15\nrule: 60\n", encoding="utf-8")
+    goals.write_text("breach_rate: 15 %\nrule: 60\n", encoding="utf-8")
     out = tmp_path / "report.json"
     result = run(
         "diagnose",
@@ -557,6 +557,11 @@ def test_operations_data_and_their_targets_come_from_files(tmp_path, sins, suffi
         ("turnover\n0.1\n", 1, ["column unit is missing"]),
         ("unit,turnover\nUnit 77,0.1\nUnit 01,9\n", 2, ["Unit 77", "turnover"]),
         ("unit,mood\nUnit 01,3\n", 2, ["mood"]),
+        ("unit,breach_rate,notes\nUnit 01,0.1,good\n", 2, ["'notes' is no indicator"]),
+        ("unit;workload\nUnit 01;1,200\nUnit 02;12 %\n", 1, ["'1,200'", "'12 %'"]),
+        ("unit,breach_rate\n", 1, ["no rows"]),
+        ("unit,breach_rate,\nUnit 01,0.1,0.2\n", 1, ["no heading"]),
+        ("unit,breach_rate,Breach_rate\nUnit 01,0.1,0.2\n", 1, ["same heading"]),
     ],
 )
 def test_faulty_operations_data_stop_with_every_fault(tmp_path, sins, content, status, words):
@@ -568,6 +573,15 @@ def test_faulty_operations_data_stop_with_every_fault(tmp_path, sins, content, s
     said = " ".join(result.stderr.split())
     assert all(word in said for word in words), said
     assert not out.exists()
+
+
+def test_empty_columns_of_a_table_of_operations_are_no_fault(tmp_path, sins):
+    path = tmp_path / "records.csv"
+    path.write_text("unit,breach_rate,,\nUnit 01,0.1,,\n", encoding="utf-8")
+    out = tmp_path / "r.json"
+    result = run("diagnose", sins, *SINS, "--unit", "Branch", "--indicators", path, "-o", out)
+    assert result.exit_code == 0, result.output
+    assert [row["value"] for row in json.loads(out.read_text(encoding="utf-8"))["operations"]] == [0.1]
 
 
 OWN_RULES = """\
@@ -594,6 +608,13 @@ def test_rules_of_a_consultant_are_read_by_path_and_named_with_their_hash(tmp_pa
     result = run("diagnose", sins, *SINS, "--unit", "Branch", "--rules", rules, "-o", out)
     assert result.exit_code == 0, result.output
     assert "own.yaml" in json.loads(out.read_text(encoding="utf-8"))["method"]["rule_files"]
+
+
+def test_rules_that_are_not_there_are_named_as_they_were_given(tmp_path, sins):
+    result = run("diagnose", sins, *SINS, "--rules", tmp_path / "nowhere.yaml", "-o", tmp_path / "r.json")
+    assert result.exit_code == 1
+    said = "".join(result.stderr.split())
+    assert "nowhere.yaml:Thefilecannotberead" in said, result.stderr
 
 
 @pytest.mark.parametrize(

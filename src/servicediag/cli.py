@@ -305,7 +305,7 @@ def diagnose(
             responses = read_exports(exports, specifications, reading, steps)
             _refuse_doubles(exports, responses)
             goals = None if targets is None else read_targets(targets, responses, rule_set.indicators)
-            records = None if indicators is None else read_operations(indicators)
+            records = None if indicators is None else read_operations(indicators, rule_set.indicators)
             steps()
             try:
                 diagnosis = diagnose_responses(

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from servicediag.errors import Issue, ResponsesError
+from servicediag.responses.normalise import parse_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_table", "unusable"]
+__all__ = ["read_number", "read_table", "unusable"]
+
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 
 
 def read_table(path: Path, remedy: str) -> pd.DataFrame:
     """The first visible sheet of a workbook, or a text file, as text, with its first row as column names.
 
-    The index holds the rows' numbers in the file.
+    The index holds the rows' numbers in the file. Columns without heading and content are left out.
 
     Raises
     ------
     ResponsesError
-        No sheet, a repeated heading, or what reading any export refuses; ``remedy`` says what to write instead.
+        No sheet, no rows, a heading that is repeated or missing, or what reading any export refuses; ``remedy`` says
+        what to write instead.
     """
     import pandas as pd
 
@@ -35,10 +41,32 @@ def read_table(path: Path, remedy: str) -> pd.DataFrame:
     grid = source.load(visible[0]) if source.text is None else source.text
     header, *rows = grid.top(grid.n_rows) or [[]]
     filled = {number: row for number, row in enumerate(rows, 2) if any(cell.strip() for cell in row)}
-    names = [name.strip().lower() for name in header]
-    if len(set(names)) != len(names):
+    if not filled:
+        raise unusable(path, "It has no rows below its headings.", remedy)
+    frame = pd.DataFrame(list(filled.values()), index=list(filled), dtype=object)
+    frame.columns = pd.Index([name.strip().lower() for name in header], dtype=object)
+    frame = frame.loc[:, [bool(name) or any(map(str.strip, frame.iloc[:, k])) for k, name in enumerate(frame.columns)]]
+    if "" in frame.columns:
+        raise unusable(path, "One of its columns has no heading.", remedy)
+    if not frame.columns.is_unique:
         raise unusable(path, "Two of its columns have the same heading.", remedy)
-    return pd.DataFrame(list(filled.values()), index=list(filled), columns=names, dtype=object)
+    return frame
+
+
+def read_number(text: str, *, share: bool = False) -> float:
+    """A number as people write it, of a share a percentage as well; NaN where it is none, or may mean two numbers.
+
+    Examples
+    --------
+    >>> read_number(" 62,5 "), read_number("12,5 %", share=True), read_number("12 %"), read_number("1,200")
+    (62.5, 0.125, nan, nan)
+    """
+    bare = text.strip()
+    percent = share and bare.endswith("%")
+    number = None if _THOUSANDS.fullmatch(bare) else parse_number(bare.removesuffix("%").rstrip() if percent else bare)
+    if number is None:
+        return math.nan
+    return number / 100 if percent else number
 
 
 def unusable(path: Path, problem: str, remedy: str) -> ResponsesError:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from servicediag.declared_tables import read_table, unusable
+from servicediag.declared_tables import read_number, read_table, unusable
 from servicediag.errors import Issue, ResponsesError
-from servicediag.responses.normalise import parse_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +34,8 @@ def read_targets(path: Path, responses: Sequence[Responses], indicators: Sequenc
     responses : sequence of Responses
         Whose dimensions may be named; ``instrument/dimension`` where ids repeat.
     indicators : sequence of Indicator
-        Of operations data; they may be named beside the dimensions, with targets in their own measure.
+        Of operations data; they may be named beside the dimensions, with targets in their own measure, those of shares
+        perhaps as ``12 %``.
 
     Returns
     -------
@@ -50,14 +50,18 @@ def read_targets(path: Path, responses: Sequence[Responses], indicators: Sequenc
     import pandas as pd
 
     frame = _mapping(path) if path.suffix in (".yaml", ".yml", ".json") else read_table(path, _REMEDY)
-    issues = list(_faults(path, frame, responses, indicators))
+    measures = {name: one for one in indicators for name in (one.id, f"operations/{one.id}")}
+    issues = list(_faults(path, frame, responses, measures))
     if issues:
         raise ResponsesError(f"{path.name}: {len(issues)} problem{'s' if len(issues) != 1 else ''}", issues)
     units = [None if _is_blank(unit) else str(unit).strip() for unit in frame["unit"]]
     return pd.DataFrame(
         {
             "dimension": [str(name).strip() for name in frame["dimension"]],
-            "target": [_number(value) for value in frame["target"]],
+            "target": [
+                _number(value, measures.get(_called(name)))
+                for name, value in zip(frame["dimension"], frame["target"], strict=True)
+            ],
             "unit": pd.Series(units, dtype=object),
         }
     )
@@ -75,7 +79,7 @@ def _mapping(path: Path) -> pd.DataFrame:
 
 
 def _faults(
-    path: Path, frame: pd.DataFrame, responses: Sequence[Responses], indicators: Sequence[Indicator]
+    path: Path, frame: pd.DataFrame, responses: Sequence[Responses], measures: Mapping[str, Indicator]
 ) -> Iterable[Issue]:
     """Every row that cannot be a target of this study."""
     missing = [name for name in ("dimension", "target") if name not in frame.columns]
@@ -90,19 +94,16 @@ def _faults(
         for dimension in instrument.dimensions:
             for name in (dimension.id, f"{instrument.id}/{dimension.id}"):
                 places[name] = places.get(name, 0) + 1
-    measures = {f"operations/{indicator.id}": indicator for indicator in indicators}
-    for key in measures:
-        for name in (key, key.partition("/")[2]):
-            places[name] = places.get(name, 0) + 1
+    for name in measures:
+        places[name] = places.get(name, 0) + 1
     for name, value in zip(frame["dimension"], frame["target"], strict=True):
-        called = str(name).strip().lower()
-        found = places.get(called, 0)
+        found = places.get(_called(name), 0)
         if found != 1:
             problem = f"{str(name)!r} is {'held by several instruments' if found else 'not a dimension of this study'}."
             remedy = f"Choose from {', '.join(sorted(n for n, count in places.items() if '/' in n and count == 1))}."
             yield Issue("unknown_dimension", "error", path.name, problem, remedy)
-        measure = measures.get(called) or measures.get(f"operations/{called}") if found == 1 else None
-        fault = _range_fault(_number(value), measure)
+        measure = measures.get(_called(name)) if found == 1 else None
+        fault = _range_fault(_number(value, measure), measure)
         if fault:
             yield Issue("out_of_range", "error", path.name, f"The target of {str(name)!r} is {value!r}.", fault)
 
@@ -115,11 +116,14 @@ def _range_fault(target: float, measure: Indicator | None) -> str:
     return f"It {fault}." if fault else ""
 
 
-def _number(value: Any) -> float:
+def _called(name: Any) -> str:
+    return str(name).strip().lower()
+
+
+def _number(value: Any, measure: Indicator | None) -> float:
     """The value as a number; NaN where it is none, or not written with plain digits."""
     if isinstance(value, str):
-        number = parse_number(value.strip())
-        return math.nan if number is None else number
+        return read_number(value, share=measure is not None and measure.unit == "share")
     return math.nan if isinstance(value, bool) or not isinstance(value, (int, float)) else float(value)
 
 

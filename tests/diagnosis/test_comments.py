@@ -207,6 +207,46 @@ def test_same_question_of_other_raters_is_another_list(everybody, make_responses
     assert found.groupby("rater").size().to_dict() == {"employee": 37, "supervisor": 12}
 
 
+@pytest.mark.parametrize("ids", [False, True])
+def test_an_export_read_for_two_questionnaires_lists_each_comment_once(everybody, make_responses, ids):
+    """Two of unit A answered the second questionnaire only; two lists would tell what they wrote by difference."""
+    again = replace(everybody, parts=make_responses([("four-tools", "receiver")], ["A"] * 12, seed=2).parts)
+    if ids:
+        people = everybody.respondents.set_axis([f"p{k}" for k in range(len(everybody))]).rename_axis("respondent")
+        everybody, again = (replace(one, respondents=people) for one in (everybody, again))
+    found = listed([without(without(everybody, 1), 0), again]).comments
+    assert set(found["instrument"]) == {"readiness"}
+    assert len(found) == 35
+    assert found["comment"].is_unique
+
+
+def test_an_export_that_adds_no_comment_is_not_said_to_have_too_few(everybody, make_responses):
+    again = replace(everybody, parts=make_responses([("four-tools", "receiver")], ["A"] * 12, seed=2).parts)
+    assert listed([everybody, again]).notes == listed(everybody).notes
+
+
+def test_a_form_that_stands_beside_another_one_in_one_of_two_exports_is_one_question(everybody, make_responses):
+    more = with_texts(
+        make_responses([("readiness", "employee"), ("four-tools", "receiver")], ["C"] * 20, seed=2), {"C": 5}
+    )
+    more = replace(
+        more, comments={QUESTION: np.where(more.comments[QUESTION] == "", "", "new " + more.comments[QUESTION])}
+    )
+    comments = listed([everybody, more])
+    found = {key: len(texts) for key, texts in groups_of(comments).items()}
+    # six and five people of unit C
+    assert found == {("unit", "A"): 12, ("unit", "B"): 14, ("unit", "C"): 11}
+    assert {source[0] for source in comments.listed} == {"readiness", "four-tools"}
+
+
+def test_same_words_in_another_export_are_comments_of_their_own(everybody, make_responses):
+    leaders = make_responses([("four-tools", "provider")], ["A"] * 12, seed=2)
+    texts = everybody.comments[QUESTION][:12].copy()
+    texts[0] = "something else"
+    found = listed([everybody, replace(leaders, comments={QUESTION: texts})]).comments
+    assert found.groupby("rater").size().to_dict() == {"employee": 37, "supervisor": 12}
+
+
 def test_evidence_holds_no_comments(everybody):
     assert len(sd.diagnose(sd.build_evidence(everybody)).comments) == 0
 

@@ -55,6 +55,7 @@ def test_shares_of_few_cases_are_left_out(evidence):
         ({"unit": ["Unit 01"], "churn": [12]}, "churn=12 must be between 0 and 1"),
         ({"unit": ["Unit 01"], "churn": ["a lot"]}, "churn='a lot'"),
         ({"unit": ["Unit 01"], "churn": ["0,1"]}, "churn='0,1'"),
+        ({"unit": ["Unit 01"], "churn": [b"0.1"]}, "churn=b'0.1'"),
         ({"unit": ["Unit 01"], "workload": [-3]}, "workload=-3 must be 0 or more"),
         ({"unit": ["Unit 01"], "workload": [float("inf")]}, "workload=inf"),
         ({"unit": ["Unit 01"], "earlier_programmes": [1.5]}, "a whole number"),

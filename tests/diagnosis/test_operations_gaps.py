@@ -147,6 +147,8 @@ def test_what_cannot_be_compared_is_listed(study):
     assert set(few.loc[few["gap"] == "operations", "code"]) == {"TOO_FEW"}
     alike = diagnose(study, workload=[20.0] * 12).not_measured
     assert set(alike.loc[alike["gap"] == "operations", "code"]) == {"NO_VARIANCE"}
+    nothing = diagnose(study, complaints=[0.0] * 12).not_measured
+    assert set(nothing.loc[nothing["gap"] == "operations", "code"]) == {"NO_VARIANCE"}
     assert told(diagnose(study, leavers_attitude=[50.0, *[0.0] * 11])) == {}
 
 

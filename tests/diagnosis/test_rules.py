@@ -264,7 +264,8 @@ class TestReading:
     def test_missing_folder(self, tmp_path):
         with pytest.raises(InstrumentError) as caught:
             load_rules(tmp_path / "nowhere")
-        assert [issue.code for issue in caught.value.issues] == ["unreadable_file", "unreadable_file"]
+        assert [issue.code for issue in caught.value.issues] == ["unreadable_file"]
+        assert "nowhere" in caught.value.issues[0].where
 
     @pytest.mark.parametrize(
         ("old", "new", "code", "line"),

@@ -76,6 +76,9 @@ def test_heading_that_is_there_twice__error(harbour, answered):
 def test_what_is_no_heading_is_refused(harbour, answered):
     with pytest.raises(TypeError, match="comments=3"):
         read_responses(answered(), harbour, form="guest", comments=["Remarks", 3])
+    for wrong in (3, None, b"Remarks"):
+        with pytest.raises(TypeError, match="comments="):
+            read_responses(answered(), harbour, form="guest", comments=wrong)
 
 
 @pytest.mark.parametrize("text", [

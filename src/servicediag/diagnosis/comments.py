@@ -107,7 +107,8 @@ def list_comments(
     A unit of the first grouping is a group of its own where at least 10 people (or the minimum group, if that is
     larger) wrote something; all others make one group, which is listed under the same condition and otherwise left out.
     So no list and no difference of lists holds fewer people. Nothing else about who wrote a comment goes with it, the
-    questions are put in order each by itself, and the order follows from the comments alone.
+    questions are put in order each by itself, and the order follows from the comments alone. Of an export that is given
+    again for another questionnaire, only comments of rows that were set aside the first time are added.
 
     Where an earlier release in the ledger listed comments of the same questionnaire, form and wave, only lists that
     are exactly the same are shown again.
@@ -141,7 +142,8 @@ def list_comments(
 
 def _answers(responses: Sequence[Responses], by: str) -> dict[_Question, list[_Answer]]:
     """Who wrote what to every question, in a fixed order of the questions."""
-    found: dict[_Question, list[_Answer]] = {}
+    found: dict[tuple[str, str, Source], list[_Answer]] = {}
+    parts: dict[tuple[str, str, Source], dict[Source, None]] = {}
     for number, one in enumerate(responses):
         ids = real_ids(one)
         waves, wave_names = wave_codes_of(one)
@@ -149,17 +151,41 @@ def _answers(responses: Sequence[Responses], by: str) -> dict[_Question, list[_A
         *_, grouping = groupings_of(one, (by,))
         inside = grouping.by == by
         for heading, texts in one.comments.items():
+            before = _read_before(one, heading, responses[:number])
+            new = (texts != "") & ~before
+            if before.any() and not new.any():
+                continue
             for wave, name in enumerate(wave_names):
                 sources = tuple((part.instrument.id, part.form.id, str(name)) for part in one.parts)
-                question = _Question(heading, sources, one.parts[0].form.rater)
-                for row in np.flatnonzero((texts != "") & (waves == wave)):
+                key = (heading, one.parts[0].form.rater, sources[0])
+                answers = found.setdefault(key, [])
+                # the same form may stand beside other ones in another export
+                parts.setdefault(key, {}).update(dict.fromkeys(sources))
+                for row in np.flatnonzero(new & (waves == wave)):
                     unit = grouping.codes[row] if inside else -1
                     person = (number, row) if ids is None or ids[row] is None else ids[row]
-                    answer = _Answer(person, WHOLE if unit < 0 else str(grouping.units[unit]), texts[row])
-                    found.setdefault(question, []).append(answer)
-                found.setdefault(question, [])
-    order = sorted(found, key=lambda question: [(*source[:2], wave_order(source[2])) for source in question.sources])
-    return {question: found[question] for question in order}
+                    answers.append(_Answer(person, WHOLE if unit < 0 else str(grouping.units[unit]), texts[row]))
+    questions = {_Question(key[0], tuple(parts[key]), key[1]): answers for key, answers in found.items()}
+    order = sorted(questions, key=lambda one: [(*source[:2], wave_order(source[2])) for source in one.sources])
+    return {question: questions[question] for question in order}
+
+
+def _read_before(responses: Responses, heading: str, earlier: Iterable[Responses]) -> np.ndarray:
+    """Rows that an export read earlier holds too, as when it is read once for each of its questionnaires.
+
+    Listed twice, they would tell by the difference what those wrote who answered one questionnaire only.
+    """
+    rows, texts = responses.respondents.index, responses.comments[heading]
+    before = np.zeros(len(rows), dtype=bool)
+    for other in earlier:
+        said: dict[Person, set[str]] = {}
+        for row, text in zip(other.respondents.index, other.comments.get(heading, ()), strict=False):
+            said.setdefault(row, set()).add(text)
+        shared = rows.isin(list(said))
+        alike = all(text in said[row] for row, text in zip(rows[shared], texts[shared], strict=True))
+        if alike and (texts[shared] != "").any():
+            before |= shared
+    return before
 
 
 def _groups(answers: Sequence[_Answer], by: str, minimum: int) -> tuple[_Group, ...]:

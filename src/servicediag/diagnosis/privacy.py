@@ -87,6 +87,12 @@ def hidden_cells(
     return hidden
 
 
+def quadrant_rows(table: pd.DataFrame) -> np.ndarray:
+    """Positions of the shares of people in each quadrant of confidence and capability."""
+    named = [name for name in table["name"].unique() if str(name).startswith("quadrant_")]
+    return np.flatnonzero(table["name"].isin(named).to_numpy() & (table["kind"] == "indicator").to_numpy())
+
+
 def _complement(hidden: np.ndarray, table: pd.DataFrame, minimum: int, rules: PrivacyRules) -> None:
     """Within each grouping, hide further units until the hidden ones stay hidden; in the end the whole with them."""
     whole = (table["by"] == "").to_numpy()
@@ -209,7 +215,7 @@ def _unanimous(table: pd.DataFrame, minimum: int) -> np.ndarray:
     of_score = (kind != "indicator") & (near | near_an_end(n, total / 100.0, minimum))
     masked = (n < UNANIMITY_BELOW) & (of_indicator | of_item | of_score)
     # quadrants add up to everybody: one masked quadrant would follow from the four others
-    quadrant = np.flatnonzero((kind == "indicator") & table["name"].str.startswith("quadrant_").to_numpy())
+    quadrant = quadrant_rows(table)
     places = list(table.loc[quadrant, ["by", "unit", *SOURCE]].itertuples(index=False, name=None))
     caught = {place for place, position in zip(places, quadrant, strict=True) if masked[position]}
     masked[quadrant] = [place in caught for place in places]

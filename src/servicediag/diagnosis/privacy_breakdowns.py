@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from servicediag.diagnosis.audit import AuditResult, audit
-from servicediag.diagnosis.privacy import SCORE, SENSITIVE_MINIMUM, SOURCE, facts_of
+from servicediag.diagnosis.privacy import SCORE, SENSITIVE_MINIMUM, SOURCE, facts_of, quadrant_rows
 from servicediag.diagnosis.ranges import FEASIBLE_SHARE, UNANIMITY_BELOW, feasible_width, near_an_end
 from servicediag.diagnosis.release_audit import exposing_groups, too_large
 from servicediag.diagnosis.sensitive import sensitive_cells
@@ -203,7 +203,7 @@ def _hide_units(
 
 def _hide_together(hidden: np.ndarray, table: pd.DataFrame) -> None:
     """Quadrants add up to everybody, so one that is hidden hides the others of its place."""
-    rows = np.flatnonzero((table["kind"] == "indicator").to_numpy() & table["name"].str.startswith("quadrant_"))
+    rows = quadrant_rows(table)
     if not len(rows):
         return
     place = table.loc[rows].groupby([*SOURCE, "by", "unit", "background"], sort=False).ngroup().to_numpy()

@@ -195,9 +195,7 @@ def membership(
     for one in responses:
         ids = real_ids(one)
         if ids is None or any(person is None for person in ids):
-            raise ValueError(
-                "ledger= needs an id for every respondent: name the column with respondent= of read_responses"
-            )
+            raise ValueError("ledger= needs an id for every respondent: name their column with respondent=")
         hashes = np.array(
             [hashlib.sha256(f"{salt}:{person}".encode()).hexdigest()[:24] for person in ids], dtype=object
         )

@@ -46,7 +46,7 @@ def read_rules(path: str | os.PathLike[str] | Traversable | None = None) -> Rule
     """The rule set of a file or folder, see :func:`servicediag.diagnosis.rules.load_rules`."""
     place: Traversable = instruments_root() / FOLDER if path is None else _as_traversable(path)
     label = FOLDER if path is None else str(place)
-    files = [(place, label, RulesFile)] if place.is_file() else list(_files(place, label))
+    files = list(_files(place, label)) if place.is_dir() else [(place, label, RulesFile)]
     issues: list[Issue] = []
     sources: list[_Source] = []
     for file, name, model in files:

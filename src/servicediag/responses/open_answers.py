@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -39,6 +39,8 @@ def wanted_comments(comments: str | Sequence[str]) -> tuple[str, ...]:
     TypeError
         Something else than texts.
     """
+    if isinstance(comments, bytes) or not isinstance(comments, Iterable):
+        raise TypeError(f"comments={comments!r} must be headings of columns")
     names = (comments,) if isinstance(comments, str) else tuple(comments)
     if wrong := [name for name in names if not isinstance(name, str)]:
         raise TypeError(f"comments={wrong[0]!r} must be headings of columns")
