@@ -20,7 +20,8 @@ from servicediag.diagnosis.model import Diagnosis  # noqa: E402
 from servicediag.report import Theme, write_slides  # noqa: E402
 from servicediag.report.logo import Logo  # noqa: E402
 from servicediag.report.publication import FRAMES, printable  # noqa: E402
-from servicediag.report.slides import slide_contents  # noqa: E402
+from servicediag.report.slide_content import Bullets  # noqa: E402
+from servicediag.report.slides import _fitting, slide_contents  # noqa: E402
 
 LOGO = Logo(b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 40"><rect width="120" height="40"/></svg>')
 
@@ -239,3 +240,12 @@ def test_rows_of_wide_letters_are_higher(tmp_path: Path, diagnosis: Diagnosis) -
         size = table.cell(1, 0).text_frame.paragraphs[0].runs[0].font.size
         heights[language] = table.rows[1].height / size
     assert heights["zh-Hans"] > heights["en"]
+
+
+@pytest.mark.parametrize("number", [3, 3_000])
+def test_bullets_that_fit_are_the_first_ones_whatever_their_number(number: int) -> None:
+    entries = tuple((f"Unit {position}", "fewer than 5 answers") for position in range(number))
+    size, shown = _fitting(Bullets(entries), (0.6, 1.5, 12.0, 5.0))
+    assert tuple(shown) == entries[: len(shown)]
+    assert len(shown) == 3 if number == 3 else 8 < len(shown) < 20
+    assert size == (20 if number == 3 else 14)

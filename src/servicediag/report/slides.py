@@ -37,6 +37,7 @@ _TABLE_SIZES = (15, 14, 13, 12)
 """Sizes of the letters in a table; the largest in which all rows fit is taken."""
 _TITLE_SIZES, _SMALLEST_TITLE = (26, 24, 22, 20, 18), 16
 _ALL_LINES = 12
+_MORE_THAN_FIT = 40  # bullets on a slide, of however many a study of thousands of units has
 """Lines of a cell in which no text of ours is cut."""
 _TITLE_ONLY = 5
 _INK, _MUTED, _RULE = "#1a1a1a", "#4d4d4d", "#c4c4c4"
@@ -286,7 +287,7 @@ class _Deck:
 
 def _fitting(body: Bullets, box: tuple[float, float, float, float]) -> tuple[int, list[tuple[str, str]]]:
     """The largest letters in which all entries fit, and the entries, shortened where even the smallest do not."""
-    entries = [(shorten(head, 120), shorten(words, 420)) for head, words in body.entries]
+    entries = [(shorten(head, 120), shorten(words, 420)) for head, words in body.entries[:_MORE_THAN_FIT]]
     for size in (20, 18, 16, 14):
         if _height(entries, size, box[2]) <= box[3]:
             return size, entries
