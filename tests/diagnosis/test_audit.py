@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from servicediag.diagnosis.audit import audit
+from servicediag.diagnosis.audit import audit, small_sets
 
 
 @st.composite
@@ -92,3 +92,10 @@ def test_no_few_parts_together_follow_either(organisation, minimum):
         for chosen in combinations(small.tolist(), count):
             if of_part[list(chosen)].sum() < minimum:
                 assert not _follows(parts, np.isin(np.arange(len(of_part)), chosen))
+
+
+def test_what_two_groups_leave_of_everybody_is_looked_at_as_a_set():
+    everybody, unit, field, category = [1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 0, 0], [1, 0, 1, 0]
+    groups = np.array([everybody, unit, field, category], dtype=bool)
+    sets = small_sets(groups, np.array([20, 20, 2, 2]), 5)
+    assert [0, 0, 1, 1] in sets.tolist()

@@ -7,6 +7,7 @@ import pytest
 
 import servicediag as sd
 from servicediag.diagnosis.model import Diagnosis, PublishedDiagnosis
+from servicediag.diagnosis.privacy import _Pool
 from servicediag.diagnosis.ranges import feasible_width
 from servicediag.diagnosis.sensitive import sensitive_scales
 from servicediag.report import write_excel, write_html, write_json
@@ -92,3 +93,13 @@ def test_feasible_width_covers_every_choice_of_people(n, m):
         width = float(feasible_width(float(m), n, values.sum(), (values**2).sum()))
         ordered = np.sort(values)
         assert width >= ordered[-m:].sum() - ordered[:m].sum() - 1e-9
+
+
+@pytest.mark.parametrize(("mean", "safe"), [(0.93, False), (0.60, True)])
+def test_five_people_of_no_unit_near_an_end_are_not_left_by_subtraction(mean, safe):
+    # with a mean of 93 of 100, three of the five lie between 265 and 300 whoever they are
+    answers = np.clip(mean + np.array([-0.28, 0.07, 0.07, 0.07, 0.07]), 0, 1)
+    left = np.array([5, answers.sum(), (answers**2).sum()])
+    units = np.array([[16.0, 20.0], [8.0, 11.0], [5.0, 7.0]])
+    pool = _Pool(units, np.zeros(2, dtype=bool), left, 5, True)
+    assert pool.is_safe(np.zeros(2, dtype=bool)) == safe

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -131,8 +132,17 @@ def _exposed(groups: np.ndarray, sizes: np.ndarray, targets: np.ndarray) -> np.n
 
 def row_space(groups: np.ndarray) -> np.ndarray:
     """Orthonormal rows that span what follows from the groups."""
-    _, values, basis = np.linalg.svd(groups.astype(float), full_matrices=False)
-    return np.asarray(basis[values > TOLERANCE * max(values[0], 1.0)])
+    return _row_space(groups.astype(float).tobytes(), len(groups))
+
+
+@lru_cache(maxsize=4)
+def _row_space(cells: bytes, n_groups: int) -> np.ndarray:
+    # The scores of a form mostly have the same groups, and each is looked at several times.
+    groups = np.frombuffer(cells).reshape(n_groups, -1)
+    _, values, basis = np.linalg.svd(groups, full_matrices=False)
+    spanned: np.ndarray = basis[values > TOLERANCE * max(values[0], 1.0)]
+    spanned.flags.writeable = False
+    return spanned
 
 
 def combination(groups: np.ndarray, target: np.ndarray, costs: np.ndarray) -> np.ndarray:
@@ -156,9 +166,10 @@ def combination(groups: np.ndarray, target: np.ndarray, costs: np.ndarray) -> np
 
 
 def small_sets(groups: np.ndarray, sizes: np.ndarray, minimum: int) -> np.ndarray:
-    """Indicators of the small classes, of the small intersections and differences of two groups, and of small unions.
+    """Indicators of the small classes, intersections, differences, and leftovers of two groups, and of small unions.
 
-    Unions are of up to four classes, and only those that follow from the groups.
+    What two groups leave of everybody need not follow from the groups, but may lie in a narrow range. Unions are of up
+    to four classes, and only those that follow from the groups.
     """
     small = np.flatnonzero(sizes < minimum)
     found = [np.eye(len(sizes), dtype=bool)[small]]
@@ -169,6 +180,9 @@ def small_sets(groups: np.ndarray, sizes: np.ndarray, minimum: int) -> np.ndarra
     difference = total[:, None] - both
     for first, second in np.argwhere((difference > 0) & (difference < minimum)):
         found.append((groups[first] & ~groups[second])[None])
+    neither = sizes.sum() - total[:, None] - total[None, :] + both
+    for first, second in np.argwhere(np.triu((neither > 0) & (neither < minimum), 1)):
+        found.append(~(groups[first] | groups[second])[None])
     found += [one[None] > 0 for one in _unions(groups, sizes, minimum)]
     packed = dict.fromkeys(row.tobytes() for row in np.packbits(np.vstack(found), axis=1))
     rows = np.frombuffer(b"".join(sorted(packed)), dtype=np.uint8).reshape(len(packed), (len(sizes) + 7) // 8)

@@ -182,10 +182,15 @@ class _Pool:
         return bool(0 < n < UNANIMITY_BELOW and left.max() >= n - 1)
 
     def _tells_of_each(self, sums: np.ndarray) -> bool:
-        """Whether people, of whom nothing is shown by itself, agree so nearly that each one's answer is known."""
-        if not self.interval or sums[0] <= 0:
+        """Whether people, of whom nothing is shown by itself, agree so nearly that each one's answer is known.
+
+        Of fewer than ten the sum of any few may not be known either, as in a group that is shown.
+        """
+        n, total, _ = sums
+        if not self.interval or n <= 0:
             return False
-        return bool(feasible_width(1.0, *sums) < FEASIBLE_SHARE)
+        few = n < UNANIMITY_BELOW and bool(near_an_end(np.array([n]), np.array([total]), self.minimum)[0])
+        return few or bool(feasible_width(1.0, *sums) < FEASIBLE_SHARE)
 
 
 def _hide_units(hidden: np.ndarray, rows: np.ndarray, pool: _Pool) -> bool:
