@@ -10,7 +10,8 @@ import numpy as np
 
 from servicediag.diagnosis.ranges import UNANIMITY_BELOW
 
-__all__ = ["SETTLED", "TOLERANCE", "AuditResult", "audit", "combination", "row_space", "small_sets"]
+__all__ = ["SETTLED", "TOLERANCE", "AuditResult", "audit", "combination", "in_row_space", "row_space",
+           "small_sets"]  # fmt: skip
 
 TOLERANCE = 1e-7
 """A coefficient or a residual below this is zero: the matrices hold zeros and ones only."""
@@ -121,9 +122,7 @@ def _exposed(groups: np.ndarray, sizes: np.ndarray, targets: np.ndarray) -> np.n
     """The smallest of the targets that follow from the groups, or None."""
     if not len(targets):
         return None
-    basis = row_space(groups)
-    residual = targets - (targets @ basis.T) @ basis
-    follows = np.flatnonzero(np.abs(residual).max(axis=1) < TOLERANCE)
+    follows = np.flatnonzero(in_row_space(groups, targets))
     if not len(follows):
         return None
     chosen = follows[np.argmin(targets[follows] @ sizes)]
@@ -133,6 +132,13 @@ def _exposed(groups: np.ndarray, sizes: np.ndarray, targets: np.ndarray) -> np.n
 def row_space(groups: np.ndarray) -> np.ndarray:
     """Orthonormal rows that span what follows from the groups."""
     return _row_space(groups.astype(float).tobytes(), len(groups))
+
+
+def in_row_space(groups: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Which of the targets follow from the groups."""
+    basis = row_space(groups)
+    residual = targets - (targets @ basis.T) @ basis
+    return np.asarray(np.abs(residual).max(axis=1) < TOLERANCE)
 
 
 @lru_cache(maxsize=4)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from servicediag.diagnosis.audit import SETTLED, TOLERANCE, combination, row_space, small_sets
+from servicediag.diagnosis.audit import SETTLED, TOLERANCE, combination, in_row_space, row_space, small_sets
 from servicediag.diagnosis.ranges import FEASIBLE_SHARE, UNANIMITY_BELOW, feasible_width, near_an_end
 
 __all__ = ["Distribution", "Fact", "exposing_distributions", "exposing_groups", "too_large"]
@@ -127,14 +127,14 @@ def _telling(found: Sequence[Distribution], minimum: int) -> set[str] | None:
     if max(groups.shape) > MOST_FACTS:
         return {one.group for one in found if one.group is not None}
     sets = small_sets(groups, sizes, UNANIMITY_BELOW)
-    sets = sets[_in_row_space(groups, sets)] if len(sets) else sets
+    sets = sets[in_row_space(groups, sets)] if len(sets) else sets
     if len(sets) and not new.all():
-        sets = sets[~_in_row_space(groups[~new], sets)]
+        sets = sets[~in_row_space(groups[~new], sets)]
     if not len(sets):
         return None
     weights = np.linalg.lstsq(groups.T.astype(float), sets.T, rcond=None)[0]
     n, chosen = sets @ sizes, weights.T @ np.array([one.counts for one in found], dtype=float)
-    told = (n < minimum) | (chosen.max(axis=1) > n - 1.5) | ~_in_row_space(groups[new], sets)
+    told = (n < minimum) | (chosen.max(axis=1) > n - 1.5) | ~in_row_space(groups[new], sets)
     if not told.any():
         return None
     used = combination(groups, sets[np.flatnonzero(told)[0]], np.where(new, 1.0, SETTLED))
@@ -209,7 +209,7 @@ class _System:
         adds would not be learnt of the others.
         """
         sets = sets[~self._told_by_large_groups(sets)]
-        known = [one > 0 for one in sets[_in_row_space(self._groups.astype(float), sets)]] if len(sets) else []
+        known = [one > 0 for one in sets[in_row_space(self._groups.astype(float), sets)]] if len(sets) else []
         last, found = known, {one.tobytes(): one for one in known}
         while last and len(found) <= MOST_FACTS:
             joined = {
@@ -235,9 +235,9 @@ class _System:
     def _weights_of_what_follows(self, targets: np.ndarray) -> np.ndarray | None:
         """How the facts add up to a small set that did not follow before; None where there is none."""
         wide = np.hstack([targets, np.zeros((len(targets), len(self._half)))])
-        follows = _in_row_space(self._matrix, wide)
+        follows = in_row_space(self._matrix, wide)
         if follows.any() and not self._new.all():
-            follows &= ~_in_row_space(self._matrix[~self._new], wide)
+            follows &= ~in_row_space(self._matrix[~self._new], wide)
         if not follows.any():
             return None
         return combination(self._matrix, wide[np.flatnonzero(follows)[0]], self._costs)
@@ -380,7 +380,7 @@ class _System:
             if not len(sets):
                 continue
             matrix = self._groups[rows].astype(float)
-            sets = sets[_in_row_space(matrix, sets)]
+            sets = sets[in_row_space(matrix, sets)]
             weights = np.linalg.lstsq(matrix.T, sets.T, rcond=None)[0]
             weights[np.abs(weights) < TOLERANCE] = 0.0
             n, total = sets @ self._sizes, weights.T @ self._totals[rows] / 100.0
@@ -438,9 +438,3 @@ def _disjoint(groups: np.ndarray, inside: np.ndarray, size: np.ndarray) -> np.nd
             used |= groups[row]
             taken[row] = True
     return taken
-
-
-def _in_row_space(matrix: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    basis = row_space(matrix)
-    residual = targets - (targets @ basis.T) @ basis
-    return np.asarray(np.abs(residual).max(axis=1) < TOLERANCE)
