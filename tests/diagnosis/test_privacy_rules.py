@@ -70,6 +70,20 @@ def test_a_single_manager_is_shown_nowhere(make_responses):
     assert set(diagnosis.withheld.loc[diagnosis.withheld["form"] == "provider", "rule"]) == {"minimum_group"}
 
 
+def test_unit_is_not_shown_within_a_region_whose_others_are_withheld_and_of_one_mind(make_responses):
+    """The 14 people of B, withheld to protect three others, are left of the region, all at an end of the scale."""
+    units = np.repeat(["A", "B", "C", "D"], [18, 14, 30, 3])
+    study = make_responses([("four-tools", "receiver")], units, seed=3, missing=0.0)
+    respondents = study.respondents.assign(region=np.where(np.isin(units, ["C", "D"]), "North", "South"))
+    best = {item.code: 5 for item in sd.load_instrument("four-tools").dimension("feed").items}
+    codes = {code: np.where(units == "B", best.get(code, column), column) for code, column in study.codes.items()}
+    shown = sd.diagnose(replace(study, respondents=respondents, codes=codes), by=["unit", "region"]).evidence
+    feedback = shown[shown["dimension"] == "feed"]
+    places = set(zip(feedback["by"], feedback["unit"], strict=True))
+    assert ("region", "South") in places
+    assert ("unit", "A") not in places
+
+
 @pytest.mark.parametrize(("write", "name"), [(write_excel, "a.xlsx"), (write_html, "a.html"), (write_json, "a.json")])
 def test_only_what_passed_the_gate_is_rendered(diagnosis, tmp_path, write, name):
     assert type(diagnosis) is PublishedDiagnosis

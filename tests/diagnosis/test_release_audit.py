@@ -162,6 +162,20 @@ def test_attack_by_a_unit_within_a_region_whose_others_all_answered_alike():
     assert exposing_groups([replace(facts[0], squares=alike + unit + 20_000.0), facts[1]], 5) == set()
 
 
+def test_attack_by_a_unit_within_a_region_whose_others_are_near_the_end_of_the_scale():
+    """Fifteen are left with a mean of 98.2: each may be a quarter of the scale off, any four together may not."""
+
+    def facts(mean):
+        left, unit = np.full(15, 100.0), np.tile([0.0, 50.0], 6)
+        left[0] -= 15 * (100.0 - mean)
+        answers = np.append(left, unit)
+        region = Fact(among(*range(27)), answers.sum(), float((answers**2).sum()), group="region")
+        return [region, Fact(among(*range(15, 27)), unit.sum(), float((unit**2).sum()), group="unit")]
+
+    assert exposing_groups(facts(98.2), 5) == {"unit"}
+    assert exposing_groups(facts(94.0), 5) == set()
+
+
 def test_person_of_whom_a_large_group_tells_does_not_close_the_group_of_another():
     """All of the team are at 100, which the team may show; what is known of the pair is no more of the other leaver."""
     before = [Fact(among(*range(12)), 1200.0), Fact(among(*range(12, 22)), 500.0)]

@@ -8,8 +8,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from servicediag.diagnosis.ranges import UNANIMITY_BELOW
-
 __all__ = ["SETTLED", "TOLERANCE", "AuditResult", "audit", "combination", "in_row_space", "row_space",
            "small_sets"]  # fmt: skip
 
@@ -31,14 +29,10 @@ class AuditResult:
         Groups that must not be shown: those hidden before, and the further ones.
     finished : bool
         False where the study is too large to be audited; then nothing but the whole may be shown.
-    small : bool
-        Whether the groups that stay make parts of fewer than ten people, or small sets, at all. No small set follows,
-        but its range may be narrow, and of a part that is larger than the minimum each answer may be known.
     """
 
     hidden: np.ndarray
     finished: bool
-    small: bool = False
 
 
 def audit(
@@ -99,10 +93,9 @@ def audit(
         classes, class_sizes = _classes(membership[shown], sizes)
         if max(classes.shape) > largest:
             return AuditResult(hidden | (np.arange(len(hidden)) >= settled), False)
-        targets = small_sets(classes, class_sizes, minimum)
-        target = _exposed(classes, class_sizes, targets)
+        target = _exposed(classes, class_sizes, small_sets(classes, class_sizes, minimum))
         if target is None:
-            return AuditResult(hidden, True, bool(len(targets) or (class_sizes < UNANIMITY_BELOW).any()))
+            return AuditResult(hidden, True)
         parts = shown[np.abs(combination(classes, target, np.where(shown < settled, SETTLED, 1.0))) > TOLERANCE]
         candidates = parts[parts >= settled]
         if not len(candidates) and settled > 1:

@@ -184,12 +184,12 @@ class _Pool:
     def _tells_of_each(self, sums: np.ndarray) -> bool:
         """Whether people, of whom nothing is shown by itself, agree so nearly that each one's answer is known.
 
-        Of fewer than ten the sum of any few may not be known either, as in a group that is shown.
+        The sum of any few of them may not be known either, as in a small group that is shown.
         """
         n, total, _ = sums
         if not self.interval or n <= 0:
             return False
-        few = n < UNANIMITY_BELOW and bool(near_an_end(np.array([n]), np.array([total]), self.minimum)[0])
+        few = bool(near_an_end(np.array([n]), np.array([total]), self.minimum)[0])
         return few or bool(feasible_width(1.0, *sums) < FEASIBLE_SHARE)
 
 
@@ -255,9 +255,7 @@ def _audit(
             key = (membership.tobytes(), sizes.tobytes(), shut.tobytes())
             if key not in seen:
                 seen[key] = audit(membership, sizes, shut, minimum)
-            closed = seen[key].hidden
-            if seen[key].small:
-                closed = _narrowed(table.loc[rows], membership, sizes, closed, minimum)
+            closed = _narrowed(table.loc[rows], membership, sizes, seen[key].hidden, minimum)
             hidden[rows[closed & ~shut]] = "audit"
 
 

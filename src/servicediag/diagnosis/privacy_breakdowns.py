@@ -102,15 +102,8 @@ def _audit_segments(hidden: np.ndarray, table: pd.DataFrame, cells: pd.DataFrame
             key = (np.array(settled).tobytes(), np.array(broken).tobytes(), sizes.tobytes())
             if key not in seen:
                 seen[key] = _audited(settled, broken, sizes, of_units, minimum)
-            closed = seen[key].hidden[len(settled) :]
-            if seen[key].small:
-                both = pd.concat([beside[score], table.loc[rows]], ignore_index=True)
-                groups = np.array([*settled, *broken])
-                facts = facts_of(both, groups, ~seen[key].hidden, len(settled))
-                vast = too_large(groups[~seen[key].hidden])
-                gone = () if vast else exposing_groups(facts, minimum, sizes)
-                positions = np.arange(len(settled), len(both)).astype(str)
-                closed = closed | vast | np.isin(positions, sorted(gone))
+            both = pd.concat([beside[score], table.loc[rows]], ignore_index=True)
+            closed = _narrowed(both, np.array([*settled, *broken]), len(settled), sizes, seen[key].hidden, minimum)
             hidden[rows[closed]] = "audit"
 
 
@@ -127,6 +120,16 @@ def _audited(
         hidden[first:] = of_units
         result = audit(membership, sizes, hidden, minimum, largest=MOST_AUDITED, settled=first)
     return result
+
+
+def _narrowed(
+    both: pd.DataFrame, groups: np.ndarray, first: int, sizes: np.ndarray, closed: np.ndarray, minimum: int
+) -> np.ndarray:
+    """Which of the rows after the first few are closed, since totals or spreads would leave less than a fifth too."""
+    if too_large(groups[~closed]):
+        return np.ones(len(both) - first, dtype=bool)
+    gone = exposing_groups(facts_of(both, groups, ~closed, first), minimum, sizes)
+    return closed[first:] | np.isin(np.arange(first, len(both)).astype(str), sorted(gone))
 
 
 def _inside(part: Mapping[str, np.ndarray], by: str, unit: str, background: str = "", category: str = "") -> np.ndarray:

@@ -397,7 +397,8 @@ class _System:
     def _told_by_spread(self) -> set[str]:
         """New groups that, taken from a larger one, leave people who agree so nearly that each is known.
 
-        A group of ten or more that is shown by itself may tell of its people; what is left of another may not.
+        Or so near an end of the scale that the sum of any few is. A group of ten or more that is shown by itself may
+        tell of its people; what is left of another may not.
         """
         exact = np.array([not fact.errors and fact.squares is not None for fact in self._facts], dtype=bool)
         rows = np.flatnonzero(exact)
@@ -415,7 +416,8 @@ class _System:
             return set()
         sums = np.array([size, total, squares])
         left = np.array([sums[:, k] - sums[:, part].sum(axis=1) for k, part in takes]).T
-        for place in np.flatnonzero((left[0] > 0.5) & (_width_of_each(*left) < FEASIBLE_SHARE)):
+        told = (_width_of_each(*left) < FEASIBLE_SHARE) | near_an_end(left[0], left[1], self._minimum)
+        for place in np.flatnonzero((left[0] > 0.5) & told):
             whole, part = takes[place]
             people = groups[whole] & ~groups[part].any(axis=0)
             used = rows[[whole, *part]]
