@@ -152,39 +152,49 @@ class _Roundings:
     def _of_group(self, by: str, unit: str) -> Iterator[tuple[str, float]]:
         """Those of the units in which a group changed, or one of its own."""
         first = self.organisation.groupings[0]
-        inside = self._moved & (self.organisation.column(by) == unit)
-        if not 0 < inside.sum() < MINIMUM:
+        gone = self._gone(by, unit)
+        if gone is None and by == first:
+            # a unit that is new, or there no more: who came or went with it is made up for under its name
+            with_it = self._moved & (self.organisation.column(by) == unit)
+            gone = with_it if with_it.sum() < MINIMUM else None
+        if gone is None or not gone.any():
             return
-        units = self.organisation.column(first)
-        changed = [name for name in sorted(set(units[inside])) if 0 < (self._moved & (units == name)).sum() < MINIMUM]
-        mine = [name for name in changed if not (self._moved & (units == name) & ~inside).any()]
-        if by == first or sum(int((self._moved & (units == name)).sum()) for name in mine) == inside.sum():
-            for name in mine:
-                yield f"{self.r}:{first}/{name}", self._half(first, name)
+        moved = {unit: gone}
+        if by != first:
+            lost = {name: self._gone(first, name) for name in sorted(set(self.organisation.column(first)))}
+            moved = {n: one for n, one in lost.items() if one is not None and one.any() and not (one & ~gone).any()}
+        if moved and (np.logical_or.reduce([*moved.values()]) == gone).all():
+            for name, one in moved.items():
+                yield f"{self.r}:{first}/{name}", self._half(first, name, int(one.sum()))
         else:
-            yield f"{self.r}:{by}/{unit}", self._half(by, unit)
+            yield f"{self.r}:{by}/{unit}", self._half(by, unit, int(gone.sum()))
 
-    def _half(self, by: str, unit: str) -> float:
+    def _gone(self, by: str, unit: str) -> np.ndarray | None:
+        """Who makes the difference to the group of the first report that differs most, by fewer than the minimum.
+
+        Nobody, where a group of exactly these people was there; None where no group is near.
+        """
+        rows = self.organisation.reports
+        now = rows[self.r] & (self.organisation.column(by) == unit)
+        before = {("", ""): rows[0]}
+        for name in self.organisation.groupings:
+            column = self.organisation.column(name)
+            before |= {(name, value): rows[0] & (column == value) for value in sorted(set(column))}
+        lost = {place: now ^ group for place, group in before.items() if (now & group).any()}
+        near = {place: one for place, one in lost.items() if one.sum() < MINIMUM}
+        if not near:
+            return None
+        if not all(one.any() for one in near.values()):
+            return np.zeros(len(now), dtype=bool)
+        return near[max(near, key=lambda place: (int(near[place].sum()), (0, *place) in self.means))]
+
+    def _half(self, by: str, unit: str, moved: int) -> float:
         """The most by which the sum of a group is off: a stretch where the group was shown before, else more."""
-        few = 100.0 * _most_moved(self.organisation, by, unit, self.r)
+        few = 100.0 * moved
         half = max(few / 5, 2 * LATTICE[self.kind])
         if (0, by, unit) not in self.means:
             return half
         return few / 2 / max(1, min(STRETCHES, int(few / half)))
-
-
-def _most_moved(organisation: Organisation, by: str, unit: str, r: int) -> int:
-    """By how many people, fewer than the minimum, a group differs most from a group of the first report.
-
-    A group that is there no more differs by those who moved.
-    """
-    rows = organisation.reports
-    now = (organisation.column(by) == unit) & rows[r]
-    columns = [organisation.column(name) for name in organisation.groupings]
-    groups = [rows[0] & (column == value) for column in columns for value in set(column)]
-    few = [int((now ^ group).sum()) for group in (*groups, rows[0]) if (now & group).any()]
-    moved = int((rows[0] != rows[r])[organisation.column(by) == unit].sum())
-    return max((count for count in few if count < MINIMUM), default=moved)
 
 
 def _partial(
