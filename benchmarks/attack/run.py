@@ -152,27 +152,27 @@ class _Roundings:
     def _of_group(self, by: str, unit: str) -> Iterator[tuple[str, float]]:
         """Those of the units in which a group changed, or one of its own."""
         first = self.organisation.groupings[0]
-        gone = self._gone(by, unit)
-        if gone is None and by == first:
+        gone, before = self._gone(by, unit)
+        if before is None and by == first:
             # a unit that is new, or there no more: who came or went with it is made up for under its name
             with_it = self._moved & (self.organisation.column(by) == unit)
-            gone = with_it if with_it.sum() < MINIMUM else None
-        if gone is None or not gone.any():
+            gone = with_it if with_it.sum() < MINIMUM else gone
+        if not gone.any():
             return
-        moved = {unit: gone}
+        moved = {unit: (gone, before)}
         if by != first:
             lost = {name: self._gone(first, name) for name in sorted(set(self.organisation.column(first)))}
-            moved = {n: one for n, one in lost.items() if one is not None and one.any() and not (one & ~gone).any()}
-        if moved and (np.logical_or.reduce([*moved.values()]) == gone).all():
-            for name, one in moved.items():
-                yield f"{self.r}:{first}/{name}", self._half(first, name, int(one.sum()))
+            moved = {name: one for name, one in lost.items() if one[0].any() and not (one[0] & ~gone).any()}
+        if moved and (np.logical_or.reduce([one for one, _ in moved.values()]) == gone).all():
+            for name, (one, place) in moved.items():
+                yield f"{self.r}:{first}/{name}", self._half(int(one.sum()), place)
         else:
-            yield f"{self.r}:{by}/{unit}", self._half(by, unit, int(gone.sum()))
+            yield f"{self.r}:{by}/{unit}", self._half(int(gone.sum()), before)
 
-    def _gone(self, by: str, unit: str) -> np.ndarray | None:
+    def _gone(self, by: str, unit: str) -> tuple[np.ndarray, tuple[str, str] | None]:
         """Who makes the difference to the group of the first report that differs most, by fewer than the minimum.
 
-        Nobody, where a group of exactly these people was there; None where no group is near.
+        Nobody, where a group of exactly these people was there; and no group, where none is near.
         """
         rows = self.organisation.reports
         now = rows[self.r] & (self.organisation.column(by) == unit)
@@ -183,16 +183,18 @@ class _Roundings:
         lost = {place: now ^ group for place, group in before.items() if (now & group).any()}
         near = {place: one for place, one in lost.items() if one.sum() < MINIMUM}
         if not near:
-            return None
-        if not all(one.any() for one in near.values()):
-            return np.zeros(len(now), dtype=bool)
-        return near[max(near, key=lambda place: (int(near[place].sum()), (0, *place) in self.means))]
+            return np.zeros(len(now), dtype=bool), None
+        least = min(near, key=lambda place: int(near[place].sum()))
+        if not near[least].any():
+            return near[least], least
+        most = max(near, key=lambda place: (int(near[place].sum()), (0, *place) in self.means))
+        return near[most], most
 
-    def _half(self, by: str, unit: str, moved: int) -> float:
-        """The most by which the sum of a group is off: a stretch where the group was shown before, else more."""
+    def _half(self, moved: int, before: tuple[str, str] | None) -> float:
+        """The most by which the sum of a group is off: a stretch where what it differs from was shown, else more."""
         few = 100.0 * moved
         half = max(few / 5, 2 * LATTICE[self.kind])
-        if (0, by, unit) not in self.means:
+        if before is None or (0, *before) not in self.means:
             return half
         return few / 2 / max(1, min(STRETCHES, int(few / half)))
 
