@@ -176,6 +176,38 @@ def test_attack_by_a_unit_within_a_region_whose_others_are_near_the_end_of_the_s
     assert exposing_groups(facts(94.0), 5) == set()
 
 
+def test_answers_that_are_steps_need_two_possible_sums():
+    """The answer of the one who left is 13 to 37 points: enough of a range, but only 25 is an answer."""
+    before = Fact(among(*range(12)), 600.0)
+    now = Fact(among(*range(11)), 575.0, errors={"a": 12.0}, group="now")
+    assert exposing_groups([before, now], 5) == set()
+    assert exposing_groups([before, now], 5, step=25.0) == {"now"}
+    assert exposing_groups([before, now], 5, step=10.0) == set()
+
+
+def test_attack_by_a_region_and_a_unit_of_it_that_has_one_person_elsewhere():
+    """Fourteen are the region less the unit, give or take the one: they, and any four, lack 70 points at most."""
+    region, unit = among(*range(26)), among(*range(14, 27))
+
+    def facts(total):
+        return [Fact(region, total + 500.0, group="region"), Fact(unit, 500.0, group="unit")]
+
+    assert exposing_groups(facts(1330.0), 5)
+    assert exposing_groups(facts(1200.0), 5) == set()
+
+
+def test_attack_by_a_category_of_which_a_large_group_tells_one_and_a_rounding_another():
+    """Six, less one of a team of whom all are near 100, less one who left and is known to 32 points: four are left."""
+    before = [
+        Fact(among(*range(30)), 2300.0),
+        Fact(among(*range(6)), 330.0),
+        Fact(among(5, *range(6, 17)), 1196.0),
+    ]
+    now = Fact(among(*range(4), *range(5, 30)), 2250.0, errors={"a": 16.0}, group="now")
+    assert exposing_groups([before[0], *before[2:], now], 5) == set()
+    assert exposing_groups([*before, now], 5) == {"now"}
+
+
 def test_person_of_whom_a_large_group_tells_does_not_close_the_group_of_another():
     """All of the team are at 100, which the team may show; what is known of the pair is no more of the other leaver."""
     before = [Fact(among(*range(12)), 1200.0), Fact(among(*range(12, 22)), 500.0)]

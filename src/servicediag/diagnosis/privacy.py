@@ -263,8 +263,17 @@ def _narrowed(
     group: pd.DataFrame, membership: np.ndarray, sizes: np.ndarray, closed: np.ndarray, minimum: int
 ) -> np.ndarray:
     """Groups closed besides, since the totals of all leave some few people less than a fifth of their range."""
-    gone = exposing_groups(facts_of(group, membership, ~closed), minimum, sizes)
+    gone = exposing_groups(facts_of(group, membership, ~closed), minimum, sizes, step_of(group))
     return np.asarray(closed | np.isin(np.arange(len(closed)).astype(str), sorted(gone)))
+
+
+def step_of(group: pd.DataFrame) -> float | None:
+    """Distance of two possible answers in points; of an item, as far as the options that were chosen tell."""
+    kind = str(group["kind"].iloc[0])
+    if kind != "item":
+        return 100.0 if kind == "indicator" else None
+    chosen = group[[name for name in group.columns if str(name).startswith("count_")]].to_numpy().any(axis=0)
+    return 100.0 / max(int(np.flatnonzero(chosen).max(initial=1)), 1)
 
 
 def facts_of(group: pd.DataFrame, membership: np.ndarray, shown: np.ndarray, settled: int = 0) -> list[Fact]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from servicediag.diagnosis.audit import AuditResult, audit
-from servicediag.diagnosis.privacy import SCORE, SENSITIVE_MINIMUM, SOURCE, facts_of, quadrant_rows
+from servicediag.diagnosis.privacy import SCORE, SENSITIVE_MINIMUM, SOURCE, facts_of, quadrant_rows, step_of
 from servicediag.diagnosis.ranges import FEASIBLE_SHARE, UNANIMITY_BELOW, feasible_width, near_an_end
 from servicediag.diagnosis.release_audit import exposing_groups, too_large
 from servicediag.diagnosis.sensitive import sensitive_cells
@@ -128,7 +128,7 @@ def _narrowed(
     """Which of the rows after the first few are closed, since totals or spreads would leave less than a fifth too."""
     if too_large(groups[~closed]):
         return np.ones(len(both) - first, dtype=bool)
-    gone = exposing_groups(facts_of(both, groups, ~closed, first), minimum, sizes)
+    gone = exposing_groups(facts_of(both, groups, ~closed, first), minimum, sizes, step_of(both))
     return closed[first:] | np.isin(np.arange(first, len(both)).astype(str), sorted(gone))
 
 

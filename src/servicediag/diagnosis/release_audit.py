@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,11 +43,14 @@ class Fact:
     group: str | None = None
 
 
-def exposing_groups(facts: Sequence[Fact], minimum: int, sizes: np.ndarray | None = None) -> set[str]:
+def exposing_groups(
+    facts: Sequence[Fact], minimum: int, sizes: np.ndarray | None = None, step: float | None = None
+) -> set[str]:
     """Groups of the new release that must not be shown beside the others and what was shown earlier.
 
     Of every set of fewer people than the minimum that the groups make, the sum must not follow, and must be able to
-    lie anywhere in a fifth of its range. What earlier releases tell by themselves cannot be helped.
+    lie anywhere in a fifth of its range, at two possible sums at least. So must the sum of any few people of a larger
+    part. What earlier releases tell by themselves cannot be helped.
 
     Parameters
     ----------
@@ -56,6 +59,8 @@ def exposing_groups(facts: Sequence[Fact], minimum: int, sizes: np.ndarray | Non
     minimum : int
     sizes : ndarray, optional
         People of each atom, where facts are about atoms; one each where they are about people.
+    step : float, optional
+        Distance of two possible answers, in points, where answers are steps of a scale.
 
     Examples
     --------
@@ -70,7 +75,7 @@ def exposing_groups(facts: Sequence[Fact], minimum: int, sizes: np.ndarray | Non
         left = _distinct([fact for fact in facts if fact.group not in gone or fact.group is None])
         if all(fact.group is None for fact in left):
             return gone
-        found = _System(left, minimum, sizes).exposing()
+        found = _System(left, minimum, sizes, step).exposing()
         if not found:
             return gone
         gone |= found
@@ -162,8 +167,10 @@ def _distinct(facts: Iterable[Fact]) -> list[Fact]:
 class _System:
     """The facts as linear equations in the sums of people who are in exactly the same groups, and in the errors."""
 
-    def __init__(self, facts: Sequence[Fact], minimum: int, sizes: np.ndarray | None) -> None:
-        self._facts, self._minimum = facts, minimum
+    def __init__(
+        self, facts: Sequence[Fact], minimum: int, sizes: np.ndarray | None, step: float | None = None
+    ) -> None:
+        self._facts, self._minimum, self._step = facts, minimum, step or 0.0
         inside = np.array([fact.people for fact in facts])
         patterns, place = np.unique(np.packbits(inside, axis=0).T, axis=0, return_inverse=True)
         of_class = np.bincount(place.ravel(), sizes)
@@ -177,6 +184,7 @@ class _System:
         self._totals = np.array([fact.total for fact in facts])
         self._new = np.array([fact.group is not None for fact in facts])
         self._costs = np.where(self._new, 1.0, SETTLED)
+        self._told = self._told_by_a_large_group()
         self._points: list[np.ndarray] = []
         self._centre: np.ndarray | None = None
         self._programs = 0
@@ -187,7 +195,7 @@ class _System:
         everything = {fact.group for fact in self._facts if fact.group is not None}
         if max(self._matrix.shape) > MOST_FACTS:
             return everything
-        targets = small_sets(self._groups, self._sizes, self._minimum)
+        targets = self._small_sets()
         if len(targets) and len(self._half):
             together = self._together(targets)
             if together is None:
@@ -200,7 +208,21 @@ class _System:
             known = self._narrow(targets)
             if known is not None:
                 return self._chosen(known) or everything
+        known = self._near_an_end()
+        if known is not None:
+            return self._chosen(known) or everything
         return self._told_of_each() or self._told_by_spread()
+
+    def _small_sets(self) -> np.ndarray:
+        """Sets of fewer people than the minimum that the groups make, of all people and of those not told anyway."""
+        sets = small_sets(self._groups, self._sizes, self._minimum)
+        open_ = ~self._told
+        if open_.all() or not open_.any():
+            return sets
+        apart = small_sets(self._groups[:, open_], self._sizes[open_], self._minimum)
+        further = np.zeros((len(apart), len(self._sizes)))
+        further[:, open_] = apart
+        return np.unique(np.vstack([sets, further]), axis=0)
 
     def _together(self, sets: np.ndarray) -> np.ndarray | None:
         """Small sets that would follow but for the roundings, put together; None where there are too many.
@@ -244,23 +266,71 @@ class _System:
 
     def _narrow(self, targets: np.ndarray) -> np.ndarray | None:
         """What the facts weigh in for a small set whose sum is known too well; None where there is none."""
-        self._find_centre()
-        if self._centre is None and not self._make_feasible():
+        if not self._is_feasible():
             return np.ones(len(self._facts))
         for target in targets[~self._told_by_large_groups(targets)]:
-            needed = FEASIBLE_SHARE * 100.0 * float(target @ self._sizes)
-            if self._width_so_far(target) >= needed:
+            enough = max(FEASIBLE_SHARE * 100.0 * float(target @ self._sizes), 2 * self._step)
+            if self._width_so_far(target) >= enough:
                 continue
             self._walk(target)
-            if self._width_so_far(target) >= needed:
+            if self._width_so_far(target) >= enough:
                 continue
-            ends = [self._end(sign * target) for sign in (1.0, -1.0)]
-            if ends[0][0] is None or ends[1][0] is None or self._programs > MOST_PROGRAMS:
-                return np.ones(len(self._facts))
-            if -(ends[0][0] + ends[1][0]) >= needed or self._known_before(target, needed):
-                continue
-            return np.asarray(ends[0][1] + ends[1][1])
+            known = self._known(target, self._is_told)
+            if known is not None:
+                return known
         return None
+
+    def _near_an_end(self) -> np.ndarray | None:
+        """What the facts weigh in for a part that is so near an end of the scale that the sum of any few is known."""
+        large = np.flatnonzero((self._sizes >= self._minimum) & ~self._told)
+        if not len(large) or not self._is_feasible():
+            return None
+        for part in large:
+            target = np.zeros(len(self._sizes))
+            target[part] = 1.0
+            if not self._always_near_an_end(part):
+                continue
+            self._walk(target)
+            if not self._always_near_an_end(part):
+                continue
+            known = self._known(target, self._is_near_an_end)
+            if known is not None:
+                return known
+        return None
+
+    def _always_near_an_end(self, part: int) -> bool:
+        """Whether a part is near an end of the scale in every solution that was met."""
+        sums = np.array([point[part] for point in self._points]) / 100.0
+        return bool(near_an_end(np.full(len(sums), self._sizes[part]), sums, self._minimum).all())
+
+    def _known(self, target: np.ndarray, told: Callable[[np.ndarray, float, float], bool]) -> np.ndarray | None:
+        """What the facts weigh in for the ends of a sum, where these tell too much and earlier releases do not."""
+        ends = [self._end(sign * target) for sign in (1.0, -1.0)]
+        if ends[0][0] is None or ends[1][0] is None or self._programs > MOST_PROGRAMS:
+            return np.ones(len(self._facts))
+        if not told(target, ends[0][0], -ends[1][0]):
+            return None
+        if not self._new.all():
+            before = [self._end(sign * target, ~self._new)[0] for sign in (1.0, -1.0)]
+            if before[0] is not None and before[1] is not None and told(target, before[0], -before[1]):
+                return None
+        return np.asarray(ends[0][1] + ends[1][1])
+
+    def _is_told(self, target: np.ndarray, low: float, high: float) -> bool:
+        """Whether a sum between these ends is known to less than a fifth of its range, or is the only possible one."""
+        if high - low < FEASIBLE_SHARE * 100.0 * float(target @ self._sizes):
+            return True
+        return bool(self._step) and bool(np.floor(high / self._step + 1e-4) - np.ceil(low / self._step - 1e-4) < 1)
+
+    def _is_near_an_end(self, target: np.ndarray, low: float, high: float) -> bool:
+        n, ends = np.array([target @ self._sizes]), np.array([low, high]) / 100.0
+        return bool(near_an_end(n, ends[:1], self._minimum, ends[1:])[0])
+
+    def _is_feasible(self) -> bool:
+        """Whether there are answers that fit the facts; earlier ones may have to give way."""
+        if not self._points:
+            self._find_centre()
+        return bool(self._points) or self._make_feasible()
 
     def _width_so_far(self, target: np.ndarray) -> float:
         """How far apart the sums of the target are in the solutions that were met."""
@@ -270,25 +340,39 @@ class _System:
         return float(sums.max() - sums.min())
 
     def _find_centre(self) -> None:
-        """A solution as far from every end as can be, from which others are found without a linear program."""
+        """A solution away from every end, from which others are found without a linear program."""
+        sums = 100.0 * self._sizes
+        self._ends = np.vstack([np.stack([0.0 * sums, sums], axis=1), np.stack([-self._half, self._half], axis=1)])
+        self._basis = row_space(self._matrix)
+        # mostly everybody can have answered much alike
+        even = np.append(sums * self._totals.sum() / (100.0 * (self._groups @ self._sizes).sum()), 0.0 * self._half)
+        missing = self._totals - self._matrix @ even
+        even = even + np.linalg.lstsq(self._matrix @ self._basis.T, missing, rcond=None)[0] @ self._basis
+        away = np.abs(self._matrix @ even - self._totals).max() < SLACK
+        low, width = self._ends[:, 0], self._ends[:, 1] - self._ends[:, 0]
+        if away and (np.abs((even - low) / width - 0.5) < 0.4).all():
+            found: np.ndarray | None = even
+        else:
+            found = self._farthest_from_the_ends(low, width)
+        if found is not None:
+            self._centre = found
+            self._points.append(found[: len(self._sizes)])
+
+    def _farthest_from_the_ends(self, low: np.ndarray, width: np.ndarray) -> np.ndarray | None:
         from scipy.optimize import linprog
 
-        ends = np.array([*((0.0, 100.0 * n) for n in self._sizes.tolist()), *((-h, h) for h in self._half.tolist())])
-        low, width = ends[:, 0], ends[:, 1] - ends[:, 0]
         eye, one = np.eye(len(low)), width[:, None]
         # every unknown stays a share of its width, the last unknown, away from both ends
         found = linprog(
             np.append(np.zeros(len(low)), -1.0),
             A_ub=np.vstack([np.hstack([-eye, one]), np.hstack([eye, one])]),
-            b_ub=np.append(-low, ends[:, 1]),
+            b_ub=np.append(-low, low + width),
             A_eq=np.hstack([self._matrix, np.zeros((len(self._matrix), 1))]),
             b_eq=self._totals,
             bounds=[(None, None)] * len(low) + [(0.0, 0.5)],
             method="highs",
         )
-        if found.success:
-            self._centre, self._ends = found.x[:-1], ends
-            self._basis = row_space(self._matrix)
+        return found.x[:-1] if found.success else None
 
     def _walk(self, target: np.ndarray) -> None:
         """Two more solutions, found from the centre in the direction that changes the target most."""
@@ -304,6 +388,15 @@ class _System:
         for far in (room.max(axis=1).min(), room.min(axis=1).max()):
             self._points.append((self._centre + far * step)[: len(target)])
 
+    def _told_by_a_large_group(self) -> np.ndarray:
+        """Classes within a group of ten or more that is so near an end of the scale that it tells of its people."""
+        told = np.zeros(len(self._sizes), dtype=bool)
+        for row, fact in enumerate(self._facts):
+            n = np.array([self._groups[row] @ self._sizes])
+            if not fact.errors and n[0] >= UNANIMITY_BELOW:
+                told |= self._groups[row] & near_an_end(n, np.array([fact.total]) / 100.0, self._minimum)
+        return told
+
     def _told_by_large_groups(self, targets: np.ndarray) -> np.ndarray:
         """Targets with people of each of whom groups of ten or more, near an end of the scale, tell by themselves.
 
@@ -318,15 +411,6 @@ class _System:
             width = np.minimum(100.0 * people, fact.total) - np.maximum(0.0, fact.total - 100.0 * (n - people))
             told |= ((people > 0) & (width < FEASIBLE_SHARE * 100.0 * people))[:, None] & self._groups[row]
         return np.asarray(told.any(axis=1))
-
-    def _known_before(self, target: np.ndarray, needed: float) -> bool:
-        """Whether the earlier releases alone tell as much."""
-        earlier = [fact for fact in self._facts if fact.group is None]
-        if not earlier:
-            return False
-        rows = ~self._new
-        ends = [self._end(sign * target, rows)[0] for sign in (1.0, -1.0)]
-        return ends[0] is not None and ends[1] is not None and -(ends[0] + ends[1]) < needed
 
     def _bounds(self, rows: np.ndarray) -> list[tuple[float, float]]:
         sums = [(0.0, 100.0 * n) for n in self._sizes.tolist()]

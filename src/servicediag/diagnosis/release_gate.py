@@ -25,6 +25,7 @@ from servicediag.diagnosis.releases import (
     segment_place,
 )
 from servicediag.diagnosis.sensitive import sensitive_cells
+from servicediag.instrument import Instrument
 from servicediag.results import table_rows
 
 __all__ = ["REST", "ReleaseGate"]
@@ -57,7 +58,7 @@ class ReleaseGate:
     def against(self, releases: Sequence[Release]) -> tuple[Evidence, dict[Place, Group]]:
         """The evidence with what must not be shown beside the releases closed, and the groups to be kept."""
         groups = self._groups()
-        before = _Earlier(releases, groups, self.source, self.members)
+        before = _Earlier(releases, groups, self.source, self.members, self.evidence.instruments[self.source[0]])
         evidence = self.evidence
         while True:
             cells = self._cells(evidence)
@@ -184,10 +185,15 @@ class _Earlier:
     """Everything that was shown of a form before, and the people of it and of the new release."""
 
     def __init__(
-        self, releases: Sequence[Release], now: Mapping[Place, frozenset[str]], source: Source, members: Members
+        self,
+        releases: Sequence[Release],
+        now: Mapping[Place, frozenset[str]],
+        source: Source,
+        members: Members,
+        instrument: Instrument,
     ) -> None:
         self.any = any(group.means for release in releases for group in release.groups.values())
-        self._source, self._members = source, members
+        self._source, self._members, self._instrument = source, members, instrument
         self._harmless: dict[Variable, Mapping[Place, Shown]] = {}
         if not self.any:
             return
@@ -217,11 +223,18 @@ class _Earlier:
             for place, one in places.items():
                 names[place_name := "\x00".join(place)] = place
                 facts.append(_fact(self._now[place] & ~silent, one, variable, "now", place_name))
-            found = exposing_groups(facts, minimum)
+            found = exposing_groups(facts, minimum, step=self._step(variable))
             if not found:
                 self._harmless[variable] = places
             for name in sorted(found):
                 yield variable, names[name]
+
+    def _step(self, variable: Variable) -> float | None:
+        """Distance of two possible answers, in points; scores are means of several, and may lie anywhere."""
+        kind, _, name = variable
+        if kind != "item":
+            return 100.0 if kind == "indicator" else None
+        return 100.0 / (len(self._instrument.scale(name, self._source[1]).codes) - 1)
 
     def uncountable(self, shown: Rows, minimum: int) -> Iterator[tuple[str, ...]]:
         """Groups and items of the new release whose answers by option would tell of few people."""
