@@ -1,8 +1,9 @@
 """Coverage-guided fuzzing of the doors through which foreign data comes in; needs ``pip install atheris``.
 
-``python benchmarks/fuzz/fuzz.py TARGET -max_total_time=300`` runs one of the targets yaml, headers, labels and csv from
-the seeds beside this file, with the options of libFuzzer. Whatever ends in anything but a right result or an error of
-the documented kind stops the run, and the input is written down. ``fuzz.py TARGET FILE`` tries one such input again.
+``python benchmarks/fuzz/fuzz.py TARGET -max_total_time=300`` runs one of the targets yaml, headers, labels, csv and
+comments from the seeds beside this file, with the options of libFuzzer. Whatever ends in anything but a right result or
+an error of the documented kind stops the run, and the input is written down. ``fuzz.py TARGET FILE`` tries one such
+input again.
 """
 
 from __future__ import annotations
@@ -18,20 +19,24 @@ import atheris
 
 with atheris.instrument_imports(include=["servicediag"]):
     import servicediag as sd
+    from servicediag.diagnosis.comment_screening import LONGEST, screened
+    from servicediag.diagnosis.themes import load_themes
     from servicediag.errors import InstrumentError, ResponsesError
     from servicediag.instrument.documents import InstrumentDocument, LocaleDocument, ScaleDocument
     from servicediag.instrument.yaml_loader import check_document, load_yaml
-    from servicediag.responses import read_responses
+    from servicediag.responses import read_responses, text_files
     from servicediag.responses.coding import Conventions, ScaleLabels, code_texts
     from servicediag.responses.model import MISSING_REASONS, missing_code
 
 import pandas as pd
+import pyarrow as pa
 
 SEEDS = Path(__file__).parent / "seeds"
 INSTRUMENT = sd.load_instrument("seven-sins")
 FORM = "customer-short"
 ITEMS = [item.code for item in INSTRUMENT.form_items(FORM)]
 LABELS = list(INSTRUMENT.options(ITEMS[0], form=FORM).values())
+INVISIBLE = {chr(code) for code in (*range(32), 0x7F, 0x200B, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)}
 MISSING = {missing_code(reason) for reason in MISSING_REASONS}
 WORDS = [
     *ITEMS, *(INSTRUMENT.text(code, form=FORM) for code in ITEMS[:4]), *LABELS, "1", "5", "-99", "", "Branch", "unit",
@@ -111,12 +116,22 @@ def _ascii_digits(text: str) -> str:
 
 
 def csv(data: bytes) -> None:
-    """Any bytes as a text file end in answers within the scale or in listed faults."""
+    """Any bytes as a text file, cut into parts, end in answers within the scale or in listed faults."""
     with tempfile.NamedTemporaryFile(suffix=".csv", dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as file:
         file.write(data)
         file.flush()
         _read(file.name, unit="Branch")
         _read(file.name)
+
+
+def comments(data: bytes) -> None:
+    """A comment as it is listed has one line of bounded length without anything that cannot be seen."""
+    text = atheris.FuzzedDataProvider(data).ConsumeUnicodeNoSurrogates(40_000)
+    found = screened(text)
+    _check(len(found.text) <= LONGEST + 1)
+    _check(found.text == " ".join(found.text.split()))
+    _check(not INVISIBLE.intersection(found.text))
+    _check(set(load_themes().of(found.text)) <= set(load_themes().themes))
 
 
 def _read(source: Any, **keywords: Any) -> None:
@@ -131,7 +146,7 @@ def _read(source: Any, **keywords: Any) -> None:
         assert answers[code].dropna().between(low, high).all()
 
 
-TARGETS = {"yaml": yaml, "headers": headers, "labels": labels, "csv": csv}
+TARGETS = {"yaml": yaml, "headers": headers, "labels": labels, "csv": csv, "comments": comments}
 
 
 def main() -> None:
@@ -140,6 +155,9 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, help="folder of inputs found before, to which new ones are added")
     arguments, further = parser.parse_known_args()
     warnings.simplefilter("error")
+    # inputs are small, and shall be cut all the same
+    text_files._LEAST_PART, text_files._PIECE = 200, 31
+    pa.set_cpu_count(3)
     single = [Path(option) for option in further if not option.startswith("-")]
     with tempfile.TemporaryDirectory() as new:
         folders = [] if single else [str(arguments.corpus or new), str(SEEDS / arguments.target)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["read_number", "read_table", "unusable"]
 
+_LIMITS = {
+    "workbook_bytes": 5_000_000,
+    "text_bytes": 20_000_000,
+    "inflated_bytes": 50_000_000,
+    "workbook_rows": 100_000,
+    "text_rows": 100_000,
+    "columns": 200,
+    "cells": 1_000_000,
+}
+"""Of such tables, which hold a few numbers of each unit; they cannot be raised."""
+_SMALLER = "Leave out the rows and columns that are not needed."
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 
 
@@ -31,15 +43,7 @@ def read_table(path: Path, remedy: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from servicediag.responses.readers import open_source
-    from servicediag.responses.safety import Limits
-
-    source = open_source(path, Limits(), None, frozenset())
-    visible = [sheet for sheet in source.sheets if sheet.visible]
-    if source.text is None and not visible:
-        raise unusable(path, "It has no visible sheet.", remedy)
-    grid = source.load(visible[0]) if source.text is None else source.text
-    header, *rows = grid.top(grid.n_rows) or [[]]
+    header, *rows = _cells(path, remedy) or [[]]
     filled = {number: row for number, row in enumerate(rows, 2) if any(cell.strip() for cell in row)}
     if not filled:
         raise unusable(path, "It has no rows below its headings.", remedy)
@@ -51,6 +55,26 @@ def read_table(path: Path, remedy: str) -> pd.DataFrame:
     if not frame.columns.is_unique:
         raise unusable(path, "Two of its columns have the same heading.", remedy)
     return frame
+
+
+def _cells(path: Path, remedy: str) -> list[list[str]]:
+    """The rows of the first visible sheet, or of a text file, within the limits of such tables."""
+    from servicediag.responses.readers import open_source
+    from servicediag.responses.safety import Limits, too_large
+
+    limits = Limits.of(_LIMITS)
+    try:
+        source = open_source(path, limits, None, frozenset())
+        visible = [sheet for sheet in source.sheets if sheet.visible]
+        if source.text is None and not visible:
+            raise unusable(path, "It has no visible sheet.", remedy)
+        grid = source.load(visible[0]) if source.text is None else source.text
+        if (cells := grid.n_rows * len(grid.columns)) > limits.cells:
+            raise too_large(path.name, "Cells of the table", cells, "cells", limits)
+    except ResponsesError as error:
+        issues = [replace(one, remedy=_SMALLER) if one.code == "too_large" else one for one in error.issues]
+        raise ResponsesError(error.headline, issues) from None
+    return grid.top(grid.n_rows)
 
 
 def read_number(text: str, *, share: bool = False) -> float:

@@ -107,6 +107,11 @@ def test_break_while_reading_says_why(error, place, command):
     assert len(outcome.text.splitlines()) == 1
 
 
+def test_interrupt_before_a_command_begins_ends_without_a_traceback(command):
+    outcome = command("--version", break_at="servicediag.cli.app: KeyboardInterrupt")
+    assert outcome.value == 130
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="the system has no /proc")
 @pytest.mark.parametrize("writer", ["scores", "both reports", "mapping"])
 def test_folder_that_cannot_be_written_is_named(writer, place, command):

@@ -116,6 +116,16 @@ def test_link_that_leads_out_of_the_folder_is_refused(part, own, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_link_to_itself_is_refused(own):
+    path = own / "locale" / "en.yaml"
+    path.unlink()
+    path.symlink_to(path)
+    with pytest.raises(InstrumentError) as error:
+        sd.load_instrument(own)
+    assert {issue.code for issue in error.value.issues} == {"unreadable_file"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
 def test_link_to_a_scale_outside_is_refused(own, tmp_path):
     scales = own.parent / "_scales"
     outside = tmp_path / "frequency5.yaml"

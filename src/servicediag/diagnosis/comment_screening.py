@@ -11,6 +11,7 @@ LONGEST = 2_000
 """Characters of one comment; what is longer is cut."""
 ADDRESS, LINK, NUMBER = "[@]", "[www]", "[#]"
 """What stands in a text for an address or account, a link, and a long number."""
+_LOOKED_THROUGH = 2 * LONGEST
 _FEWEST_DIGITS = 7
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
@@ -27,7 +28,8 @@ _LINK = re.compile(
 )
 _ENDS_A_NAME = re.compile(r"\.(?:com|org|net|info|рф|ru|cn)(?![0-9a-zа-яё_-])|\.[a-z]{2,6}/\S", re.IGNORECASE)
 _SITE = re.compile(
-    r"[0-9a-zà-žа-яё.-]{1,80}\.(?:(?:com|org|net|info|рф|ru|cn)(?![0-9a-zа-яё_-])|[a-z]{2,6}(?=/[^\s/]))"
+    # tried once for every run of its letters, at the beginning of it
+    r"(?<![0-9a-zà-žа-яё.-])[0-9a-zà-žа-яё.-]{1,4000}\.(?:(?:com|org|net|info|рф|ru|cn)(?![0-9a-zа-яё_-])|[a-z]{2,6}(?=/[^\s/]))"
     r"[^\s<>\"'“”«»，。；！？、（）\u3040-\u9fff\uac00-\ud7a3]{0,2000}(?<![.,;:!?)])",
     re.IGNORECASE,
 )
@@ -66,7 +68,8 @@ def screened(comment: str) -> Screened:
     2
     """
     text = " ".join(_INVISIBLE.sub("", comment).split())
-    replaced = 0
+    shortened = len(text) > _LOOKED_THROUGH
+    text, replaced = text[:_LOOKED_THROUGH], 0
     if "://" in text or "www." in text.casefold():
         text, found = _LINK.subn(LINK, text)
         replaced += found
@@ -78,7 +81,7 @@ def screened(comment: str) -> Screened:
         text, found = _SITE.subn(LINK, text)
         replaced += found
     text, found = _without_numbers(text)
-    if len(text) <= LONGEST:
+    if len(text) <= LONGEST and not shortened:
         return Screened(text, replaced + found)
     return Screened(text[:LONGEST].rstrip() + "…", replaced + found, shortened=True)
 

@@ -16,18 +16,31 @@ from servicediag.diagnosis.ranges import UNANIMITY_BELOW
 from servicediag.diagnosis.sums import WHOLE
 from servicediag.instrument.yaml_loader import did_you_mean
 
-__all__ = ["Indicator", "Measurement", "Operations", "read_indicators"]
+__all__ = ["Indicator", "IndicatorsError", "Measurement", "Operations", "read_indicators"]
 
 IndicatorUnit = Literal["share", "rate", "count", "points"]
 RECORD_COLUMNS = ("by", "unit", "wave", "indicator", "value", "cases")
 CASES = "_n"
 """A column of that ending holds the number of cases behind a share."""
+_MOST_FAULTS = 40
+_LONGEST_QUOTE = 80
 _BOUNDS: Mapping[str, tuple[float, float, str]] = {
     "share": (0.0, 1.0, "between 0 and 1"),
     "rate": (0.0, math.inf, "0 or more"),
     "count": (0.0, math.inf, "a whole number of 0 or more"),
     "points": (-100.0, 100.0, "between -100 and 100"),
 }
+
+
+class IndicatorsError(ValueError):
+    """Operations data that do not fit the study; ``faults`` says each of the reasons."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(f"indicators: {'; '.join(self.faults)}")
+
+    def __reduce__(self) -> tuple[type[IndicatorsError], tuple[tuple[str, ...]]]:
+        return type(self), (self.faults,)
 
 
 @dataclass(frozen=True)
@@ -144,8 +157,8 @@ def read_indicators(
     ------
     TypeError
         ``frame`` is no DataFrame.
-    ValueError
-        All faults at once: a missing or unknown column, an unknown unit, a unit given twice, a value that is no number
+    IndicatorsError
+        A ValueError of all faults at once: a missing or unknown column, an unknown unit, a unit given twice, a value that is no number
         or outside its range.
     """
     known = {indicator.id: indicator for indicator in catalogue}
@@ -159,7 +172,8 @@ def read_indicators(
         rows, wrong = _rows(frame, evidence, known)
         faults += wrong
     if faults:
-        raise ValueError(f"indicators: {'; '.join(faults)}")
+        more = ["and more"] if len(faults) > _MOST_FAULTS else []
+        raise IndicatorsError(faults[:_MOST_FAULTS] + more)
     few = [_tells_of_few(row["value"], row["cases"], minimum_cases) for row in rows]
     withheld = dict.fromkeys(row["indicator"] for row, one in zip(rows, few, strict=True) if one)
     rows = [row for row, one in zip(rows, few, strict=True) if not one]
@@ -215,7 +229,7 @@ def _column_faults(frame: pd.DataFrame, known: Mapping[str, Indicator]) -> Itera
             elif stem not in names:
                 yield f"{name!r} counts the cases of {stem}, which is missing"
             continue
-        yield f"{name!r} is no indicator. {did_you_mean(name, known)}".rstrip(".")
+        yield f"{_quoted(name)} is no indicator. {did_you_mean(name, known)}".rstrip(".")
     if not any(name in known for name in names):
         yield f"no column holds an indicator; choose from {', '.join(known)}"
 
@@ -232,11 +246,14 @@ def _rows(
     faults: list[str] = []
     seen: set[tuple[str, str, str]] = set()
     for record in frame.to_dict("records"):
+        if len(faults) > _MOST_FAULTS:
+            break
         unit, wave = _text(record["unit"]), _text(record.get("wave"))
         place = _grouping(unit, _text(record.get("by")), groupings)
         if not isinstance(place, _Fault):
             if (place, unit, wave) in seen:
-                faults.append(f"{_called(unit)} stands there twice" + (f" for the wave {wave!r}" if wave else ""))
+                of_wave = f" for the wave {_quoted(wave)}" if wave else ""
+                faults.append(f"{_called(unit)} stands there twice{of_wave}")
             seen.add((place, unit, wave))
         else:
             faults.append(place.text)
@@ -266,17 +283,21 @@ def _grouping(unit: str, named: str, groupings: Mapping[str, list[str]]) -> str 
     if named:
         every = sorted({by for several in groupings.values() for by in several})
         if named not in every:
-            return _Fault(f"by={named!r} is no grouping of this study; choose from {', '.join(every)}")
-        return named if named in mine else _Fault(f"{unit!r} is not a unit of {named}")
+            return _Fault(f"by={_quoted(named)} is no grouping of this study; choose from {', '.join(every)}")
+        return named if named in mine else _Fault(f"{_quoted(unit)} is not a unit of {named}")
     if len(mine) == 1:
         return mine[0]
     if mine:
-        return _Fault(f"{unit!r} is in the groupings {', '.join(mine)}; say which in a column by")
-    return _Fault(f"{unit!r} is not a unit of this study. {did_you_mean(unit, sorted(groupings))}".rstrip("."))
+        return _Fault(f"{_quoted(unit)} is in the groupings {', '.join(mine)}; say which in a column by")
+    return _Fault(f"{_quoted(unit)} is not a unit of this study. {did_you_mean(unit, sorted(groupings))}".rstrip("."))
 
 
 def _called(unit: str) -> str:
-    return repr(unit) if unit else "the whole organisation"
+    return _quoted(unit) if unit else "the whole organisation"
+
+
+def _quoted(text: str) -> str:
+    return repr(text) if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]!r}..."
 
 
 def _text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from servicediag.diagnosis.rules import INSTRUMENT_PREFIXES, Condition, Rule, RuleSet, instrument_of
@@ -14,12 +14,13 @@ from servicediag.instrument.yaml_loader import did_you_mean
 if TYPE_CHECKING:
     from servicediag.instrument.model import Instrument
 
-__all__ = ["reference_faults", "rule_faults"]
+__all__ = ["missing_parts", "reference_faults", "rule_faults"]
 
 
 def rule_faults(ruleset: RuleSet) -> Iterator[Issue]:
     """Faults of rules that show without any instrument."""
-    codes = [action.code for action in ruleset.actions]
+    codes = dict.fromkeys(action.code for action in ruleset.actions)
+    indicators = dict.fromkeys(indicator.id for indicator in ruleset.indicators)
     for rule in ruleset.rules:
         for code in rule.actions:
             if code not in codes:
@@ -35,11 +36,11 @@ def rule_faults(ruleset: RuleSet) -> Iterator[Issue]:
             yield _issue(
                 rule, "contradictory_rule", f"'{condition}' both confirms and refutes.", "Remove one of the two."
             )
-        yield from _indicator_faults(rule, [indicator.id for indicator in ruleset.indicators])
+        yield from _indicator_faults(rule, indicators)
     yield from _indistinguishable(ruleset)
 
 
-def _indicator_faults(rule: Rule, known: list[str]) -> Iterator[Issue]:
+def _indicator_faults(rule: Rule, known: Collection[str]) -> Iterator[Issue]:
     named = [c.target for c in (*rule.conditions, *rule.refuters) if c.kind == "indicator"]
     named += [symptom.removeprefix("operations:") for symptom in rule.symptoms if symptom.startswith("operations:")]
     for name in dict.fromkeys(named):
@@ -65,7 +66,7 @@ def reference_faults(ruleset: RuleSet, instruments: Iterable[Instrument] | None)
     if instruments is None:
         root = instruments_root()
         instruments = [load_instrument(instrument_id) for instrument_id in instrument_ids(root)]
-    known = {i.id: frozenset([*(d.id for d in i.dimensions), *(item.code for item in i.items)]) for i in instruments}
+    known = {instrument.id: _parts(instrument) for instrument in instruments}
     fields = {one.id: tuple(one.options) for one in load_background()}
     for rule in ruleset.rules:
         yield from _reference_faults(rule, known)
@@ -74,15 +75,47 @@ def reference_faults(ruleset: RuleSet, instruments: Iterable[Instrument] | None)
                 yield from _background_faults(rule, condition, fields)
 
 
-def _reference_faults(rule: Rule, known: Mapping[str, frozenset[str]]) -> Iterator[Issue]:
+def missing_parts(rules: Iterable[Rule], studied: Mapping[str, Instrument]) -> Iterator[Issue]:
+    """Dimensions and items that an instrument of the study or of the catalogue lacks: they would never be measured.
+
+    Nothing is said of other instruments, which may be the author's own.
+    """
+    known = {name: _parts(instrument) for name, instrument in studied.items()}
+    shipped = frozenset(instrument_ids(instruments_root()))
+    for rule in rules:
+        for target, instrument in _references(rule):
+            if instrument in shipped and instrument not in known:
+                known[instrument] = _parts(load_instrument(instrument))
+            yield from _part_faults(rule, target, instrument, known)
+
+
+def _parts(instrument: Instrument) -> frozenset[str]:
+    return frozenset([*(one.id for one in instrument.dimensions), *(item.code for item in instrument.items)])
+
+
+def _references(rule: Rule) -> Iterator[tuple[str, str | None]]:
+    """Everything that a rule names, and the id of its instrument; None for an unknown prefix."""
     references = [name for c in (*rule.conditions, *rule.refuters) for name in c.references]
     for symptom in rule.symptoms:
         kind, _, target = symptom.rpartition(":")
         if kind not in ("quadrant", "operations") and (kind or "/" in target):
             references.append(target)
-    every = {*known, *INSTRUMENT_PREFIXES.values()}
     for target in dict.fromkeys(references):
-        instrument = instrument_of(target) if "_" in target or "/" in target else target
+        yield target, instrument_of(target) if "_" in target or "/" in target else target
+
+
+def _part_faults(
+    rule: Rule, target: str, instrument: str | None, known: Mapping[str, frozenset[str]]
+) -> Iterator[Issue]:
+    name = target.rpartition("/")[2]
+    if instrument in known and target != instrument and name not in known[instrument]:
+        remedy = did_you_mean(name, sorted(known[instrument]))
+        yield _issue(rule, "unknown_reference", f"{target} is not part of {instrument}.", remedy)
+
+
+def _reference_faults(rule: Rule, known: Mapping[str, frozenset[str]]) -> Iterator[Issue]:
+    every = {*known, *INSTRUMENT_PREFIXES.values()}
+    for target, instrument in _references(rule):
         if instrument is None:
             problem = f"the prefix of the item {target} belongs to no instrument."
             remedy = did_you_mean(target.partition("_")[0], INSTRUMENT_PREFIXES)
@@ -90,9 +123,8 @@ def _reference_faults(rule: Rule, known: Mapping[str, frozenset[str]]) -> Iterat
         elif instrument not in every:
             problem = f"the instrument of {target} does not exist."
             yield _issue(rule, "unknown_reference", problem, did_you_mean(instrument, sorted(every)))
-        elif instrument in known and target != instrument and target.rpartition("/")[2] not in known[instrument]:
-            remedy = did_you_mean(target.rpartition("/")[2], sorted(known[instrument]))
-            yield _issue(rule, "unknown_reference", f"{target} is not part of {instrument}.", remedy)
+        else:
+            yield from _part_faults(rule, target, instrument, known)
 
 
 def _background_faults(rule: Rule, condition: Condition, fields: Mapping[str, tuple[str, ...]]) -> Iterator[Issue]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib.resources.abc import Traversable
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -23,19 +24,20 @@ from servicediag.diagnosis.rule_documents import (
     RulesFile,
 )
 from servicediag.diagnosis.rule_files import FOLDER, fingerprint
-from servicediag.diagnosis.rule_lint import rule_faults
+from servicediag.diagnosis.rule_lint import missing_parts, rule_faults
 from servicediag.diagnosis.rule_texts import action_term, indicator_terms, rule_terms
 from servicediag.diagnosis.rules import SCALE_KINDS, Action, Condition, ConditionKind, Piece, Rule, RuleSet
 from servicediag.errors import InstrumentError, Issue
 from servicediag.instrument.catalogue import instruments_root
 from servicediag.instrument.documents import Document
 from servicediag.instrument.loading import faults
-from servicediag.instrument.yaml_loader import check_document, did_you_mean, load_yaml, read_bytes
+from servicediag.instrument.yaml_loader import MAXIMUM_ISSUES, check_document, did_you_mean, load_yaml, read_bytes
 
 if TYPE_CHECKING:
+    from servicediag.instrument.model import Instrument
     from servicediag.instrument.yaml_loader import LoadedYaml
 
-__all__ = ["read_rules"]
+__all__ = ["read_rules", "refuse_missing_parts"]
 
 _Source = tuple[str, bytes, type[Document]]
 _ALL_KINDS: tuple[ConditionKind, ...] = typing.get_args(ConditionKind)
@@ -59,6 +61,26 @@ def read_rules(path: str | os.PathLike[str] | Traversable | None = None) -> Rule
     return _built(label, None if path is None else place.name, tuple(sources))
 
 
+def refuse_missing_parts(ruleset: RuleSet, studied: Mapping[str, Instrument]) -> None:
+    """Refuse rules, other than those of servicediag, that could never be tested.
+
+    Parameters
+    ----------
+    studied : mapping of id -> Instrument
+        The instruments of the study, which may be other versions than those of the catalogue.
+
+    Raises
+    ------
+    InstrumentError
+        Every dimension or item that its instrument lacks, as ``servicediag lint`` names it.
+    """
+    ours = frozenset(read_rules().rules)
+    own = (rule for rule in ruleset.rules if rule not in ours)
+    issues = list(islice(missing_parts(own, studied), MAXIMUM_ISSUES))
+    if issues:
+        raise faults(ruleset.origin, issues)
+
+
 def _files(folder: Traversable, label: str) -> Iterator[tuple[Traversable, str, type[Document]]]:
     yield folder.joinpath("actions.yaml"), f"{label}/actions.yaml", ActionsFile
     yield folder.joinpath("causes.yaml"), f"{label}/causes.yaml", CausesFile
@@ -79,7 +101,7 @@ def _built(label: str, origin: str | None, sources: tuple[_Source, ...]) -> Rule
         if IndicatorsFile not in [model for *_, model in sources] and not builder.extended:
             builder.add_default_indicators()
         ruleset = builder.ruleset(origin)
-        builder.issues.extend(rule_faults(ruleset))
+        builder.issues.extend(islice(rule_faults(ruleset), MAXIMUM_ISSUES))
         if not builder.issues:
             return ruleset
     raise faults(label, builder.issues)
@@ -144,16 +166,17 @@ class _Builder:
                 self.issues.append(loaded.issue("invalid_value", ("without",), problem, "Add 'extends: default'."))
             return
         default = read_rules()
-        known = {rule.id for rule in default.rules}
-        for position, wanted in enumerate(document.without):
-            if wanted not in known:
-                problem = f"there is no rule {wanted} to leave out."
-                remedy = did_you_mean(wanted, sorted(known))
-                self.issues.append(loaded.issue("unknown_reference", ("without", position), problem, remedy))
+        known = sorted({rule.id for rule in default.rules})
+        unknown = ((position, wanted) for position, wanted in enumerate(document.without) if wanted not in known)
+        for position, wanted in islice(unknown, MAXIMUM_ISSUES):
+            problem = f"there is no rule {wanted} to leave out."
+            remedy = did_you_mean(wanted, known)
+            self.issues.append(loaded.issue("unknown_reference", ("without", position), problem, remedy))
         self.extended = True
         self._digest.update(default.content_hash.encode())
         self.files.update(default.files)
-        self.rules.extend(rule for rule in default.rules if rule.id not in document.without)
+        left_out = frozenset(document.without)
+        self.rules.extend(rule for rule in default.rules if rule.id not in left_out)
         self.actions.extend(default.actions)
         self.indicators.extend(default.indicators)
 
@@ -185,13 +208,15 @@ class _Builder:
 
 
 def _duplicates(loaded: LoadedYaml, section: str, names: list[str], before: set[str]) -> Iterator[Issue]:
+    seen: set[str] = set()
     for index, name in enumerate(names):
-        if name in names[:index]:
+        if name in seen:
             yield loaded.issue("duplicate_id", (section, index), f"{name} is defined twice.", "Keep one of them.")
         elif name in before:
             problem = f"{name} is defined by servicediag already."
             remedy = "Choose another name" + (", or list it under 'without'." if section == "rules" else ".")
             yield loaded.issue("duplicate_id", (section, index), problem, remedy)
+        seen.add(name)
 
 
 def _indicator_faults(loaded: LoadedYaml, indicators: Iterable[IndicatorDocument]) -> Iterator[Issue]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from servicediag.instrument.documents import (
     LocaleDocument,
     ScaleDocument,
 )
-from servicediag.instrument.model import Dimension, Form, FormText, Instrument, Item, Locale, Scale
+from servicediag.instrument.model import Dimension, Form, FormText, Instrument, Item, Locale, Scale, Target
 from servicediag.instrument.references import (
     InstrumentSources,
     ScaleSource,
@@ -78,10 +79,11 @@ class SourceFolder:
             ``unsafe_file``: links lead out of the folder.
         """
         found = self.folder.joinpath(relative)
+        # os.path resolves, where pathlib raises: links that lead round in a circle, for one.
         if (
             isinstance(found, Path)
             and isinstance(self.folder, Path)
-            and not found.resolve().is_relative_to(self.folder.resolve())
+            and not Path(os.path.realpath(found)).is_relative_to(os.path.realpath(self.folder))
         ):
             name = self.name(relative)
             problem = "The file lies outside its folder."
@@ -351,6 +353,7 @@ def _dimension(document: DimensionDocument, locale: LocaleDocument, first: Form,
         minimum_answered=document.minimum_answered,
         block=document.block,
         definition=text.definition,
+        target=None if document.target is None else Target(document.target.points, document.target.source),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from servicediag.errors import Issue
 from servicediag.instrument.documents import (
@@ -14,7 +14,7 @@ from servicediag.instrument.documents import (
     PackagesDocument,
     ScaleDocument,
 )
-from servicediag.instrument.yaml_loader import LoadedYaml, YamlPath, did_you_mean
+from servicediag.instrument.yaml_loader import MAXIMUM_ISSUES, LoadedYaml, YamlPath, did_you_mean
 
 __all__ = [
     "InstrumentSources",
@@ -48,10 +48,14 @@ class InstrumentSources:
 
 
 def check_references(sources: InstrumentSources, unreadable: Container[str] = ()) -> Iterator[Issue]:
-    """Every fault between the parts of an instrument that are each valid by themselves.
+    """Faults between the parts of an instrument that are each valid by themselves, at most ``MAXIMUM_ISSUES``.
 
     ``unreadable`` names the files that exist but are faulty, so that they are not called missing as well.
     """
+    return islice(_every_fault(sources, unreadable), MAXIMUM_ISSUES)
+
+
+def _every_fault(sources: InstrumentSources, unreadable: Container[str]) -> Iterator[Issue]:
     yield from _repeated_ids(sources)
     for index, form in enumerate(sources.document.forms):
         yield from _form_faults(sources, form, ("forms", index))
@@ -156,7 +160,7 @@ def _repeated_ids(sources: InstrumentSources) -> Iterator[Issue]:
 def _unknown(
     loaded: LoadedYaml, code: str, entries: Iterable[tuple[str, YamlPath]], known: Iterable[str], what: str
 ) -> Iterator[Issue]:
-    choices = tuple(known)
+    choices = dict.fromkeys(known)
     for value, path in entries:
         if value not in choices:
             yield loaded.issue(code, path, f"{what} {value!r} does not exist.", did_you_mean(value, choices))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import types
@@ -28,6 +27,7 @@ __all__ = [
     "LoadedYaml",
     "MAXIMUM_BYTES",
     "MAXIMUM_DEPTH",
+    "MAXIMUM_ISSUES",
     "check_document",
     "did_you_mean",
     "load_yaml",
@@ -43,6 +43,9 @@ MAXIMUM_DEPTH = 20
 MAXIMUM_ISSUES = 200
 """Most faults of one file that are listed; a hostile file could hold a hundred thousand."""
 _MAXIMUM_DIGITS = 15
+_MOST_CHOICES = 60
+_NEAR = 60
+"""Of 100, how alike two words must be."""
 
 YamlPath = tuple[str | int, ...]
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
@@ -191,11 +194,17 @@ def did_you_mean(wrong: object, choices: Iterable[object]) -> str:
     >>> did_you_mean("high", ["strength", "weakness"])
     "Choose from 'strength', 'weakness'."
     """
+    # only where something is faulty
+    from rapidfuzz import fuzz, process
+
     known = [str(choice) for choice in choices]
-    near = difflib.get_close_matches(str(wrong)[:100], known, n=1, cutoff=0.6)
-    if near:
+    near = process.extractOne(str(wrong)[:100], known, scorer=fuzz.ratio, score_cutoff=_NEAR)
+    if near is not None:
         return f"Did you mean {near[0]!r}?"
-    return f"Choose from {', '.join(repr(choice) for choice in known)}." if known else "There is none to choose from."
+    if not known:
+        return "There is none to choose from."
+    more = f" and {len(known) - _MOST_CHOICES:,} more" if len(known) > _MOST_CHOICES else ""
+    return f"Choose from {', '.join(map(repr, known[:_MOST_CHOICES]))}{more}."
 
 
 def _single(code: str, where: str, problem: str, remedy: str) -> InstrumentError:

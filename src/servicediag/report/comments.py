@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -69,13 +70,13 @@ def comment_questions(diagnosis: Diagnosis, labels: Labels) -> list[CommentQuest
     found = []
     for key, inside in _by_question(_with_places(diagnosis.comments, labels)).items():
         mentions = counted[key]
-        groups = list(_groups(inside, mentions, labels))
+        groups = tuple(islice(_groups(inside, mentions, labels), MOST_GROUPS))
         # of several groups, all together stand first
         first = mentions[["scope", "unit"]].eq(mentions[["scope", "unit"]].iloc[0]).all(axis=1)
         caption = labels.say("comments.themes")
         table = without_empty(frame_table(mentions[first], _THEME_OF_PAGE, labels, caption=caption))
-        more = labels.say("comments.more") if len(groups) > MOST_GROUPS else ""
-        found.append(CommentQuestion(_title(key, labels), table, tuple(groups[:MOST_GROUPS]), more))
+        more = labels.say("comments.more") if len(inside[["scope", "unit"]].drop_duplicates()) > len(groups) else ""
+        found.append(CommentQuestion(_title(key, labels), table, groups, more))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import html
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,8 +15,8 @@ from servicediag.responses.normalise import normal_code, normal_text
 from servicediag.responses.readers import Table
 
 __all__ = [
-    "Columns", "ItemKey", "ItemTexts", "MappedItem", "Match", "MatchMethod", "close_names", "find_column",
-    "match_columns", "question_parts", "without_label",
+    "Columns", "ItemKey", "ItemTexts", "MappedItem", "Match", "MatchMethod", "close_names", "match_columns",
+    "question_parts", "without_label",
 ]  # fmt: skip
 
 MatchMethod = Literal["mapping", "code", "text", "prefix", "suggested"]
@@ -36,6 +35,11 @@ _HALVES = re.compile(r"\s[/|]\s")
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _CUT_OFF = re.compile(r".*(?:\.\.+|\u2026)\s*", re.DOTALL)
 _LONGEST_HEADING = 2_000
+_LONGEST_COMPARED = 200
+_MOST_UNFINDABLE = 40
+"""Names of a mapping that no column has, after which the rest of it is not looked for."""
+_NEAR = 60
+"""Of 100, how alike two names must be."""
 _MOST_PARTS = 12
 _SHORTEST_CODE = 3
 _CUT_LENGTHS = (15, *range(95, 106), 255, 256)
@@ -191,21 +195,15 @@ def _text_readings(heading: str) -> Iterator[str]:
 
 def close_names(name: str, names: Sequence[str]) -> str:
     """Up to three names that look like the one that was not found, as a remedy."""
-    by_text = {normal_text(candidate): candidate for candidate in names if candidate}
-    close = difflib.get_close_matches(normal_text(name), by_text, n=3, cutoff=0.6)
+    # only where something is faulty
+    from rapidfuzz import fuzz, process
+
+    wanted = normal_text(name[:_LONGEST_COMPARED])
+    by_text = {normal_text(candidate[:_LONGEST_COMPARED]): candidate for candidate in names if candidate}
+    close = process.extract(wanted, list(by_text), scorer=fuzz.ratio, score_cutoff=_NEAR, limit=3)
     if close:
-        return "Did you mean " + " or ".join(repr(by_text[text]) for text in close) + "?"
+        return "Did you mean " + " or ".join(repr(by_text[text]) for text, *_ in close) + "?"
     return ""
-
-
-def find_column(name: str, table: Table) -> list[int]:
-    """Columns of that name: as it stands, else ignoring case and spaces, else by the question below the heading."""
-    exact = [i for i, names in enumerate(zip(table.headings, table.names, strict=True)) if name in names]
-    if exact:
-        return exact
-    wanted = normal_text(name)
-    named = [i for i, heading in enumerate(table.headings) if heading and normal_text(heading) == wanted]
-    return named or [i for i, texts in enumerate(table.questions) if any(normal_text(text) == wanted for text in texts)]
 
 
 @dataclass(frozen=True)
@@ -251,9 +249,11 @@ def match_columns(
     matches: list[Match] = []
     settled = set(columns.taken)
     for name, mapped in mapping.items():
-        found = find_column(name, table)
+        found = table.called(name)
         if len(found) != 1:
             issues.append(_unfindable(name, found, table))
+            if len(issues) == _MOST_UNFINDABLE:
+                break
             continue
         settled.update(found)
         if mapped is not None:

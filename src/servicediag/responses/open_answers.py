@@ -8,7 +8,7 @@ import numpy as np
 
 from servicediag.errors import Issue
 from servicediag.escaping import encodable
-from servicediag.responses.matching import Match, close_names, find_column
+from servicediag.responses.matching import Match, close_names
 from servicediag.responses.normalise import normal_text
 from servicediag.responses.readers import Table, distinct
 
@@ -51,7 +51,7 @@ def find_comments(table: Table, asked: Sequence[str], taken: Mapping[int, str], 
     """Heading and column of each open answer; a heading that is not there, or serves for something else, is a fault."""
     found: dict[str, int] = {}
     for name in asked:
-        columns = find_column(name, table)
+        columns = table.called(name)
         if not columns:
             problem = f"There is no column {name!r} for comments=."
             issues.append(Issue("missing_comments", "error", table.where(), problem, _near(name, table)))

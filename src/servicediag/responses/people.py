@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from servicediag.errors import Issue
-from servicediag.responses.matching import close_names, find_column
+from servicediag.responses.matching import close_names
 from servicediag.responses.normalise import normal_text
 from servicediag.responses.personal import personal_reason
 from servicediag.responses.readers import Table, distinct
@@ -78,7 +78,7 @@ def find_roles(table: Table, asked: Mapping[str, object], known: Mapping[str, in
     for role, name in asked.items():
         if name is None:
             continue
-        found = find_column(name, table) if isinstance(name, str) else []
+        found = table.called(name) if isinstance(name, str) else []
         if len(found) == 1:
             columns[role] = found[0]
         elif found:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 from servicediag.errors import ResponsesError
 from servicediag.escaping import encodable
 from servicediag.responses.column_builder import as_text, text_array
+from servicediag.responses.normalise import normal_text
 from servicediag.responses.safety import FileKind, Limits, Stamp, refuse, sniff_kind, stamp_of, too_large, unchanged
 from servicediag.responses.text_files import TextFile, read_text_file
 from servicediag.responses.workbook import SheetInfo, inspect_workbook
@@ -138,7 +140,7 @@ class Table:
     frame: pd.DataFrame | None = None
     questions: tuple[tuple[str, ...], ...] = ()
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Headings made unique by their place: a repeated or empty one says which column it is."""
         counts: dict[str, int] = {}
@@ -148,6 +150,25 @@ class Table:
             heading if heading and counts[heading] == 1 else self.placed_name(i)
             for i, heading in enumerate(self.headings)
         )
+
+    def called(self, name: str) -> list[int]:
+        """Columns of that name: as it stands, else ignoring case and spaces, else by the question below the heading."""
+        if exact := self._exact.get(name):
+            return exact
+        wanted = normal_text(name)
+        return self._by_heading.get(wanted) or self._by_question.get(wanted, [])
+
+    @cached_property
+    def _exact(self) -> dict[str, list[int]]:
+        return _places(enumerate(zip(self.headings, self.names, strict=True)))
+
+    @cached_property
+    def _by_heading(self) -> dict[str, list[int]]:
+        return _places((i, [normal_text(heading)]) for i, heading in enumerate(self.headings) if heading)
+
+    @cached_property
+    def _by_question(self) -> dict[str, list[int]]:
+        return _places((i, map(normal_text, texts)) for i, texts in enumerate(self.questions))
 
     def placed_name(self, column: int) -> str:
         """The heading with the place of its column."""
@@ -335,6 +356,15 @@ def _check_text_lengths(columns: Sequence[Any], where: str, limits: Limits) -> N
             if characters > limits.cell_characters:
                 what = f"Characters in a cell of column {number}"
                 raise too_large(where, what, characters, "cell_characters", limits)
+
+
+def _places(named: Iterable[tuple[int, Iterable[str]]]) -> dict[str, list[int]]:
+    """The columns of every name, each once."""
+    found: dict[str, list[int]] = {}
+    for column, names in named:
+        for name in dict.fromkeys(names):
+            found.setdefault(name, []).append(column)
+    return found
 
 
 def distinct(column: Any) -> tuple[list[str | None], np.ndarray]:

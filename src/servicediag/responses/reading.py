@@ -30,7 +30,6 @@ from servicediag.responses.matching import (
     MappedItem,
     Match,
     close_names,
-    find_column,
     match_columns,
 )
 from servicediag.responses.model import Part, Responses
@@ -321,7 +320,7 @@ class _Reading:
         self._error("missing_item", self.table.where(), problem, remedy)
 
     def _mapped_columns(self) -> set[int]:
-        return {column for name in self.wanted.mapping for column in find_column(name, self.table)}
+        return {column for name in self.wanted.mapping for column in self.table.called(name)}
 
     def _text_of(self, match: Match) -> str:
         instrument = next(i for i in self.wanted.instruments if i.id == match.instrument)

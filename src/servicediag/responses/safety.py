@@ -29,7 +29,8 @@ __all__ = [
 Stamp = tuple[int, int, int]
 FileKind = Literal["workbook", "old_workbook", "open_document", "spss", "parquet", "json", "text"]
 _STARTS: Mapping[bytes, FileKind] = {
-    b"PK": "workbook",
+    b"PK\x03\x04": "workbook",
+    b"PK\x05\x06": "workbook",
     bytes.fromhex("d0cf11e0a1b11ae1"): "old_workbook",
     b"$FL2": "spss",
     b"$FL3": "spss",
@@ -159,6 +160,9 @@ def sniff_kind(path: Path, limits: Limits) -> FileKind:
     where = path.name
     if path.is_dir():
         raise refuse("unreadable_file", where or str(path), f"{str(path)!r} is a folder.", "Give the file in it.")
+    if path.exists() and not path.is_file():
+        problem = f"{str(path)!r} is a pipe or a device."
+        raise refuse("unreadable_file", where, problem, "Save what it gives as a file, and give that.")
     if not path.is_file():
         raise refuse("unreadable_file", where, f"There is no file {str(path)!r}.", "Check the path.")
     try:

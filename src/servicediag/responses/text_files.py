@@ -108,6 +108,12 @@ class _Text:
             return pa.BufferReader(pa.py_buffer(self.source[self.start : self.stop]))
         return pa.OSFile(os.fsencode(self.source)).get_stream(self.start, len(self))
 
+    def lines(self) -> io.TextIOWrapper:
+        """The lines with their ends as they are, of which no more than a piece is in memory at a time."""
+        source: Any = io.BytesIO(self.source) if isinstance(self.source, memoryview) else self.source.open("rb")
+        source.seek(self.start)
+        return io.TextIOWrapper(source, encoding="utf-8", newline="")
+
     def sample(self) -> str:
         """The first lines, as many as tell how the text is laid out."""
         sample = bytes(self.bytes_at(0, _SAMPLE_BYTES))
@@ -391,7 +397,7 @@ def _parse(
     try:
         columns = _arrow_columns(text, delimiter, types, quoted_newline)
     except pa.ArrowInvalid:
-        return _parse_records(str(text.bytes_at(0, len(text)), "utf-8"), delimiter, where, limits)
+        return _parse_records(text, delimiter, where, limits)
     if len(columns[0]) > limits.text_rows:
         raise too_large(where, "Rows", len(columns[0]), "text_rows", limits)
     return columns
@@ -436,11 +442,12 @@ def _arrow_columns(
         return tuple(joined(same) for same in zip(*pool.map(read, parts), strict=True))
 
 
-def _parse_records(text: str, delimiter: str, where: str, limits: Limits) -> tuple[Any, ...]:
+def _parse_records(text: _Text, delimiter: str, where: str, limits: Limits) -> tuple[Any, ...]:
     """Records of unequal length: short ones are filled with blanks, a long one is a fault unless its rest is blank."""
 
     def records() -> Iterator[list[str]]:
-        return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        with text.lines() as lines:
+            yield from csv.reader(lines, delimiter=delimiter)
 
     try:
         widths = Counter(len(record) for record in records())
