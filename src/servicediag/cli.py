@@ -288,10 +288,10 @@ def diagnose(
     """Find the gaps and their probable causes, and write the report."""
     with _reporting(debug):
         from servicediag.diagnosis.engine import diagnose as diagnose_responses
+        from servicediag.diagnosis.operations import IndicatorsError
         from servicediag.diagnosis.rules import load_rules
-        from servicediag.operations_file import read_operations
+        from servicediag.operations_file import read_operations, unfit
         from servicediag.report import print_diagnosis, read_theme
-        from servicediag.target_file import read_targets
         from servicediag.terminal import as_options, console, line, progress
 
         _known_report_language(language)
@@ -301,16 +301,17 @@ def diagnose(
         look = None if theme is None else read_theme(theme)
         rule_set = load_rules(rules)
         names = [*(f"reading {path.name}" for path in exports), "diagnosing", "writing"]
-        with _outputs(wanted, tuple(_REPORTS), force=force, inputs=exports) as files, progress(names) as steps:
+        beside = [path for path in (targets, indicators, rules, ledger, theme) if path is not None]
+        writing = _outputs(wanted, tuple(_REPORTS), force=force, inputs=exports, beside=beside)
+        with writing as files, progress(names) as steps:
             responses = read_exports(exports, specifications, reading, steps)
             _refuse_doubles(exports, responses)
-            goals = None if targets is None else read_targets(targets, responses, rule_set.indicators)
             records = None if indicators is None else read_operations(indicators, rule_set.indicators)
             steps()
             try:
                 diagnosis = diagnose_responses(
                     *responses,
-                    targets=goals,
+                    targets=targets,
                     indicators=records,
                     rules=rule_set,
                     minimum_group=minimum_group,
@@ -318,8 +319,10 @@ def diagnose(
                     ledger=ledger,
                 )
             except ValueError as error:
+                if indicators is not None and isinstance(error, IndicatorsError):
+                    raise unfit(indicators, error.faults) from None
                 # A wrong argument is named at the beginning; any other text might quote the data.
-                if not str(error).startswith(("ledger=", "minimum_group=", "indicators:")):
+                if not str(error).startswith(("ledger=", "minimum_group=", "targets")):
                     raise
                 raise typer.BadParameter(as_options(str(error))) from None
             steps()
@@ -474,18 +477,29 @@ def _saving_faults(export: Path, annotate: Path | None, save_mapping: Path | Non
 
 @contextmanager
 def _outputs(
-    paths: Sequence[Path], suffixes: Sequence[str], *, force: bool, inputs: Sequence[Path] = ()
+    paths: Sequence[Path],
+    suffixes: Sequence[str],
+    *,
+    force: bool,
+    inputs: Sequence[Path] = (),
+    beside: Sequence[Path] = (),
 ) -> Iterator[list[Path]]:
-    """Temporary paths that take their places, all of them, when the work is done."""
+    """Temporary paths that take their places, all of them, when the work is done.
+
+    None of them may be an export, or one of the files that are read beside the exports.
+    """
     from servicediag.files import atomic_path
 
     for path in paths:
         _check_suffix(path, suffixes)
-        if any(path.resolve() == other.resolve() for other in inputs):
-            raise typer.BadParameter(f"{path} is the export itself; give another name")
+        # os.path resolves, where pathlib raises: links that lead round in a circle, for one.
+        place = os.path.realpath(path)
+        for what, others in (("the export itself", inputs), ("read as well", beside)):
+            if place in map(os.path.realpath, others):
+                raise typer.BadParameter(f"{path} is {what}; give another name")
         if os.path.exists(path) and not force:
             raise FileExistsError(f"{path} already exists; give another name, or --force to replace it")
-    if len({path.resolve() for path in paths}) != len(paths):
+    if len({os.path.realpath(path) for path in paths}) != len(paths):
         raise typer.BadParameter("the same file is named twice")
     with ExitStack() as stack:
         yield [stack.enter_context(atomic_path(path, overwrite=force)) for path in paths]

@@ -82,6 +82,15 @@ def test_page_says_status_licence_cautions_and_sources(catalogue: SimpleNamespac
         assert part in page, part
 
 
+def test_page_lists_targets_with_their_source_where_there_are_any(catalogue: SimpleNamespace) -> None:
+    without = catalogue_page(load_instrument("harbour", root=catalogue.root))
+    assert "Target" not in without
+    target = "block: mood\n    target: {points: 72.5, source: Agreed in 2025}"
+    catalogue.edit("harbour/instrument.yaml", "block: mood", target)
+    harbour = load_instrument("harbour", root=catalogue.root)
+    assert "| Calm (`calm`) | 72.5 | Agreed in 2025 |" in catalogue_page(harbour)
+
+
 def test_another_licence_is_named_and_its_terms_are_not_invented(catalogue: SimpleNamespace) -> None:
     catalogue.edit("harbour/instrument.yaml", "license: CC-BY-4.0", "license: All rights reserved")
     page = catalogue_page(load_instrument("harbour", root=catalogue.root))

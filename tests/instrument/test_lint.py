@@ -38,6 +38,13 @@ def test_unknown_id_and_path__error(catalogue: SimpleNamespace) -> None:
 
 
 CASES = {
+    "target that everybody meets": (
+        INSTRUMENT,
+        "block: mood",
+        "block: mood\n    target: {points: 0, source: Agreed in 2025}",
+        "warning",
+        "target_at_an_end",
+    ),
     "code with another prefix": (INSTRUMENT, "code: hrb_calm_3", "code: hbr_calm_3", "error", "item_code"),
     "code with another dimension": (INSTRUMENT, "code: hrb_calm_3", "code: hrb_loud_3", "error", "item_code"),
     "code that shortens a word": (INSTRUMENT, "code: hrb_calm_3", "code: hrb_cal_3", "error", "item_code"),

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from servicediag.errors import InstrumentError
-from servicediag.instrument import Instrument, load_instrument
+from servicediag.instrument import Instrument, Target, load_instrument
 
 INSTRUMENT, LOCALE, SCALE = "harbour/instrument.yaml", "harbour/locale/en.yaml", "_scales/frequency5.yaml"
 
@@ -107,6 +107,13 @@ def test_languages_start_with_the_original_and_may_hold_more(catalogue: SimpleNa
     assert harbour.options("hrb_calm_1", language="de")[1] == "Never"
 
 
+def test_a_target_is_held_with_its_source(catalogue: SimpleNamespace) -> None:
+    catalogue.edit(INSTRUMENT, "block: mood", "block: mood\n    target: {points: 70, source: Agreed in 2025}")
+    harbour = load(catalogue)
+    assert harbour.dimension("calm").target == Target(70.0, "Agreed in 2025")
+    assert harbour.dimension("late").target is None
+
+
 def test_labels_are_given_in_the_order_of_the_codes(catalogue: SimpleNamespace) -> None:
     catalogue.edit(SCALE, "{1: Never, 2: Rarely, 3", "{2: Rarely, 1: Never, 3")
     assert list(load(catalogue).options("hrb_calm_1")) == [1, 2, 3, 4, 5]
@@ -142,6 +149,14 @@ def test_only_its_own_files_and_scales_are_read(catalogue: SimpleNamespace) -> N
 
 
 CASES = {
+    "target without a source": (
+        [(INSTRUMENT, "block: mood", "target: {points: 70}")],
+        [("missing_key", INSTRUMENT, "target: {points: 70}")],
+    ),
+    "target beyond the scale": (
+        [(INSTRUMENT, "block: mood", "target: {points: 101, source: Agreed in 2025}")],
+        [("invalid_value", INSTRUMENT, "points: 101")],
+    ),
     "unknown scale": (
         [(INSTRUMENT, "measurement: single\n    scale: presence3", "measurement: single\n    scale: presense3")],
         [("unknown_scale", INSTRUMENT, "scale: presense3")],

@@ -73,6 +73,9 @@ COMMENT_THEME_COLUMNS = (
     "share", "words",
 )  # fmt: skip
 
+STABLE_SHARE = 0.80
+"""Share of repeated surveys below which a finding says how seldom it would be told as surely again; a convention."""
+
 _NESTED = frozenset({"causes", "actions", "abstentions", "tied_with"})
 
 
@@ -82,7 +85,7 @@ def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(columns=list(columns))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cause:
     """A candidate cause of a finding, with what speaks for it, against it, and what was not measured.
 
@@ -140,7 +143,7 @@ class Cause:
         return len(self.sources)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One statement of the diagnosis, with its size, its doubt, its causes and its text.
 
@@ -185,6 +188,9 @@ class Finding:
         Lowest tier that is left when any one item of the scale is left out; None where that was not looked at.
     rests_on : str or None
         The item without which the tier is that low, where it is lower than ``tier``.
+    stability : float or None
+        Share (0 to 1) of repeated surveys in which the finding would have its tier again or a stronger one, computed
+        from what was observed; None for kinds of findings whose estimate is not drawn again.
     """
 
     id: str
@@ -222,6 +228,7 @@ class Finding:
     tied_with: tuple[str, ...] = ()
     tier_without_item: Tier | None = None
     rests_on: str | None = None
+    stability: float | None = None
 
     def _repr_html_(self) -> str:
         return as_html(": ".join(text for text in (self.title, self.text) if text) or repr(self))
@@ -230,6 +237,14 @@ class Finding:
     def is_trouble(self) -> bool:
         """Worse than its comparator, established or likely, and of a size that matters."""
         return self.direction == "worse" and self.tier in ("established", "likely") and self.severity != "none"
+
+    @property
+    def seldom_again(self) -> int | None:
+        """In how many of 100 repeated surveys it would be told as surely again, where these are few."""
+        if self.stability is None or self.tier not in ("established", "likely"):
+            return None
+        again = round(100 * self.stability)
+        return again if again < 100 * STABLE_SHARE else None
 
     def __repr__(self) -> str:
         where = self.unit if self.unit is not None else "whole organisation"

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from servicediag.diagnosis.breakdowns import wave_order
+from servicediag.diagnosis.draft import instrument_title
 from servicediag.diagnosis.evidence import WHOLE, Evidence
 from servicediag.diagnosis.model import Diagnosis
 from servicediag.diagnosis.ranges import UNANIMITY_BELOW
+from servicediag.diagnosis.target_places import RECORDS, Key, TargetPlaces
 from servicediag.results import table_rows
-from servicediag.wording.telling import sentence
+from servicediag.wording.telling import joined, sentence
 
 if TYPE_CHECKING:
     from servicediag.diagnosis.operations import Indicator
 
 __all__ = ["RECORDS", "TargetsLike", "Targets", "resolve_targets"]
 
-RECORDS = "operations"
-"""Stands where the instrument would for targets of operations data."""
-
-TargetsLike = Mapping[str, float] | pd.DataFrame | Diagnosis | str | None
-Key = tuple[str, str, str | None]
-"""Instrument, dimension and unit; unit None is for everybody."""
-Row = tuple[str, str | None, float]
+TargetsLike = Mapping[str, float] | pd.DataFrame | Diagnosis | str | Path | None
+Row = tuple[str, str | None, object]
 """Name of the dimension, unit and target as they were given."""
+FILE_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".ods"})
+"""A text that ends so names a file, unless an earlier wave is called so."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,14 @@ class Targets:
         Where the targets come from, all of them.
     origins : mapping of (instrument, dimension, unit) -> str
         Where single ones come from, if that differs.
+    files : mapping of name -> SHA-256
+        The file that they were read from.
     """
 
     values: Mapping[Key, float] = field(default_factory=dict)
     origin: str = field(default_factory=lambda: sentence("finding.origin.none"))
     origins: Mapping[Key, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, instrument: str, dimension: str, unit: str | None) -> float:
         """The unit's own target, else the common one, else NaN."""
@@ -70,11 +73,12 @@ def resolve_targets(
 
     Parameters
     ----------
-    targets : mapping, DataFrame, Diagnosis, str or None
-        ``{dimension: points of health}`` (``instrument/dimension`` where ids repeat); a frame with the columns
-        ``dimension``, ``target`` and, for targets per unit, ``unit``, and ``origin``, which says where each comes from
-        (the instrument, a norm, an agreement); an earlier diagnosis, or the name of an earlier wave of this study,
-        whose levels of the whole organisation become the targets.
+    targets : mapping, DataFrame, path, Diagnosis, str or None
+        ``{dimension: points of health}`` (``instrument/dimension`` where ids repeat); a frame, or a file, with the
+        columns ``dimension``, ``target`` and, for targets per unit, ``unit``, and ``origin``, which says where each
+        comes from (a norm, an agreement); a ``.yaml`` or ``.json`` file of such a mapping; an earlier diagnosis, or the
+        name of an earlier wave of this study, whose levels of the whole organisation become the targets. None: the
+        targets that the instruments themselves declare, if any.
         Indicators of operations data may stand there as well (``operations/<id>`` where a dimension has that id).
     minimum_group : int
         Levels of an earlier wave with fewer answers are no targets.
@@ -83,48 +87,90 @@ def resolve_targets(
     Raises
     ------
     ValueError
-        An unknown dimension or wave, a missing column, or a target outside 0 to 100 or the range of its indicator.
+        An unknown dimension, unit or wave, a missing column, a target that is declared twice, or one outside 0 to 100
+        or the range of its indicator.
+    ResponsesError
+        The same of a file, every fault with its line or cell; or the file cannot be read.
     """
-    known = indicators or {}
     if targets is None:
-        return Targets()
+        return _of_instruments(evidence)
     if isinstance(targets, Diagnosis):
         return _of_diagnosis(targets, evidence)
-    if isinstance(targets, str):
+    places = TargetPlaces.of(evidence, indicators or {})
+    if isinstance(targets, str) and not _is_file(targets, evidence):
         return _of_wave(targets, evidence, minimum_group)
+    if isinstance(targets, str | Path):
+        return _of_file(Path(targets), places)
     if isinstance(targets, pd.DataFrame):
-        return _of_frame(targets, evidence, known)
-    rows = [(str(name), None, _number(value)) for name, value in targets.items()]
-    return Targets(_located(rows, evidence, known), sentence("finding.origin.study"))
+        return _of_frame(targets, places)
+    if not isinstance(targets, Mapping):
+        raise TypeError(f"targets is a {type(targets).__name__}; give a mapping, a DataFrame, a path or a diagnosis")
+    rows = [(str(name), None, value) for name, value in targets.items()]
+    return Targets(_located(rows, places), sentence("finding.origin.study"))
+
+
+def _of_instruments(evidence: Evidence) -> Targets:
+    """What the instruments declare for everybody, each with its source."""
+    values: dict[Key, float] = {}
+    origins: dict[Key, str] = {}
+    for instrument in evidence.instruments.values():
+        for dimension in instrument.dimensions:
+            if dimension.target is not None:
+                key = (instrument.id, dimension.id, None)
+                title, source = instrument_title(instrument), dimension.target.source
+                values[key] = dimension.target.points
+                origins[key] = sentence("finding.origin.instrument", instrument=title, source=source)
+    if not values:
+        return Targets()
+    return Targets(values, joined("list", dict.fromkeys(origins.values())), origins)
 
 
 def _of_diagnosis(earlier: Diagnosis, evidence: Evidence) -> Targets:
-    whole = earlier.evidence[earlier.evidence["unit"].isna()]
-    rows: list[Row] = [(f"{r.instrument}/{r.dimension}", None, float(r.health)) for r in table_rows(whole)]
-    rows = [row for row in rows if row[0].split("/")[0] in evidence.instruments]
-    return Targets(_located(rows, evidence), sentence("finding.origin.diagnosis"))
+    known = TargetPlaces.of(evidence, {})
+    whole = table_rows(earlier.evidence[earlier.evidence["unit"].isna()])
+    places: dict[Key, float] = {(row.instrument, row.dimension, None): float(row.health) for row in whole}
+    values = {key: health for key, health in places.items() if known.find(f"{key[0]}/{key[1]}") is not None}
+    return Targets(values, sentence("finding.origin.diagnosis"))
+
+
+def _earlier_waves(evidence: Evidence) -> list[str]:
+    return sorted({name for *_, name in evidence.n_respondents if name}, key=wave_order)[:-1]
+
+
+def _is_file(text: str, evidence: Evidence) -> bool:
+    return Path(text).suffix.lower() in FILE_SUFFIXES and text not in _earlier_waves(evidence)
 
 
 def _of_wave(wave: str, evidence: Evidence, minimum_group: int) -> Targets:
     """Levels of the whole organisation in an earlier wave; of several forms, the one with most answers."""
-    waves = sorted({name for *_, name in evidence.n_respondents if name}, key=wave_order)
-    earlier = waves[:-1]
+    earlier = _earlier_waves(evidence)
     if wave not in earlier:
         choices = ", ".join(earlier) if earlier else "none: the study holds one wave"
-        raise ValueError(f"targets={wave!r} is not an earlier wave of this study; choose from {choices}")
+        raise ValueError(
+            f"targets={wave!r} is not an earlier wave of this study; choose from {choices}; "
+            "a file ends in .yaml, .json, .csv or .xlsx"
+        )
     cells = evidence.cells
     cells = cells[(cells["kind"] == "score") & (cells["by"] == WHOLE) & (cells["wave"] == wave)]
     # a target is printed, so it follows the rules of what may be shown
     cells = cells[cells["n"] >= max(minimum_group, UNANIMITY_BELOW)].sort_values("n")
-    rows: list[Row] = []
+    values: dict[Key, float] = {}
     for row in table_rows(cells):
         mean = row.total / row.n
         strong = evidence.instruments[row.instrument].dimension(row.dimension).direction == "strength"
-        rows.append((f"{row.instrument}/{row.dimension}", None, mean if strong else 100 - mean))
-    return Targets(_located(rows, evidence), sentence("finding.origin.wave", wave=wave))
+        values[row.instrument, row.dimension, None] = mean if strong else 100 - mean
+    return Targets(values, sentence("finding.origin.wave", wave=wave))
 
 
-def _of_frame(frame: pd.DataFrame, evidence: Evidence, indicators: Mapping[str, Indicator]) -> Targets:
+def _of_file(path: Path, places: TargetPlaces) -> Targets:
+    from servicediag.diagnosis.target_file import read_targets
+
+    read = read_targets(path, places)
+    found = _of_rows(read.rows, read.origins, places, sentence("finding.origin.file", file=path.name))
+    return replace(found, files={path.name: read.sha256})
+
+
+def _of_frame(frame: pd.DataFrame, places: TargetPlaces) -> Targets:
     missing = {"dimension", "target"} - set(frame.columns)
     if missing:
         raise ValueError(f"targets lacks the columns {sorted(missing)}; it needs dimension and target")
@@ -134,15 +180,18 @@ def _of_frame(frame: pd.DataFrame, evidence: Evidence, indicators: Mapping[str, 
             return [None] * len(frame)
         return [None if pd.isna(text) or not str(text).strip() else str(text).strip() for text in frame[column]]
 
-    origins: dict[Key, str] = {}
-    rows = [(str(d), u, _number(t)) for d, u, t in zip(frame["dimension"], texts("unit"), frame["target"], strict=True)]
-    values = _located(rows, evidence, indicators)
-    for row, origin in zip(rows, texts("origin"), strict=True):
-        if origin is not None:
-            origins |= dict.fromkeys(_located([row], evidence, indicators), origin)
-    every = sorted(set(origins.values()))
-    origin = ", ".join(every) if every and len(origins) == len(values) else sentence("finding.origin.study")
-    return Targets(values, origin, origins)
+    rows = [
+        (str(name), u, value) for name, u, value in zip(frame["dimension"], texts("unit"), frame["target"], strict=True)
+    ]
+    return _of_rows(rows, texts("origin"), places, sentence("finding.origin.study"))
+
+
+def _of_rows(rows: Sequence[Row], origins: Sequence[str | None], places: TargetPlaces, otherwise: str) -> Targets:
+    """Targets with their own origins, or with a common one where they have none."""
+    values = _located(rows, places)
+    own = {key: origin for key, origin in zip(values, origins, strict=True) if origin is not None}
+    every = sorted(set(own.values()))
+    return Targets(values, ", ".join(every) if every and len(own) == len(values) else otherwise, own)
 
 
 def _number(value: object) -> float:
@@ -153,35 +202,23 @@ def _number(value: object) -> float:
         return math.nan
 
 
-def _located(
-    rows: Sequence[Row], evidence: Evidence, indicators: Mapping[str, Indicator] | None = None
-) -> dict[Key, float]:
-    indicators = indicators or {}
-    places: dict[str, list[tuple[str, str]]] = {}
-    for instrument in evidence.instruments.values():
-        for dimension in instrument.dimensions:
-            for name in (dimension.id, f"{instrument.id}/{dimension.id}"):
-                places.setdefault(name, []).append((instrument.id, dimension.id))
-    for indicator in indicators:
-        for name in (indicator, f"{RECORDS}/{indicator}"):
-            places.setdefault(name, []).append((RECORDS, indicator))
-    units = set(evidence.cells["unit"])
+def _located(rows: Sequence[Row], places: TargetPlaces) -> dict[Key, float]:
+    """The targets by what they are for, in the order of the rows."""
     found: dict[Key, float] = {}
-    faults = []
-    for name, unit, value in rows:
-        where = places.get(name.strip().lower(), [])
-        if len(where) != 1:
-            reason = "is in several instruments; write instrument/dimension" if where else "is not a dimension here"
-            faults.append(f"{name!r} {reason}")
-        elif where[0][0] == RECORDS and indicators[where[0][1]].fault_of(value):
-            faults.append(f"the target of {name!r} is {value:g}; it {indicators[where[0][1]].fault_of(value)}")
-        elif where[0][0] != RECORDS and not 0 <= value <= 100:
-            faults.append(f"the target of {name!r} is {value:g}, not between 0 and 100")
-        elif unit is not None and unit not in units:
-            faults.append(f"{unit!r} is not a unit of this study")
-        else:
-            found[(*where[0], unit)] = value
+    faults: list[str] = []
+    unknown = False
+    for name, unit, given in rows:
+        value = _number(given)
+        shown = repr(given)[:80] if math.isnan(value) else f"{value:g}"
+        wrong = [fault.problem for fault in places.faults(name, unit, value, shown)]
+        place = places.find(name)
+        if place is not None and (*place, unit) in found:
+            wrong.append(f"{name!r} has two targets{'' if unit is None else f' in {unit!r}'}")
+        if place is not None and not wrong:
+            found[(*place, unit)] = value
+        faults += wrong
+        unknown |= place is None
     if faults:
-        choices = ", ".join(sorted(name for name, where in places.items() if len(where) == 1 and "/" in name))
-        raise ValueError(f"targets: {'; '.join(faults)}; choose from {choices}")
+        choices = f"; choose from {places.choices}" if unknown else ""
+        raise ValueError(f"targets: {'; '.join(faults)}{choices}")
     return found

@@ -14,7 +14,7 @@ from servicediag.instrument.catalogue import (
     load_instrument,
     load_package,
 )
-from servicediag.instrument.model import Dimension, Form, Instrument, Item, Scale
+from servicediag.instrument.model import Dimension, Form, Instrument, Item, Scale, Target
 from servicediag.instrument.rollups import Rollup, RollupPart, load_rollups
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ __all__ = [
     "Rollup",
     "RollupPart",
     "Scale",
+    "Target",
     "instruments_root",
     "lint_catalogue",
     "lint_instrument",

@@ -218,7 +218,21 @@ def _constructs(instrument: Instrument) -> list[str]:
         *_table(("Dimension", "Meaning", "A high score is", "Measurement", "Items"), rows),
         *(f"- *{kind.replace('_', '-')}*: {_MEASUREMENT[kind]}" for kind in kinds),
         "",
+        *_targets(instrument),
     ]
+
+
+def _targets(instrument: Instrument) -> list[str]:
+    rows = [
+        (
+            f"{_plain(dimension.title)} (`{dimension.id}`)",
+            f"{dimension.target.points:g}",
+            _plain(dimension.target.source),
+        )
+        for dimension in instrument.dimensions
+        if dimension.target is not None
+    ]
+    return _table(("Dimension", "Target, in points of health", "Declared by"), rows) if rows else []
 
 
 def _forms(instrument: Instrument) -> list[str]:

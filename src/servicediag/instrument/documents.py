@@ -28,6 +28,7 @@ __all__ = [
     "RollupPartDocument",
     "RollupsDocument",
     "ScaleDocument",
+    "TargetDocument",
 ]
 
 T = TypeVar("T")
@@ -104,6 +105,13 @@ class ItemDocument(Document):
     evidence: Literal["S", "S~", "I"] = "I"
 
 
+class TargetDocument(Document):
+    """What a dimension should reach, in points of health (high is good), and who says so."""
+
+    points: Annotated[float, Field(ge=0, le=100)]
+    source: Text
+
+
 class DimensionDocument(Document):
     """A construct and its items; ``scale`` is the default of its items."""
 
@@ -113,6 +121,7 @@ class DimensionDocument(Document):
     minimum_answered: Annotated[float, Field(gt=0, le=1)] = 2 / 3
     scale: Identifier | None = None
     block: OptionalText = ""
+    target: TargetDocument | None = None
     items: AtLeastOne[ItemDocument]
 
 

@@ -152,6 +152,7 @@ def _instrument_issues(sources: InstrumentSources) -> Iterator[Issue]:
         yield from _item_count(sources, dimension, path)
         yield from _keying(sources, dimension, path)
         yield from _mixed_scales(sources, dimension, path)
+        yield from _target_at_an_end(sources, dimension, path)
         for position, item in enumerate(dimension.items):
             yield from _item_issues(sources, dimension, item, (*path, "items", position))
     for scale in sources.scales.values():
@@ -208,6 +209,14 @@ def _mixed_scales(sources: InstrumentSources, dimension: DimensionDocument, path
         problem = f"The items of {dimension.id!r} use different scales: {', '.join(scales)}."
         remedy = "Use one scale, so that the items can be averaged without assumptions."
         yield warning(sources.loaded, "mixed_scales", path, problem, remedy)
+
+
+def _target_at_an_end(sources: InstrumentSources, dimension: DimensionDocument, path: YamlPath) -> Iterator[Issue]:
+    if dimension.target is None or 0 < dimension.target.points < 100:
+        return
+    problem = f"The target of {dimension.id!r} is {dimension.target.points:g} points of health, an end of the scale."
+    remedy = "Every group meets 0, and none that has any trouble meets 100: declare what is to be reached."
+    yield warning(sources.loaded, "target_at_an_end", (*path, "target", "points"), problem, remedy)
 
 
 def _item_issues(

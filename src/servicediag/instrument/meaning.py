@@ -33,8 +33,8 @@ def meaning_hash(instrument: Instrument) -> str:
     Returns
     -------
     str
-        The same for two instruments whose answers may be compared. Translations, notes, facets, sources and accepted
-        spellings do not count, nor does the version.
+        The same for two instruments whose answers may be compared. Translations, notes, facets, sources, targets and
+        accepted spellings do not count, nor does the version.
 
     Examples
     --------

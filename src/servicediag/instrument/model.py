@@ -23,6 +23,7 @@ __all__ = [
     "MISSING_REASONS",
     "Rater",
     "Scale",
+    "Target",
 ]
 
 Direction = Literal["strength", "weakness"]
@@ -92,6 +93,14 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Target:
+    """What a dimension should reach, in points of health (0 to 100, high is good), and who says so."""
+
+    points: float
+    source: str
+
+
+@dataclass(frozen=True)
 class Dimension:
     """A construct that is scored from its items.
 
@@ -105,6 +114,8 @@ class Dimension:
         Share of the scored items that a respondent must answer for a score, 0 to 1.
     block : str
         Name of the block of the questionnaire that the dimension belongs to, e.g. ``"state"``.
+    target : Target or None
+        Declared by the author of the questionnaire; a diagnosis without targets of its own is judged against it.
     """
 
     id: str
@@ -115,6 +126,7 @@ class Dimension:
     minimum_answered: float = 2 / 3
     block: str = ""
     definition: str = ""
+    target: Target | None = None
 
     @property
     def scored_items(self) -> tuple[Item, ...]:

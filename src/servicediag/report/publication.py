@@ -177,8 +177,9 @@ def _rounded_finding(finding: Finding) -> Finding:
         changes[name] = value
     for name in ("by", "unit", "wave", "instrument", "dimension", "item", "rater", "form"):
         changes[name] = blank_to_none(getattr(finding, name))
-    if finding.p_top_three is not None:
-        changes["p_top_three"] = round(finding.p_top_three, 3)
+    for name, digits in (("p_top_three", 3), ("stability", 4)):
+        if (probability := getattr(finding, name)) is not None:
+            changes[name] = round(probability, digits)
     causes = tuple(
         cause if cause.shortfall is None else replace(cause, shortfall=round(cause.shortfall, 1))
         for cause in finding.causes

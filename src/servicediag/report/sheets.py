@@ -127,7 +127,8 @@ WITHHELD = ("unit", "dimension", "instrument", "rater", "rule", "by", "wave", "f
 FINDINGS = ("number", "title", "estimate", "estimate_low", "estimate_high", "estimate_unit", "n", "tier", "severity",
             "consistent", "first_action", "unit", "dimension", "rater", "comparator", "explanation", "against",
             "untested", "open", "direction", "kind", "instrument", "item", "by", "wave", "shrunk",
-            "minimum_detectable_gap", "q_value", "q_minimum_effect", "tier_without_item", "rests_on", "id")  # fmt: skip
+            "minimum_detectable_gap", "q_value", "q_minimum_effect", "tier_without_item", "rests_on", "stability",
+            "id")  # fmt: skip
 CAUSES = (
     "number",
     "finding",
@@ -149,7 +150,7 @@ PRINTED = {"findings": 11, "causes": 9, "scales": 11, "items": 9, "indicators": 
            "waves": 12, "comparisons": 13, "agreement": 11, "segments": 10, "indexes": 8, "answers": 9,
            "comments": 4, "comment_themes": 7}  # fmt: skip
 _NUMBERS = {"number": "count", "estimate": "points", "estimate_low": "points", "estimate_high": "points",
-            "shrunk": "signed"}  # fmt: skip
+            "shrunk": "signed", "stability": "share"}  # fmt: skip
 
 
 def frame_sheets(diagnosis: Diagnosis, labels: Labels) -> dict[str, Table]:
@@ -243,7 +244,7 @@ def findings_table(diagnosis: Diagnosis, labels: Labels) -> Table:
             "direction": labels.value("direction", finding.direction), "shrunk": finding.shrunk,
             "minimum_detectable_gap": finding.minimum_detectable_gap, "q_value": finding.q_value,
             "q_minimum_effect": finding.q_minimum_effect, "rests_on": finding.rests_on,
-            "tier_without_item": labels.value("tier", finding.tier_without_item),
+            "tier_without_item": labels.value("tier", finding.tier_without_item), "stability": finding.stability,
             "consistent": _lines(r.cause for r in story.consistent),
             "against": _lines(reason_text(one, labels) for one in story.against),
             "untested": _lines(dict.fromkeys(r.cause for r in story.untested)),

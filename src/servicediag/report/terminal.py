@@ -14,6 +14,7 @@ from servicediag.diagnosis.model import Diagnosis
 from servicediag.report.labels import Labels
 from servicediag.report.publication import printable
 from servicediag.report.story import Reason, Story, cannot_tell, headline, reason_text, stories, strengths
+from servicediag.wording.catalogue import text
 
 __all__ = ["MAXIMUM_WIDTH", "print_summary"]
 
@@ -61,7 +62,7 @@ class _Printer:
             size += labels.say("story.detectable", gap=labels.number(finding.minimum_detectable_gap))
         rows: list[tuple[str, list[str]]] = [
             (labels.say("story.size"), [size]),
-            (labels.say("story.sure"), [labels.clauses((story.tier_label, story.severity_label))]),
+            (labels.say("story.sure"), list(self._sure(story))),
             (labels.say("story.consistent"), _told(story.consistent, labels) or [labels.say("story.no_cause")]),
             (labels.say("story.against"), _told(story.against, labels) or [labels.say("story.nothing_against")]),
         ]
@@ -69,6 +70,12 @@ class _Printer:
             rows.append((labels.say("story.untested"), _told(story.untested, labels)))
         rows.append((labels.say("story.first"), [story.first_action or labels.say("story.no_action")]))
         self._rows(rows, _COLOURS.get(finding.tier, ""))
+
+    def _sure(self, story: Story) -> Iterable[str]:
+        finding, language = story.finding, self.labels.language
+        yield self.labels.clauses((story.tier_label, story.severity_label))
+        if finding.seldom_again is not None:
+            yield text(f"finding.again.{finding.tier}", language, again=self.labels.number(finding.seldom_again, 0))
 
     def _strengths(self, diagnosis: Diagnosis) -> None:
         self.console.print()

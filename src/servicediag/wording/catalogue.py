@@ -77,6 +77,8 @@ def nested(told: str, language: str) -> str:
     ('«Знаю слово „надо“»', '“a” and “b”')
     """
     opening, closing, inner_opening, inner_closing = _quotes(language)
+    if all(closing in part for part in told.split(opening)[1:-1]):
+        return told  # none begins within another one
     depth, written = 0, []
     for character in told:
         depth -= character == closing

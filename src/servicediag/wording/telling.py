@@ -10,6 +10,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from servicediag.wording.catalogue import text
@@ -111,7 +112,7 @@ class Term(Told):
 class Figure(Told):
     """A number that is written already, as English writes it.
 
-    It holds nothing but its text, so that the collector of garbage need not look at tens of thousands of them.
+    It holds nothing but its text; :func:`figure` gives the same one for the same text.
     """
 
     __slots__ = ()
@@ -215,7 +216,13 @@ def figure(value: float, specification: str) -> Figure:
     >>> figure(-4.25, "+.1f"), retold(figure(12.5, ".1f"), "es")
     ('-4.3', '12,5')
     """
-    return Figure((fixed if specification.endswith("f") else format)(value, specification))
+    return _figure((fixed if specification.endswith("f") else format)(value, specification))
+
+
+@lru_cache(maxsize=4096)
+def _figure(shown: str) -> Figure:
+    # a diagnosis writes the same few thousand numbers ten thousands of times, each an object to look after
+    return Figure(shown)
 
 
 def joined(separator: Separator, parts: Iterable[str], language: str = "en") -> Joined:
