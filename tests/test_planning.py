@@ -125,3 +125,22 @@ def test_result_is_frozen_and_shows_itself(twenty):
 def test_argument_out_of_range_is_named(name, value):
     with pytest.raises(ValueError, match=rf"{name}={value!r}"):
         sd.plan(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("gap", "10", "a number"), ("power", "high", "a number"), ("icc", None, "a number"),
+        ("n_units", 2.5, "a whole number"), ("n_scales", "10", "a whole number"), ("n_items", 2.5, "a whole number"),
+        ("minimum_group", 5.5, "a whole number"), ("largest", 300.5, "a whole number"),
+        ("n_simulations", True, "a whole number"), ("seed", None, "a whole number"),
+    ],
+)  # fmt: skip
+def test_argument_of_another_kind_is_named(name, value, kind):
+    with pytest.raises(TypeError, match=rf"{name}={value!r} must be {kind}"):
+        sd.plan(**{name: value})
+
+
+def test_negative_seed_is_named():
+    with pytest.raises(ValueError, match="seed=-1 must be at least 0"):
+        sd.plan(seed=-1)

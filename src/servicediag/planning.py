@@ -6,6 +6,7 @@ import html
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -226,6 +227,8 @@ def plan(
     ------
     ValueError
         An argument is out of its range.
+    TypeError
+        An argument is no number, or no whole number where one is needed.
 
     Notes
     -----
@@ -250,6 +253,10 @@ def plan(
     >>> wanted.to_frame().columns.tolist()[:4]
     ['people', 'expected_answers', 'p_shown', 'p_likely']
     """
+    _check_numbers(gap=gap, power=power, icc=icc, standard_deviation=standard_deviation, reliability=reliability,
+                   response_rate=response_rate, smallest_gap=smallest_gap)  # fmt: skip
+    _check_whole(n_units=n_units, n_scales=n_scales, n_items=n_items, minimum_group=minimum_group, largest=largest,
+                 n_simulations=n_simulations, seed=seed)  # fmt: skip
     settings = Settings(smallest_gap=float(smallest_gap), minimum_group=minimum_group, seed=seed)
     design = _Design(gap, n_units, n_scales, icc, standard_deviation, reliability, n_items, response_rate, settings)
     _check(design, power, tier, largest, n_simulations)
@@ -271,6 +278,18 @@ def plan(
         largest=largest,
         n_simulations=n_simulations,
     )
+
+
+def _check_numbers(**given: object) -> None:
+    for name, value in given.items():
+        if not isinstance(value, Real) or isinstance(value, bool):
+            raise TypeError(f"{name}={value!r} must be a number")
+
+
+def _check_whole(**given: object) -> None:
+    for name, value in given.items():
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            raise TypeError(f"{name}={value!r} must be a whole number")
 
 
 def _check(design: _Design, power: float, tier: str, largest: int, n_simulations: int) -> None:
@@ -299,6 +318,8 @@ def _check(design: _Design, power: float, tier: str, largest: int, n_simulations
         raise ValueError(f"largest={largest!r} must be above minimum_group={minimum}")
     if n_simulations < 2:
         raise ValueError(f"n_simulations={n_simulations!r} must be at least 2")
+    if design.settings.seed < 0:
+        raise ValueError(f"seed={design.settings.seed!r} must be at least 0")
 
 
 def _curve(

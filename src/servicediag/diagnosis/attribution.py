@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from servicediag.diagnosis.draft import Draft, finding_id, name_or_none
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, NotMeasured, Place, index_rows
 from servicediag.diagnosis.levels import Panel, level_verdict, panel_of, side_weights
 from servicediag.diagnosis.model import Finding, Tier
-from servicediag.diagnosis.statistics import benjamini_hochberg
+from servicediag.diagnosis.statistics import benjamini_hochberg, minimum_effect_p
+from servicediag.diagnosis.tiers import tier_of
 from servicediag.results import table_rows
 from servicediag.wording.telling import figure, sentence
 
@@ -107,22 +108,26 @@ def _shares(study: GapStudy) -> tuple[list[_Share], list[NotMeasured]]:
         return [], [NotMeasured.told(GAP, "ONE_SIDE_MISSING", which, instruments=asked)]
     if len(panel.periods) > 1:
         return [], [NotMeasured.told(GAP, "DIFFERENT_PERIOD", "attribution_waves")]
-    low = _environment(study, panel)
+    free = _environment(study, panel)
     generator = np.random.default_rng(study.settings.seed)
-    normal = generator.standard_normal((N_DRAWS, len(panel.references)))
+    noise = np.ascontiguousarray(generator.standard_normal((N_DRAWS, len(panel.references))).T)
     known = np.flatnonzero(~np.isnan(panel.health).any(axis=1) & ~np.isnan(panel.error).any(axis=1))
     found: list[_Share] = []
     for begin in range(0, len(known), GROUPS_AT_ONCE):
         rows = known[begin : begin + GROUPS_AT_ONCE]
-        targets = np.array([[_target(study, name, panel.places[row][1]) for name in panel.references] for row in rows])
-        found += _shares_of(panel, rows, targets, sides, normal, low)
+        targets = _targets(study, panel.references, [panel.places[row][1] for row in rows])
+        found += _shares_of(panel, rows, targets, sides, noise, free)
     return found, []
 
 
-def _target(study: GapStudy, reference: str, unit: str) -> float:
-    instrument, _, dimension = reference.partition("/")
-    declared = study.targets.of(instrument, dimension, name_or_none(unit))
-    return study.settings.good_level if math.isnan(declared) else declared
+def _targets(study: GapStudy, references: Sequence[str], units: Sequence[str]) -> np.ndarray:
+    """Target of each reference for each unit, units x references."""
+    targets = np.full((len(units), len(references)), math.nan)
+    if study.targets.values:
+        names = [reference.partition("/") for reference in references]
+        for unit, row in zip(units, targets, strict=True):
+            row[:] = [study.targets.of(instrument, dimension, name_or_none(unit)) for instrument, _, dimension in names]
+    return np.where(np.isnan(targets), study.settings.good_level, targets)
 
 
 def _environment(study: GapStudy, panel: Panel) -> np.ndarray:
@@ -139,35 +144,27 @@ def _environment(study: GapStudy, panel: Panel) -> np.ndarray:
 
 
 def _shares_of(
-    panel: Panel, rows: np.ndarray, targets: np.ndarray, sides: dict[str, np.ndarray], normal: np.ndarray,
+    panel: Panel, rows: np.ndarray, targets: np.ndarray, sides: dict[str, np.ndarray], noise: np.ndarray,
     free: np.ndarray,
 ) -> list[_Share]:  # fmt: skip
     """The shares of several groups, from draws of the normal posterior of their levels."""
-    values, vectors = np.linalg.eigh(panel.covariance[rows])
-    spread = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
     shortfall = targets - panel.health[rows]
-    weights = np.column_stack([sides["organisation"], sides["person"]])
-    ours, theirs = (np.maximum(shortfall, 0.0) @ weights).T
-    drawn = shortfall[:, :, None] - spread @ normal.T
-    np.maximum(drawn, 0.0, out=drawn)
-    our_draws, their_draws = np.moveaxis(weights.T @ drawn, 1, 0)
+    weights = np.vstack([sides["organisation"], sides["person"]])
+    ours, theirs = weights @ np.maximum(shortfall, 0.0).T
     with np.errstate(invalid="ignore", divide="ignore"):
-        shares = our_draws / (our_draws + their_draws)
         estimates = ours / (ours + theirs)
-    # where a draw has no shortfall at all, neither side has a larger one
-    shares[np.isnan(shares)] = 0.5
+    shares = _drawn_shares(shortfall, panel.covariance[rows], weights, noise)
     errors = shares.std(axis=1, ddof=1)
-    p = (1 + np.column_stack([(shares <= ORGANISATIONAL).sum(axis=1), (shares >= PERSONAL).sum(axis=1)])) / (
-        1 + shares.shape[1]
-    )
-    lows, highs = _limits(shares)
+    p = (1 + np.array([np.count_nonzero(shares <= ORGANISATIONAL, axis=1),
+                       np.count_nonzero(shares >= PERSONAL, axis=1)])) / (1 + shares.shape[1])  # fmt: skip
+    limits = list(map(_limits, shares, shares.mean(axis=1).tolist(), errors.tolist()))
     return [
         _Share(
             panel.places[row],
             float(estimates[k]),
-            (float(min(lows[k], estimates[k])), float(max(highs[k], estimates[k]))),
+            (min(limits[k][0], float(estimates[k])), max(limits[k][1], float(estimates[k]))),
             float(errors[k]),
-            (float(p[k, 0]), float(p[k, 1])),
+            (float(p[0, k]), float(p[1, k])),
             float(ours[k] + theirs[k]),
             int(panel.n[row].min()),
             bool(free[row]),
@@ -176,16 +173,35 @@ def _shares_of(
     ]
 
 
-def _limits(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """2.5 % and 97.5 % of the draws of each group, as by ``np.quantile``, which copies them; their order is lost."""
-    last = draws.shape[1] - 1
+def _drawn_shares(shortfall: np.ndarray, covariance: np.ndarray, weights: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Draws of the organisation's share, groups x draws; each step takes the place of the one before it."""
+    values, vectors = np.linalg.eigh(covariance)
+    spread = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    drawn = spread @ noise
+    np.subtract(shortfall[:, :, None], drawn, out=drawn)
+    np.maximum(drawn, 0.0, out=drawn)
+    ours, theirs = np.moveaxis(weights @ drawn, 1, 0)
+    theirs += ours
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = np.divide(ours, theirs, out=ours)
+    # where a draw has no shortfall at all, neither side has a larger one
+    shares[np.isnan(shares)] = 0.5
+    return np.asarray(shares)
+
+
+def _limits(draws: np.ndarray, mean: float, error: float) -> tuple[float, float]:
+    """2.5 % and 97.5 % of draws with that mean and standard deviation, as by ``np.quantile``."""
+    last = len(draws) - 1
     low, high = int(0.025 * last), int(0.975 * last)
-    draws.partition([low, low + 1, high, high + 1], axis=1)
-    below, above = draws[:, [low, high]], draws[:, [low + 1, high + 1]]
+    below, above = draws[draws < mean - 1.5 * error], draws[draws > mean + 1.5 * error]
+    # of most draws only the tails need to be put in order
+    if len(below) < low + 2 or len(above) < last - high + 1:
+        below = above = draws
+    below, above = np.sort(below), np.sort(above)[high - last - 1 :]
     # from the nearer of the two, so that rounding does not take a limit past it
-    lows = above[:, 0] - (above[:, 0] - below[:, 0]) * (1 - (0.025 * last - low))
-    highs = below[:, 1] + (above[:, 1] - below[:, 1]) * (0.975 * last - high)
-    return lows, highs
+    lowest = below[low + 1] - (below[low + 1] - below[low]) * (1 - (0.025 * last - low))
+    highest = above[0] + (above[1] - above[0]) * (0.975 * last - high)
+    return float(lowest), float(highest)
 
 
 def _verdict(share: _Share, smallest_gap: float) -> str:
@@ -257,22 +273,19 @@ def _blame(
         unasked = NotMeasured.told("blame_shift", "ONE_SIDE_MISSING", "blame", staff=both.staff,
                                    situation=both.situation)  # fmt: skip
         return [], [], [unasked]
-    found = []
     for row in rows:
         share = shares.get(row["place"])
         usable = share is not None and not math.isnan(share.estimate) and share.total >= study.settings.smallest_gap
         row["baseline"] = 1 - share.estimate if share is not None and usable else 0.5
         row["measured"] = usable
-        extra = share.standard_error if share is not None and usable else 0.0
+        extra = 0.0
+        if share is not None and usable:
+            # what lies with persons may be more by the longer side of its interval
+            extra = max(share.standard_error, (share.estimate - share.interval[0]) / float(ndtri(0.975)))
+        row["points"] = 100 * (row["share"] - row["baseline"])
         row["spread"] = math.hypot(row["error"], extra)
-        found.append(float(ndtr(-(row["share"] - row["baseline"]) / row["spread"])))
     indexes = [_blame_row(row) for row in rows if row["measured"]]
-    q = benjamini_hochberg(np.array(found))
-    drafts = [
-        _blame_draft(study, row, float(adjusted))
-        for row, adjusted in zip(rows, q, strict=True)
-        if adjusted <= study.settings.likely_error_rate
-    ]
+    drafts = list(_blame_drafts(study, rows))
     missing = []
     if not indexes:
         missing.append(NotMeasured.told("blame_shift", "ONE_SIDE_MISSING", "blame_index"))
@@ -288,10 +301,10 @@ def _explanations(study: GapStudy) -> Iterable[dict[str, Any]]:
     shown = set(cells.loc[cells["dimension"] == staff, places].itertuples(index=False, name=None))
     shown &= set(cells.loc[cells["dimension"] == situation, places].itertuples(index=False, name=None))
     pairs = study.evidence.cross
-    firsts = [one for one in pairs["first"].unique() if one.startswith(f"{instrument}:") and one.endswith(f"/{staff}")]
-    seconds = [one for one in pairs["second"].unique() if one.endswith(f"/{situation}")]
-    wanted = pairs["first"].isin(firsts) & pairs["second"].isin(seconds)
-    pairs = pairs[wanted & (pairs["n"] >= study.settings.minimum_group)]
+    firsts = {f"{name}:{form}/{staff}" for name, form, _ in study.evidence.n_respondents if name == instrument}
+    pairs = pairs[pairs["first"].isin(firsts).to_numpy()]
+    pairs = pairs[pairs["second"].str.endswith(f"/{situation}").to_numpy(bool)]
+    pairs = pairs[(pairs["n"] >= study.settings.minimum_group).to_numpy()]
     for pair in table_rows(pairs):
         form = pair.first.partition("/")[0].partition(":")[2]
         ratio = _ratio(pair)
@@ -316,21 +329,34 @@ def _ratio(p: Any) -> tuple[float, float] | None:
 
 def _blame_row(row: dict[str, Any]) -> tuple[Any, ...]:
     """The blame-shift index in percentage points; more than 0 means blamed beyond what the shortfalls warrant."""
-    index = 100 * (row["share"] - row["baseline"])
+    index = row["points"]
     half = 100 * float(ndtri(0.975)) * row["spread"]
     verdict = "blames staff" if index - half > 0 else "blames the situation" if index + half < 0 else "undetermined"
     return row["place"], "blame_shift", row["form"], index, index - half, index + half, row["n"], verdict
 
 
-def _blame_draft(study: GapStudy, row: dict[str, Any], q: float) -> Draft:
+def _blame_drafts(study: GapStudy, rows: Sequence[dict[str, Any]]) -> Iterable[Draft]:
+    """Groups that explain failures by staff more often than is warranted; a percentage point counts as a point."""
+    settings = study.settings
+    points = np.array([row["points"] for row in rows])
+    errors = 100 * np.array([row["spread"] for row in rows])
+    q, q_minimum = (
+        benjamini_hochberg(minimum_effect_p(points, errors, np.inf, least)) for least in (0.0, settings.minimum_effect)
+    )
+    for position, row in enumerate(rows):
+        size = float(points[position])
+        tier, _ = tier_of(q[position], q_minimum[position], size, size, row["n"], [], settings)
+        if size > 0 and tier in ("established", "likely"):
+            yield _blame_draft(study, row, tier, float(q[position]), float(q_minimum[position]))
+
+
+def _blame_draft(study: GapStudy, row: dict[str, Any], tier: Tier, q: float, q_minimum: float) -> Draft:
     settings = study.settings
     instrument, _, staff = study.definitions.attribution.blame.staff.partition("/")
-    points = 100 * (row["share"] - row["baseline"])
     half = float(ndtri(0.975)) * row["error"]
     comparator = sentence("finding.comparator.equal_explanations", half=figure(0.5, ".1f"))
     if row["measured"]:
         comparator = sentence("finding.comparator.warranted", share=figure(row["baseline"], ".2f"))
-    sure = q <= settings.established_error_rate and row["n"] >= settings.established_n
     return Draft(
         Finding(
             id=finding_id("blame_shift", *row["place"], instrument, row["form"]),
@@ -349,10 +375,11 @@ def _blame_draft(study: GapStudy, row: dict[str, Any], q: float) -> Draft:
             n=row["n"],
             comparator=comparator,
             direction="worse",
-            severity=settings.severity(points),
-            tier="established" if sure else "likely",
+            severity=settings.severity(row["points"]),
+            tier=tier,
             q_value=q,
+            q_minimum_effect=q_minimum,
             metric="share",
         ),
-        loss=max(0.0, points - settings.smallest_gap),
+        loss=max(0.0, row["points"] - settings.smallest_gap),
     )

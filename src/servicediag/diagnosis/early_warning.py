@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtri
 
 from servicediag.diagnosis.draft import Draft, finding_id, name_or_none
-from servicediag.diagnosis.evidence import WHOLE
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, NotMeasured, Place, index_rows
 from servicediag.diagnosis.levels import Estimate, Panel, level_verdict, panel_of, side_weights
-from servicediag.diagnosis.model import Finding, Tier
+from servicediag.diagnosis.model import Finding
+from servicediag.diagnosis.operations_gaps import record_verdicts
 from servicediag.diagnosis.promises import answer_counts
-from servicediag.diagnosis.statistics import benjamini_hochberg
+from servicediag.diagnosis.stability import Redrawn, own_share, tier_shares
+from servicediag.diagnosis.statistics import benjamini_hochberg, minimum_effect_p
+from servicediag.diagnosis.tiers import tier_of
 from servicediag.wording.telling import figure, sentence
 
 __all__ = ["negative_cycle", "silent_loss_gaps"]
 
 GAP = "silent_loss"
 CYCLE = "negative_cycle"
+NORMAL = float(ndtri(0.975))
 LAPSED = sentence("finding.abstention.sample")
 SIGNS = {"low": "reached", "high": "not reached", "unclear": "undetermined", "": "undetermined"}
 """Level of health of a stage -> whether the cycle has reached it."""
+BAD, GOOD = frozenset({"worse", "missed"}), frozenset({"better", "met"})
+"""What is said of operations data where the cycle has, and has not, reached them."""
 Row = tuple[Any, ...]
 
 
@@ -37,15 +42,13 @@ def silent_loss_gaps(study: GapStudy) -> GapReport:
                                    complaints=definition.operations.complaints)  # fmt: skip
         return GapReport(not_measured=(missing,))
     rows: list[Row] = []
-    p = []
     for (place, source), (left, told, error, n) in pairs.items():
-        gap, half = left - told, 1.96 * error
+        gap, half = left - told, NORMAL * error
         verdict = "silent loss" if gap - half > 0 else "undetermined" if gap + half > 0 else "heard"
         rows += [(place, GAP, f"{name}, {source}", value, math.nan, math.nan, n, "")
                  for name, value in (("left", left), ("told", told))]  # fmt: skip
         rows.append((place, GAP, f"left - told, {source}", gap, gap - half, gap + half, n, verdict))
-        p.append(float(ndtr(-gap / error)))
-    drafts = _drafts(study, pairs, benjamini_hochberg(np.array(p)))
+    drafts = _drafts(study, pairs)
     return GapReport(tuple(drafts), {"indexes": index_rows(rows)})
 
 
@@ -89,16 +92,21 @@ def _share_variance(count: float, n: float) -> float:
     return share * (1 - share) / (n + 4)
 
 
-def _drafts(study: GapStudy, pairs: Pairs, q: np.ndarray) -> Iterable[Draft]:
+def _drafts(study: GapStudy, pairs: Pairs) -> Iterable[Draft]:
     settings = study.settings
-    for ((place, source), (left, told, error, n)), adjusted in zip(pairs.items(), q, strict=True):
+    shares = np.array([(left - told, error, n) for left, told, error, n in pairs.values()])
+    points, errors, people = (shares * (100, 100, 1)).T
+    q, q_minimum = (
+        benjamini_hochberg(minimum_effect_p(points, errors, np.inf, least)) for least in (0.0, settings.minimum_effect)
+    )
+    again = tier_shares(Redrawn.of(points, errors, np.full(len(people), np.inf), people, settings), settings)
+    for position, ((place, source), (left, told, error, n)) in enumerate(pairs.items()):
         gap = left - told
         # the convention of other shares: a quarter of the customers is a minor, half a major trouble
         size = 4 * settings.smallest_gap * gap
-        if adjusted > settings.likely_error_rate or gap < settings.smallest_gap / 100:
+        tier, _ = tier_of(q[position], q_minimum[position], points[position], points[position], n, [], settings)
+        if gap < 0 or tier not in ("established", "likely"):
             continue
-        firm = adjusted <= settings.established_error_rate and n >= settings.established_n
-        tier: Tier = "established" if firm else "likely"
         yield Draft(
             Finding(
                 id=finding_id("silent_loss", *place, source),
@@ -111,16 +119,18 @@ def _drafts(study: GapStudy, pairs: Pairs, q: np.ndarray) -> Iterable[Draft]:
                 item=None,
                 rater="customer" if source == "customers" else None,
                 estimate=gap,
-                ci_low=gap - 1.96 * error,
-                ci_high=gap + 1.96 * error,
+                ci_low=gap - NORMAL * error,
+                ci_high=gap + NORMAL * error,
                 n=n,
                 comparator=sentence("finding.comparator.told"),
                 direction="worse",
                 severity=settings.severity(max(size, settings.smallest_gap)),
                 tier=tier,
-                q_value=float(adjusted),
+                q_value=float(q[position]),
+                q_minimum_effect=float(q_minimum[position]),
                 metric="share",
                 abstentions=(LAPSED,) if source == "customers" else (),
+                stability=own_share(again[position], tier),
             ),
             loss=max(0.0, size - settings.smallest_gap),
             values=(("left_percent", figure(100 * left, ".0f")), ("told_percent", figure(100 * told, ".0f"))),
@@ -135,19 +145,58 @@ def negative_cycle(study: GapStudy) -> GapReport:
     weights = [side_weights(panel, stage.members) for stage in stages]
     levels = [panel.mean(weight) if weight.any() else None for weight in weights]
     signs = [_signs(study, panel, weight, level) for weight, level in zip(weights, levels, strict=True)]
+    records = _records(study, {name for stage in stages for name in stage.operations})
     rows: list[Row] = []
     for position, place in enumerate(panel.places):
-        reached = []
+        reached, rated = [], False
         for stage, level, sign in zip(stages, levels, signs, strict=True):
+            known = [records[place[0], place[1], name] for name in stage.operations if (*place[:2], name) in records]
+            verdicts = {one for said, _ in known for one in said}
+            value, low, high, n, read = math.nan, math.nan, math.nan, 0, ""
             if level is not None and not np.isnan(level.value[position]):
+                value, read = float(level.value[position]), sign[position]
                 low, high = (float(limit[position]) for limit in level.limits)
-                n = int(level.n[position])
-                rows.append((place, CYCLE, stage.id, float(level.value[position]), low, high, n, sign[position]))
-                reached.append((stage.id, sign[position], n))
-        if reached:
+                n, rated = int(level.n[position]), True
+            elif known:
+                n = min(cases for _, cases in known)
+            if n:
+                rows.append((place, CYCLE, stage.id, value, low, high, n, _sign(read, verdicts)))
+                reached.append((stage.id, _sign(read, verdicts), n))
+        # losses alone do not tell what went before them
+        if rated:
             rows.append(_furthest(place, reached, [stage.id for stage in stages]))
-    lacking = [stage.id for stage, weight in zip(stages, weights, strict=True) if not weight.any()]
+    recorded = {name for _, _, name in records}
+    lacking = [
+        stage.id
+        for stage, weight in zip(stages, weights, strict=True)
+        if not weight.any() and recorded.isdisjoint(stage.operations)
+    ]
     return GapReport(tables={"indexes": index_rows(rows)}, not_measured=tuple(_unmeasured(study, lacking)))
+
+
+def _records(study: GapStudy, names: Set[str]) -> dict[tuple[str, str, str], tuple[set[str], int]]:
+    """What is said of the operations data that stand for a sign, and their cases, or else the units compared."""
+    found = {}
+    if any(name in names for _, _, name in study.recorded):
+        for key, said in record_verdicts(study).items():
+            if key[2] in names and key in study.recorded:
+                cases = study.recorded[key].cases
+                others = study.operations.others(*key)
+                found[key] = said, len(others) + 1 if cases is None else cases
+    return found
+
+
+def _sign(level: str, records: Set[str]) -> str:
+    """Reached where the level is low or a record is bad; not reached where neither is, and one is beyond doubt good.
+
+    Examples
+    --------
+    >>> _sign("not reached", {"worse"}), _sign("", {"better"}), _sign("undetermined", {"undetermined"})
+    ('reached', 'not reached', 'undetermined')
+    """
+    if level == "reached" or records & BAD:
+        return "reached"
+    return level or ("not reached" if records and records <= GOOD else "undetermined")
 
 
 def _signs(study: GapStudy, panel: Panel, weight: np.ndarray, level: Estimate | None) -> list[str]:
@@ -172,6 +221,5 @@ def _unmeasured(study: GapStudy, lacking: list[str]) -> Iterable[NotMeasured]:
     for stage in study.definitions.negative_cycle.stages:
         if stage.id in lacking:
             wanted = [*(r for m in stage.members for r in m.references), *stage.operations]
-            wanted = [name for name in wanted if study.operations.of(WHOLE, WHOLE, name) is None]
             sign = sentence(f"finding.sign.{stage.id}")
             yield NotMeasured.told(CYCLE, "ONE_SIDE_MISSING", "negative_cycle", sign=sign, references=", ".join(wanted))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,7 @@ import pandas as pd
 
 from servicediag.diagnosis.all_gaps import all_gaps
 from servicediag.diagnosis.bottleneck import bottleneck_findings, readiness_profile
-from servicediag.diagnosis.causes import connect, explain
+from servicediag.diagnosis.causes import Lacking, connect, explain
 from servicediag.diagnosis.cells import judge_cells, reliability_of, reliability_table
 from servicediag.diagnosis.comments import list_comments
 from servicediag.diagnosis.conditions import ConditionReader, Study, judged_and_none
@@ -34,6 +35,7 @@ from servicediag.diagnosis.model import PublishedDiagnosis
 from servicediag.diagnosis.operations import read_indicators
 from servicediag.diagnosis.publish import publish
 from servicediag.diagnosis.releases import Ledger, Members, membership, open_ledger, write_release
+from servicediag.diagnosis.row_keys import having
 from servicediag.diagnosis.rule_files import fingerprints
 from servicediag.diagnosis.rules import RuleSet, load_rules
 from servicediag.diagnosis.sentences import with_sentences
@@ -73,10 +75,11 @@ def diagnose(
         (``comments=``) are listed where at least 10 people of a group wrote something; findings never quote them.
     by : str or sequence of str
         Column that names the unit, or several; evidence already carries its groupings.
-    targets : mapping, DataFrame, Diagnosis or str, optional
-        ``{dimension: points of health}``, a frame with ``dimension, target`` (and ``unit``, and ``origin``: the
-        instrument, a norm, an agreement), an earlier diagnosis, or the name of an earlier wave of this study. An
-        indicator of operations data may stand in the place of a dimension, with a target in its own measure.
+    targets : mapping, DataFrame, path, Diagnosis or str, optional
+        ``{dimension: points of health}``, a frame with ``dimension, target`` (and ``unit``, and ``origin``: a norm, an
+        agreement), a file of either (.yaml, .json; .csv, .xlsx), an earlier diagnosis, or the name of an earlier wave
+        of this study. An indicator of operations data may stand in the place of a dimension, with a target in its own
+        measure. By default the targets that the instruments declare, of which the library's own have none.
     indicators : DataFrame, optional
         Operations data, a row a unit: the column ``unit`` and columns such as ``breach_rate, repeat_contacts, turnover,
         churn, complaints, training_records, workload`` (``instruments/_rules/indicators.yaml`` lists all with their
@@ -120,7 +123,9 @@ def diagnose(
     ValueError
         An argument is out of its range; the message names the choices.
     ResponsesError
-        Fewer respondents than ``minimum_group`` altogether: nothing could be shown.
+        Fewer respondents than ``minimum_group`` altogether: nothing could be shown. Or a file of targets is faulty.
+    InstrumentError
+        A rule file is faulty, or names a dimension or item that its instrument lacks.
 
     Notes
     -----
@@ -150,14 +155,14 @@ def diagnose(
     settings = replace(settings, invited=resolve_invited(invited, evidence))
     comments = list_comments(responses_or_evidence, evidence.groupings, minimum_group, ledger=book, seed=seed)
     evidence = replace(evidence, notes=(*evidence.notes, *comments.notes))
-    rule_set = rules if isinstance(rules, RuleSet) else load_rules(rules)
+    rule_set = _rule_set(rules, evidence)
     settings = replace(settings, rule_files=fingerprints(dict(rule_set.files)))
     operations = read_indicators(indicators, evidence, rule_set.indicators, settings.minimum_group)
     aims = resolve_targets(targets, evidence, settings.minimum_group, operations.catalogue)
     reliability = reliability_table(evidence)
     cells = judge_cells(evidence, settings, reliability, aims)
     # no finding is about a single item, and most cells are items
-    scales = cells[(cells["kind"] != "item").to_numpy()]
+    scales = cells[~having(cells, kind="item")]
     operations = operations.shown(scales, settings.minimum_group)
     readiness = readiness_profile(evidence, scales, settings, aims)
     study = GapStudy(evidence, cells, settings, aims, reliability_of(reliability), load_gaps(), operations)
@@ -171,11 +176,22 @@ def diagnose(
     reader = ConditionReader(read_in, rule_set.references)
     wide = frozenset((d.finding.by, d.finding.unit, d.finding.rater) for d in drafts if d.finding.kind == "unit_wide")
     titles = Titles(evidence)
-    told = [with_sentences(explain(draft, rule_set, reader, wide), titles, settings) for draft in drafts]
+    lacking: dict[Lacking, str] = {}
+    told = [with_sentences(explain(draft, rule_set, reader, wide, lacking), titles, settings) for draft in drafts]
     published = publish(connect(told), evidence, cells, readiness, reliability, settings, aims, tables)
     if book is not None and release is not None:
         write_release(book, replace(release, comments=comments.listed))
     return published
+
+
+def _rule_set(rules: RuleSet | str | Path | None, evidence: Evidence) -> RuleSet:
+    if rules is None:
+        return load_rules()
+    from servicediag.diagnosis.rule_loading import refuse_missing_parts
+
+    found = rules if isinstance(rules, RuleSet) else load_rules(rules)
+    refuse_missing_parts(found, evidence.instruments)
+    return found
 
 
 def _open(
@@ -217,6 +233,15 @@ def _settings(
     population_size: Mapping[str, int] | None,
     seed: int,
 ) -> Settings:
+    for name, value in (("minimum_group", minimum_group), ("seed", seed)):
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            raise TypeError(f"{name}={value!r} must be a whole number")
+    if not isinstance(smallest_gap, Real) or isinstance(smallest_gap, bool):
+        raise TypeError(f"smallest_gap={smallest_gap!r} must be a number of points")
+    if not isinstance(population_size or {}, Mapping):
+        raise TypeError(f"population_size must be a mapping, not {type(population_size).__name__}")
+    if seed < 0:
+        raise ValueError(f"seed={seed!r} must be at least 0")
     if minimum_group < SMALLEST_MINIMUM_GROUP:
         raise ValueError(f"minimum_group={minimum_group!r} must be at least {SMALLEST_MINIMUM_GROUP}")
     if not 0 < smallest_gap <= 50:
@@ -271,7 +296,7 @@ def _gather(
 
 def _check_population(evidence: Evidence, settings: Settings) -> None:
     """A unit's size must be a known unit's, and no smaller than its answers."""
-    units = evidence.cells[(evidence.cells["by"] != WHOLE) & (evidence.cells["kind"] == "score")]
+    units = evidence.cells[having(evidence.cells, kind="score") & ~having(evidence.cells, by=WHOLE)]
     answered = units.groupby("unit")["n"].max()
     faults = [
         f"{unit!r} is not a unit of this study" for unit in settings.population_size if unit not in answered.index

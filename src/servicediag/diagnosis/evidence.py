@@ -227,8 +227,8 @@ def build_evidence(
     """
     if not responses:
         raise ValueError("responses is empty; give at least one")
-    groupings = (by,) if isinstance(by, str) else tuple(by)
-    plan = _Plan(groupings, cluster, None if background is None else tuple(background))
+    groupings = _names("by", by)
+    plan = _Plan(groupings, cluster, None if background is None else _names("background", background))
     notes = _check_groupings(responses, plan.groupings)
     _check_cluster(responses, cluster)
     check_backgrounds(responses, plan.background)
@@ -255,6 +255,14 @@ def _check_cluster(responses: Sequence[Responses], cluster: str | None) -> None:
     if cluster is not None and not any(cluster in one.respondents.columns for one in responses):
         choices = sorted({str(c) for one in responses for c in one.respondents.columns})
         raise ValueError(f"cluster={cluster!r} is not a respondent column of any export; choose from {choices}")
+
+
+def _names(argument: str, given: str | Iterable[str]) -> tuple[str, ...]:
+    """Names of columns, each once."""
+    names = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else (None,)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{argument}={given!r} must be the name of a column, or several")
+    return tuple(dict.fromkeys(map(str, names)))
 
 
 def _check_groupings(responses: Sequence[Responses], groupings: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from servicediag.diagnosis.cells import index_part
 from servicediag.diagnosis.draft import Draft, finding_id, name_or_none, share_tiers
 from servicediag.diagnosis.evidence import WHOLE
 from servicediag.diagnosis.model import Finding, FindingKind, Tier
+from servicediag.diagnosis.row_keys import having
 from servicediag.diagnosis.settings import Settings
+from servicediag.diagnosis.stability import Redrawn, border_shares, own_share, share_stability, tier_shares
 from servicediag.diagnosis.statistics import benjamini_hochberg, expected_loss, minimum_effect_p, wilson
 from servicediag.diagnosis.targets import Targets
 from servicediag.diagnosis.tiers import LOW_RELIABILITY, LOW_RESPONSE, TOO_FEW_CLUSTERS, tier_of
@@ -23,16 +26,23 @@ from servicediag.wording.telling import figure, sentence
 
 __all__ = ["level_findings", "organisation_findings", "share_findings", "unit_findings", "unit_wide_findings"]
 
+FAMILY_COLUMNS = ["by", "unit", "wave", "instrument", "dimension", "rater", "gap", "standard_error", "df", "n"]
+SHARE_COLUMNS = ["by", "unit", "wave", "instrument", "form", "rater", "dimension", "name", "n", "total"]
+UNIT_COLUMNS = [
+    "by", "unit", "wave", "instrument", "dimension", "rater", "form", "n", "mean", "gap", "gap_low", "gap_high",
+    "shrunk_gap", "standard_error", "keep", "minimum_detectable_gap", "tier", "q_value", "q_minimum_effect",
+    "cautions", "unreliable", "stability",
+]  # fmt: skip
 REST = sentence("finding.comparator.rest")
 SMALL = sentence("finding.abstention.small")
 
 
 def unit_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
     """A finding for every unit x score cell that stands out from the rest, or would if it could be told."""
-    for row in table_rows(cells[cells["tier"].notna()]):
+    tier, above = cells["tier"].to_numpy(dtype=object), cells["gap"].to_numpy(float) > 0
+    told = cells["tier"].notna().to_numpy() & (~above | (tier == "established") | (tier == "likely"))
+    for row in table_rows(cells.loc[told, UNIT_COLUMNS]):
         better = row.gap > 0
-        if better and row.tier not in ("established", "likely"):
-            continue
         spread = row.standard_error * math.sqrt(row.keep)
         abstentions = (*row.cautions, LOW_RELIABILITY) if row.unreliable else row.cautions
         distinct = bool(row.q_value <= settings.likely_error_rate)
@@ -63,6 +73,7 @@ def unit_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
                 shrunk=float(row.shrunk_gap),
                 minimum_detectable_gap=plain(row.minimum_detectable_gap),
                 abstentions=abstentions,
+                stability=plain(row.stability),
             ),
             loss=expected_loss(-abs(row.shrunk_gap), spread, settings.smallest_gap),
             values=(("mean", float(row.mean)), ("distinct", distinct), ("held_down_by", _held_down_by(row, distinct))),
@@ -79,14 +90,20 @@ def _held_down_by(row: Any, distinct: bool) -> str:
 def _watch_note(row: Any, distinct: bool) -> str:
     if distinct:
         return SMALL
-    detectable = figure(row.minimum_detectable_gap, ".0f")
-    return sentence("finding.abstention.undetermined", n=int(row.n), detectable=detectable)
+    return _undetermined(int(row.n), figure(row.minimum_detectable_gap, ".0f"))
+
+
+@lru_cache(maxsize=4096)
+def _undetermined(n: int, detectable: str) -> str:
+    """Units of about the same size could have shown about the same gap: most of thousands of notes say the same."""
+    return sentence("finding.abstention.undetermined", n=n, detectable=detectable)
 
 
 def unit_wide_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
     """A unit that one group of raters puts lower on nearly everything: one finding instead of many causes."""
-    family = cells[(cells["kind"] == "score") & (cells["by"] != WHOLE) & cells["current"] & (cells["hidden"] == "")]
-    family = family[family["gap"].notna() & ~index_part(family)]
+    inside = having(cells, kind="score", hidden="") & ~having(cells, by=WHOLE) & cells["current"].to_numpy(dtype=bool)
+    family = cells.loc[inside & cells["gap"].notna().to_numpy(), FAMILY_COLUMNS]
+    family = family[~index_part(family)]
     groups = _units_of_raters(family, settings)
     if groups.empty:
         return
@@ -147,14 +164,16 @@ def organisation_findings(
 
     Being there at all is a trouble, so the severity is at least *minor*; its size is the distance from the border.
     """
-    whole = cells[(cells["kind"] == "score") & (cells["by"] == WHOLE) & cells["current"] & (cells["hidden"] == "")]
+    whole = cells[having(cells, kind="score", by=WHOLE, hidden="") & cells["current"].to_numpy(dtype=bool)]
     places = zip(whole["instrument"], whole["dimension"], strict=True)
     whole = whole[np.array([not targets.declared(i, d) for i, d in places], dtype=bool)]
     whole = whole[whole["error"].notna() & ~index_part(whole)]
+    distance, error = (whole["health"] - settings.low_level).to_numpy(float), whole["error"].to_numpy(float)
+    df = np.maximum(whole["error_df"].to_numpy(float), 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = ((whole["health"] - settings.low_level) / whole["error"]).to_numpy(float)
-    q = benjamini_hochberg(stdtr(np.maximum(whole["n"].to_numpy() - 1, 1), t))
-    for row, adjusted in zip(table_rows(whole), q, strict=True):
+        q = benjamini_hochberg(stdtr(df, distance / error))
+    shares = border_shares(distance, error, df, settings)
+    for row, adjusted, again in zip(table_rows(whole), q, shares, strict=True):
         if not row.health < settings.low_level:
             continue
         reliability = trust.get((row.instrument, row.form, row.wave, row.dimension))
@@ -163,6 +182,9 @@ def organisation_findings(
             tier = "likely"
         if adjusted <= settings.established_error_rate and _firm(row.n, reliability, settings):
             tier = "established"
+        unreliable = tier != "watch" and reliability is not None and not reliability >= settings.reliability_needed
+        if unreliable and not (reliability or 0.0) >= settings.reliability_floor:
+            tier = "abstained"
         estimate = float(row.health - settings.low_level)
         severity = settings.severity(estimate)
         half = (row.ci_high - row.ci_low) / 2
@@ -188,6 +210,8 @@ def organisation_findings(
                 tier=tier,
                 q_value=float(adjusted),
                 shrunk=estimate,
+                stability=own_share(again, tier),
+                abstentions=(LOW_RELIABILITY,) if unreliable else (),
             ),
             loss=expected_loss(float(estimate), float(row.error), settings.smallest_gap),
             values=(("health", float(row.health)),),
@@ -198,17 +222,19 @@ def level_findings(
     cells: pd.DataFrame, settings: Settings, targets: Targets, trust: dict[tuple[str, str, str, str], float | None]
 ) -> Iterable[Draft]:
     """Scores below the target that was declared for them, for the organisation and for each unit."""
-    scores = cells[cells["target"].notna() & cells["current"] & (cells["hidden"] == "") & cells["error"].notna()]
+    aimed = cells["target"].notna() & cells["current"] & cells["error"].notna()
+    scores = cells[aimed.to_numpy() & having(cells, hidden="")]
     if scores.empty:
         return
     pooled = scores["level_error"].notna()
     error = scores["level_error"].where(pooled, scores["error"]).to_numpy(float)
-    df = scores["level_df"].where(pooled, scores["n"] - 1).to_numpy(float)
+    df = scores["level_df"].where(pooled, scores["error_df"]).to_numpy(float)
     gap = (scores["health"] - scores["target"]).to_numpy(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         q = benjamini_hochberg(minimum_effect_p(gap, error, df, 0.0))
         q_minimum = benjamini_hochberg(minimum_effect_p(gap, error, df, settings.minimum_effect))
     half = stdtrit(df, 0.975) * error
+    shares = tier_shares(Redrawn.of(gap, error, df, scores["n"].to_numpy(float), settings), settings)
     for position, row in enumerate(table_rows(scores)):
         estimate = float(gap[position])
         known = trust.get((row.instrument, row.form, row.wave, row.dimension))
@@ -240,6 +266,7 @@ def level_findings(
                 q_minimum_effect=float(q_minimum[position]),
                 shrunk=estimate,
                 abstentions=(LOW_RELIABILITY,) if unreliable else (),
+                stability=own_share(shares[position], tier),
             ),
             loss=expected_loss(estimate, float(error[position]), settings.smallest_gap),
             values=(("mean", float(row.mean)),),
@@ -248,29 +275,34 @@ def level_findings(
 
 def share_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
     """Shares of respondents above the criterion: sins met (whole organisation), confidence without capability."""
-    shares = cells[(cells["kind"] == "indicator") & cells["current"] & (cells["hidden"] == "")].copy()
-    shares["share"] = shares["total"] / shares["n"]
+    inside = having(cells, kind="indicator", hidden="") & cells["current"].to_numpy(dtype=bool)
+    shares = cells.loc[inside, SHARE_COLUMNS]
+    shares = shares.assign(share=shares["total"] / shares["n"])
     met = [name for name in shares["name"].unique()
            if name.endswith("_incidence") and not name.endswith("_severe_incidence")]  # fmt: skip
     incidence = shares["name"].isin(met)
     quadrant = shares["name"].isin(["quadrant_over_confident", "quadrant_under_confident"])
     levels = _levels_of_whole(cells)
     for family in (shares[incidence & (shares["by"] == WHOLE)], shares[quadrant]):
-        tiers = np.array(share_tiers(family, settings), dtype=object)
+        of_family = share_tiers(family, settings)
+        tiers = np.array(of_family, dtype=object)
+        stable = share_stability(family["total"].to_numpy(float), family["n"].to_numpy(float), of_family, settings)
         silent = (tiers == "watch") & (family["by"] != WHOLE).to_numpy()
         told = (family["share"] > settings.share_criterion).to_numpy() & ~silent
-        for row, tier in zip(table_rows(family[told]), tiers[told], strict=True):
-            yield _share_draft(row, tier, settings, levels)
+        for row, tier, share in zip(table_rows(family[told]), tiers[told], stable[told], strict=True):
+            yield _share_draft(row, tier, float(share), settings, levels)
 
 
 def _levels_of_whole(cells: pd.DataFrame) -> dict[tuple[str, ...], float]:
     """Health of the whole organisation in each score, by instrument, form, wave and dimension."""
-    whole = cells[((cells["kind"] == "score") & (cells["by"] == WHOLE)).to_numpy()]
+    whole = cells[having(cells, kind="score", by=WHOLE)]
     keys = whole[["instrument", "form", "wave", "dimension"]].itertuples(index=False, name=None)
     return dict(zip(keys, whole["health"].tolist(), strict=True))
 
 
-def _share_draft(r: Any, tier: Tier, settings: Settings, levels: Mapping[tuple[str, ...], float]) -> Draft:
+def _share_draft(
+    r: Any, tier: Tier, stability: float, settings: Settings, levels: Mapping[tuple[str, ...], float]
+) -> Draft:
     kind: FindingKind = "confidence_capability" if r.name.startswith("quadrant_") else "organisation_wide"
     low, high = wilson(float(r.total), float(r.n))
     if kind == "confidence_capability":
@@ -302,6 +334,7 @@ def _share_draft(r: Any, tier: Tier, settings: Settings, levels: Mapping[tuple[s
             severity=settings.severity(size),
             tier=tier,
             metric="share",
+            stability=plain(stability),
         ),
         loss=max(0.0, size - settings.smallest_gap),
         values=(("indicator", str(r.name)),),

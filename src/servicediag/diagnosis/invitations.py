@@ -34,10 +34,14 @@ def resolve_invited(invited: InvitedLike, evidence: Evidence) -> dict[Invited, i
     ValueError
         A missing column, an unknown unit or form, no whole number, fewer people asked than answered, or a number that
         could belong to several groups of raters.
+    TypeError
+        Neither a mapping nor a frame.
     """
     if invited is None:
         return {}
     if not isinstance(invited, pd.DataFrame):
+        if not isinstance(invited, Mapping):
+            raise TypeError(f"invited must be a mapping or a DataFrame, not {type(invited).__name__}")
         invited = pd.DataFrame({"unit": list(invited.keys()), "invited": list(invited.values())}, dtype=object)
     missing = {"unit", "invited"} - set(invited.columns)
     if missing:
@@ -66,7 +70,7 @@ def _whole_number(value: object) -> int | None:
         number = float(str(value))
     except ValueError:
         return None
-    return int(number) if number >= 0 and number == int(number) else None
+    return int(number) if number >= 0 and number % 1 == 0 else None
 
 
 class _Known:

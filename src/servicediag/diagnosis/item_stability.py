@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import stdtr
@@ -101,7 +101,7 @@ def _family(
         pooled = _values(study, "level_error", rows)
         alone = np.isnan(pooled) | (kind == "organisation_wide")
         error = np.where(alone, _values(study, "error", rows), pooled)
-        df = np.where(alone, _values(study, "n", rows) - 1, _values(study, "level_df", rows))
+        df = np.where(alone, _values(study, "error_df", rows), _values(study, "level_df", rows))
         keep = np.ones(len(rows))
     of_items = np.column_stack([_values(study, ITEM_VALUES[kind], _rows(study, scale, item)[where]) for item in items])
     # what the items differ from each other in, so that people who left some of them out change nothing
@@ -132,7 +132,9 @@ def _judged(family: _Family, ratios: np.ndarray, settings: Settings) -> Iterator
     ]  # fmt: skip
     ranks = _ranks(family, rates[0], rates[1], settings)
     ranks[family.without * np.sign(family.estimate)[:, None] <= 0] = 0
-    sureness = np.abs(family.without) / error
+    # an error of zero is that of a census in which everybody answered
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sureness = np.abs(family.without) / error
     lowest = ranks.min(axis=1)
     weakest = np.where(ranks == lowest[:, None], sureness, np.inf).argmin(axis=1)
     for row in np.flatnonzero(np.isfinite(sureness).all(axis=1)):
@@ -173,5 +175,5 @@ def _noted(draft: Draft, tier: Tier, item: str, quoted: str) -> Draft:
     finding = draft.finding
     if RANKS.index(tier) >= RANKS.index(finding.tier):
         return draft.with_finding(tier_without_item=finding.tier)
-    noted = replace(finding, tier_without_item=tier, rests_on=item)
-    return Draft(noted, draft.loss, (*draft.values, ("rests_on", tier), ("item_left_out", quoted)))
+    noted = draft.with_finding(tier_without_item=tier, rests_on=item)
+    return Draft(noted.finding, draft.loss, (*draft.values, ("rests_on", tier), ("item_left_out", quoted)))

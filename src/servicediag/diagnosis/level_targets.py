@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from servicediag.diagnosis.draft import name_or_none
 from servicediag.diagnosis.evidence import WHOLE
@@ -31,12 +30,11 @@ def target_gaps(study: GapStudy) -> GapReport:
         target = study.targets.of(row.instrument, row.dimension, name_or_none(row.unit))
         if math.isnan(target):
             continue
-        half = float(stdtrit(max(row.n - 1, 1), 0.975)) * row.error
-        gap = float(row.health - target)
-        verdict = "below" if gap + half < 0 else "met" if gap - half >= 0 else "undetermined"
+        gap, low, high = float(row.target_gap), float(row.target_gap_low), float(row.target_gap_high)
+        verdict = "below" if high < 0 else "met" if low >= 0 else "undetermined"
         place = (row.by, row.unit, row.wave)
         part = f"{row.instrument}/{row.dimension} ({row.form})"
-        rows.append((place, INDEX, part, gap, gap - half, gap + half, int(row.n), verdict))
+        rows.append((place, INDEX, part, gap, low, high, int(row.n), verdict))
         rows += _share(study, row, target, part)
     if not rows:
         return GapReport(not_measured=(NotMeasured.told("level", "MISSING_TARGET", "target"),))

@@ -24,7 +24,7 @@ from servicediag.diagnosis.tiers import tier_of
 from servicediag.results import plain
 from servicediag.wording.telling import figure, sentence
 
-__all__ = ["operations_gaps"]
+__all__ = ["operations_gaps", "record_verdicts"]
 
 GAP = "operations"
 ROOT_OF_EVENTS = 0.5
@@ -74,24 +74,39 @@ class Group:
 def operations_gaps(study: GapStudy) -> GapReport:
     """What the records say of a unit and of the whole organisation, beside the other units and the targets."""
     operations = study.operations
-    judged = [key for key in operations.newest if operations.catalogue[key[2]].direction != "neutral"]
-    groups = _groups(operations, judged)
-    group_of = {key: group for group in groups for key in group.keys}
-    rest = [one for group in groups if group.n_others >= FEWEST_UNITS for one in _from_rest(group, study.settings)]
-    target = [one for key in judged for one in _from_target(study, key, group_of.get(key))]
+    judged, groups, rest, target = _compared(study)
     verdicts: dict[tuple[Key, str], str] = {}
     drafts: dict[Key, Draft] = {}
     for one, q, q_minimum, tier in (*_tiers(target, study.settings), *_tiers(rest, study.settings)):
-        told = tier in ("established", "likely")
-        verdicts[one.key, one.against] = _verdict(one) if told or one.met else "undetermined"
+        verdicts[one.key, one.against] = _verdict(one, tier)
         # a record that misses its target is told once
-        if tier is not None and told and one.points < 0 and one.key not in drafts:
+        if tier in ("established", "likely") and one.points < 0 and one.key not in drafts:
             drafts[one.key] = _draft(study, one, q, q_minimum, tier)
     table = _table(study, {one.key: one.usual for one in rest}, verdicts)
     compared = {one.key[2] for one in (*rest, *target)}
     return GapReport(
         tuple(drafts.values()), {"operations": table}, tuple(_not_judged(operations, judged, groups, compared))
     )
+
+
+def record_verdicts(study: GapStudy) -> dict[Key, set[str]]:
+    """What the table of operations data says of each value: *worse* or *better*, *missed* or *met*, *undetermined*."""
+    _, _, rest, target = _compared(study)
+    found: dict[Key, set[str]] = {}
+    for one, *_, tier in (*_tiers(target, study.settings), *_tiers(rest, study.settings)):
+        found.setdefault(one.key, set()).add(_verdict(one, tier))
+    return found
+
+
+def _compared(study: GapStudy) -> tuple[list[Key], list[Group], list[Distance], list[Distance]]:
+    """The values that are judged, their groups, and how far they lie from the other units and from their targets."""
+    operations = study.operations
+    judged = [key for key in operations.newest if operations.catalogue[key[2]].direction != "neutral"]
+    groups = _groups(operations, judged)
+    group_of = {key: group for group in groups for key in group.keys}
+    rest = [one for group in groups if group.n_others >= FEWEST_UNITS for one in _from_rest(group, study.settings)]
+    target = [one for key in judged for one in _from_target(study, key, group_of.get(key))]
+    return judged, groups, rest, target
 
 
 def _groups(operations: Operations, judged: Sequence[Key]) -> list[Group]:
@@ -121,7 +136,9 @@ def _tiers(family: Sequence[Distance], settings: Settings) -> Iterator[tuple[Dis
             yield one, math.nan, math.nan, "likely" if one.points < 0 else None
 
 
-def _verdict(one: Distance) -> str:
+def _verdict(one: Distance, tier: Tier | None) -> str:
+    if tier not in ("established", "likely") and not one.met:
+        return "undetermined"
     if one.against == "target":
         return "missed" if one.points < 0 else "met"
     return "worse" if one.points < 0 else "better"

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from servicediag.diagnosis.draft import Draft, finding_id, name_or_none, share_tiers
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, NotMeasured, Place, gap_draft, index_rows, judge
 from servicediag.diagnosis.model import Finding, Tier
 from servicediag.diagnosis.ranges import UNANIMITY_BELOW
+from servicediag.diagnosis.stability import share_stability
 from servicediag.diagnosis.statistics import wilson
-from servicediag.results import table_rows
+from servicediag.results import plain, table_rows
 from servicediag.wording.telling import figure, joined, sentence
 
 __all__ = ["promise_gaps"]
@@ -142,10 +144,13 @@ def _breach_drafts(study: GapStudy, counts: Counts, source: str) -> Iterable[Dra
     places = sorted(counts)
     table = pd.DataFrame([counts[place] for place in places], columns=["count", "n"])
     table["share"] = table["count"] / table["n"]
-    for place, share, n, tier in zip(places, table["share"], table["n"], share_tiers(table, settings), strict=True):
+    tiers = share_tiers(table, settings)
+    stable = share_stability(table["count"].to_numpy(float), table["n"].to_numpy(float), tiers, settings)
+    for place, share, n, tier, again in zip(places, table["share"], table["n"], tiers, stable, strict=True):
         if share <= settings.share_criterion or tier == "watch":
             continue
-        yield _breach_draft(study, place, float(share), int(n), tier, source)
+        draft = _breach_draft(study, place, float(share), int(n), tier, source)
+        yield draft.with_finding(stability=plain(float(again)))
 
 
 def _breach_draft(study: GapStudy, place: Place, share: float, n: int, tier: Tier, source: str) -> Draft:
@@ -194,7 +199,7 @@ def _contrasts(study: GapStudy) -> tuple[list[Draft], list[Row], list[NotMeasure
         for name in GROUPS:
             if not np.isnan(row[name]):
                 rows.append((place, "attitude_contrast", name, row[name], np.nan, np.nan, int(row[f"n_{name}"]), ""))
-        half = 1.96 * row["error"]
+        half = float(stdtrit(row["df"], 0.975)) * row["error"]
         size = row["difference"]
         verdict = "lower where a promise was broken" if size + half < 0 else "undetermined"
         rows.append((place, "attitude_contrast", "left_broken - kept", size, size - half, size + half, int(row["n"]),

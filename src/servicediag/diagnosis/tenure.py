@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from servicediag.diagnosis.draft import Draft
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, NotMeasured, Place, gap_draft, index_rows, judge
@@ -120,7 +121,8 @@ def tenure_gaps(study: GapStudy) -> GapReport:
     for (place, about, gradient), judgement in zip(found, judgements, strict=True):
         reading = _reading(study, f"{about['instrument']}/{about['dimension']}", gradient)
         part = f"{about['instrument']}/{about['dimension']} ({about['form']})"
-        low, high = (gradient.difference + step * 1.96 * gradient.error for step in (-1, 1))
+        half = float(stdtrit(gradient.df, 0.975)) * gradient.error
+        low, high = gradient.difference - half, gradient.difference + half
         rows.append((place, GAP, part, gradient.difference, low, high, gradient.n, reading))
         if gradient.difference < 0 and judgement.tier in ("established", "likely"):
             drafts.append(_draft(study, place, about, gradient, judgement, reading))
