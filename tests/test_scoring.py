@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import servicediag as sd
+from servicediag.scoring import _add_points
 
 SINS = sd.load_instrument("seven-sins")
 READINESS = sd.load_instrument("readiness")
@@ -117,6 +118,16 @@ def test_groups_are_described_with_share_favourable():
 def test_unknown_group_column_names_the_choices():
     with pytest.raises(ValueError, match="column='region'"):
         sd.score(sins(apathy(1, 1, 1, 1, 1))).by("region")
+
+
+def test_points_add_up_on_a_scale_wider_than_a_signed_byte():
+    column = np.array([-50, 0, 100, -128, -124], dtype=np.int8)
+    total, answered = np.zeros(5), np.zeros(5, dtype=np.int16)
+    _add_points((-50, 100), [(column, False)], slice(None), total, answered)
+    assert_allclose(total, [0, 100 / 3, 100, 0, 0])
+    _add_points((-50, 100), [(column, True), (column, True)], slice(None), total, answered)
+    assert_allclose(total, [200, 100 / 3 + 400 / 3, 100, 0, 0])
+    assert answered.tolist() == [3, 3, 3, 0, 0]
 
 
 codes = st.lists(st.one_of(st.none(), st.integers(1, 5)), min_size=5, max_size=5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -84,16 +84,41 @@ def score_dimension(responses: Responses, part: Part, dimension: Dimension) -> D
     needed = max(1, math.ceil(dimension.minimum_answered * len(declared) - 1e-9))
     if not present or len(present) < needed:
         return None
-    total = np.zeros(len(responses))
-    answered = np.zeros(len(responses), dtype=np.int16)
+    of_bounds: dict[tuple[int, int], list[tuple[np.ndarray, bool]]] = {}
     for code in present:
-        answered += is_answer(responses.codes[code])
-        points, codes = np.nan_to_num(code_points(part, code)), responses.codes[code].view(np.uint8)
-        for begin in range(0, len(codes), ROWS_AT_ONCE):
-            total[begin : begin + ROWS_AT_ONCE] += points[codes[begin : begin + ROWS_AT_ONCE]]
+        keyed = responses.codes[code], part.instrument.item(code).reverse_keyed
+        of_bounds.setdefault(part.bounds(code), []).append(keyed)
     values = np.full(len(responses), np.nan)
-    np.divide(total, answered, out=values, where=answered >= needed)
+    for begin in range(0, len(responses), ROWS_AT_ONCE):
+        rows = slice(begin, begin + ROWS_AT_ONCE)
+        total, answered = np.zeros(len(values[rows])), np.zeros(len(values[rows]), dtype=np.int16)
+        for bounds, columns in of_bounds.items():
+            _add_points(bounds, columns, rows, total, answered)
+        np.divide(total, answered, out=values[rows], where=answered >= needed)
     return DimensionScore(part, dimension, values, len(declared), needed)
+
+
+def _add_points(
+    bounds: tuple[int, int],
+    columns: Sequence[tuple[np.ndarray, bool]],
+    rows: slice,
+    total: np.ndarray,
+    answered: np.ndarray,
+) -> None:
+    """Add the points of some respondents' answers on one response scale, and how many answers there are.
+
+    ``columns`` holds the codes of each item, and whether it is reverse-keyed. Steps of the scale, which are whole
+    numbers, are added up faster than points.
+    """
+    steps = np.zeros(len(total), dtype=np.int32)
+    lowest, highest = np.array(bounds, dtype=np.int8).view(np.uint8)
+    for column, reverse_keyed in columns:
+        given = is_answer(column[rows])
+        answered += given
+        # a difference of bytes is right even where one of signed bytes would not fit
+        codes = column[rows].view(np.uint8)
+        steps += given * (highest - codes if reverse_keyed else codes - lowest)
+    total += steps * (100.0 / (bounds[1] - bounds[0]))
 
 
 def score_all(responses: Responses) -> tuple[DimensionScore, ...]:
@@ -263,7 +288,7 @@ def score(responses: Responses) -> Scores:
         ]
     )
     indicators = pd.DataFrame(
-        {name: column for (_, name), column in person_indicators(responses, scored).items()}, index=index
+        {name: column.astype(float) for (_, name), column in person_indicators(responses, scored).items()}, index=index
     )
     return Scores(responses, values, indicators, rules, keyed)
 
@@ -296,24 +321,35 @@ def _incidence(responses: Responses, part: Part) -> dict[str, np.ndarray]:
             continue
         # "never met it" needs enough answers to be believed; "met it" needs one
         needed = max(1, math.ceil(dimension.minimum_answered * len(direct) - 1e-9))
-        answered, reached = np.zeros((2, len(responses)), dtype=np.uint8)
+        answered = np.zeros(len(responses), dtype=np.int16)
+        met, met_often = np.zeros((2, len(responses)), dtype=bool)
         for code in present:
-            points = code_points(part, code)
-            marks = (points >= INCIDENT_FROM) + np.uint8(2) * (points >= SEVERE_FROM)
-            answered += is_answer(responses.codes[code])
-            # every index is within the 256 marks, and is not looked at for that
-            reached |= np.take(marks, responses.codes[code].view(np.uint8), mode="clip")
-        unmet = np.where(answered >= needed, 0.0, np.nan)
-        found[f"{dimension.id}_incidence"] = np.where(reached > 0, 1.0, unmet)
-        found[f"{dimension.id}_severe_incidence"] = np.where(reached > 1, 1.0, unmet)
+            column = responses.codes[code]
+            answered += is_answer(column)
+            met |= column >= _first_code(part, code, INCIDENT_FROM)
+            met_often |= column >= _first_code(part, code, SEVERE_FROM)
+        enough = answered >= needed
+        found[f"{dimension.id}_incidence"] = _indicator(met, met | enough)
+        found[f"{dimension.id}_severe_incidence"] = _indicator(met_often, met_often | enough)
     incident = [column for name, column in found.items() if name.endswith("_incidence") and "_severe_" not in name]
     if len(incident) >= 3:
         n_met, unknown = np.zeros(len(responses), dtype=np.uint8), np.zeros(len(responses), dtype=bool)
         for column in incident:
             n_met += column == 1.0
             unknown |= np.isnan(column)
-        found["three_or_more_incident"] = np.where(n_met >= 3, 1.0, np.where(unknown, np.nan, 0.0))
+        found["three_or_more_incident"] = _indicator(n_met >= 3, (n_met >= 3) | ~unknown)
     return found
+
+
+def _indicator(holds: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """1.0, 0.0 or NaN; there are many such columns, and half the memory of a score is enough for them."""
+    return np.where(known, holds, np.float32(np.nan))
+
+
+def _first_code(part: Part, code: str, points: float) -> np.int8:
+    """Lowest code of a directly keyed item that is worth so many points or more."""
+    reached = np.arange(256).astype(np.int8)[code_points(part, code) >= points]
+    return np.int8(reached.min())
 
 
 def _is_behaviour(part: Part, dimension: Dimension) -> bool:
@@ -325,10 +361,11 @@ def _is_behaviour(part: Part, dimension: Dimension) -> bool:
 
 def _blocked_only_by(scored: Mapping[str, DimensionScore]) -> dict[str, np.ndarray]:
     """One of know, want, can below the cut and the two others not."""
-    low = {d: np.where(np.isnan(scored[d].values), np.nan, scored[d].values < CUT) for d in ("know", "want", "can")}
-    known = ~np.isnan(sum(low.values()))
-    n_low = sum(low.values())
-    return {f"blocked_only_by_{d}": np.where(known, (low[d] == 1) & (n_low == 1), np.nan) for d in low}
+    values = {d: scored[d].values for d in ("know", "want", "can")}
+    known = ~np.logical_or.reduce([np.isnan(one) for one in values.values()])
+    low = {d: one < CUT for d, one in values.items()}
+    one_low = np.add.reduce(list(low.values()), dtype=np.uint8) == 1
+    return {f"blocked_only_by_{d}": _indicator(low[d] & one_low, known) for d in low}
 
 
 def _quadrants(scored: Mapping[str, DimensionScore]) -> dict[str, np.ndarray]:
@@ -344,4 +381,4 @@ def _quadrants(scored: Mapping[str, DimensionScore]) -> dict[str, np.ndarray]:
         "unequipped": ~sure & ~able & ~borderline,
         "borderline": borderline,
     }
-    return {f"quadrant_{name}": np.where(known, region, np.nan) for name, region in regions.items()}
+    return {f"quadrant_{name}": _indicator(region, known) for name, region in regions.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -100,8 +101,8 @@ def pool_of(diagnosis: Diagnosis, finding: Finding | None) -> np.ndarray:
     for value in diagnosis.method.values():
         pool.extend(shown(value))
     if finding is not None:
-        for value in vars(finding).values():
-            pool.extend(shown(value))
+        for field in fields(finding):
+            pool.extend(shown(getattr(finding, field.name)))
         scales = diagnosis.evidence[diagnosis.evidence["unit"] == finding.unit]
         for _, of_rater in scales.groupby("rater"):
             counted = of_rater["gap"].notna()

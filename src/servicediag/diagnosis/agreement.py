@@ -12,7 +12,7 @@ from scipy.special import fdtrc
 from servicediag.diagnosis.cells import index_part
 from servicediag.diagnosis.draft import Draft
 from servicediag.diagnosis.evidence import WHOLE
-from servicediag.diagnosis.gap_study import GapReport, GapStudy, Judgement, gap_draft, index_rows
+from servicediag.diagnosis.gap_study import GapReport, GapStudy, Judgement, NotMeasured, gap_draft, index_rows
 from servicediag.diagnosis.group_tables import N_CATEGORIES
 from servicediag.diagnosis.levels import level_verdict
 from servicediag.diagnosis.model import AGREEMENT_COLUMNS
@@ -76,6 +76,7 @@ def agreement_gaps(study: GapStudy) -> GapReport:
             "agreement": table[list(AGREEMENT_COLUMNS)].reset_index(drop=True),
             "indexes": index_rows(_explained(study)),
         },
+        not_measured=tuple(_not_measured(study, table)),
     )
 
 
@@ -229,6 +230,18 @@ def _findings(study: GapStudy, table: pd.DataFrame) -> Iterable[Draft]:
             rater=row.rater,
             form=row.form,
         )  # fmt: skip
+
+
+def _not_measured(study: GapStudy, table: pd.DataFrame) -> Iterable[NotMeasured]:
+    """Why no unit could be compared with the others, where there are units."""
+    units = table[table["by"] != WHOLE]
+    enough = units[units["n"] >= study.settings.established_n]
+    if units.empty:
+        return
+    if enough.empty:
+        yield NotMeasured.told("dispersion", "TOO_FEW", "dispersion_few", people=study.settings.established_n)
+    elif not (enough["sd"] > 0).any():
+        yield NotMeasured.told("dispersion", "NO_VARIANCE", "dispersion_alike")
 
 
 def _trust(study: GapStudy, units: pd.DataFrame) -> np.ndarray:

@@ -26,6 +26,14 @@ __all__ = [
 ]  # fmt: skip
 
 STATES = ("know", "want", "can")
+FIRST, SECOND = [0, 0, 1], [1, 2, 2]
+"""The pairs of states; what holds of them in this order is followed by what holds of them the other way round."""
+ALONE = ([0, 3, 4], [1, 2, 5])
+"""For each state the two pairs in which it is the first one."""
+TOGETHER = ([3, 0, 1], [4, 5, 2])
+"""For each state the two pairs in which it is the second one."""
+OTHERS = ([1, 0, 0], [2, 2, 1])
+"""For each state the two others."""
 N_DRAWS = 20_000
 MOST_VALUES, FEWEST_DRAWS = 2_000_000, 2_000
 """With very many units fewer draws are made for each; 2,000 leave a standard error of 0.007 at a probability of 0.9."""
@@ -72,13 +80,14 @@ def readiness_profile(evidence: Evidence, cells: pd.DataFrame, settings: Setting
         generator = np.random.default_rng(settings.seed)
         normal = generator.standard_normal((N_DRAWS, 3))
         uniform = generator.random(N_DRAWS)
+        cross = _state_pairs(evidence, form, wave)
         for by, group in scores.groupby("by", sort=True):
             n_draws = int(np.clip(MOST_VALUES // group["unit"].nunique(), FEWEST_DRAWS, N_DRAWS))
             withheld = set(group.loc[group["hidden"] != "", "unit"])
-            covariance, df = _pooled_covariance(evidence, str(by), form, wave, withheld)
+            covariance, df = _pooled_covariance(cross[cross["by"] == by], form, withheld)
             if covariance is None:
                 continue
-            draws = (normal / _chi_square(uniform, df)[:, None])[:n_draws]
+            draws = normal[:n_draws] / _chi_square(uniform[:n_draws], df)[:, None]
             nowhere = _people_of_no_unit(scores, group, settings) if by != WHOLE else np.zeros((2, len(STATES)))
             profiles = dict(_profiles(group, str(by), targets, covariance, nowhere))
             judged = judge_groups(list(profiles.values()), draws, settings)
@@ -96,16 +105,26 @@ def _state_cells(cells: pd.DataFrame) -> Iterable[tuple[tuple[str, str], pd.Data
             yield (str(form), str(wave)), scores
 
 
-def _pooled_covariance(
-    evidence: Evidence, by: str, form: str, wave: str, withheld: set[str]
-) -> tuple[np.ndarray | None, float]:
+def _state_pairs(evidence: Evidence, form: str, wave: str) -> pd.DataFrame:
+    """Cross-products of the three states."""
+    cross = evidence.cross
+    # few of all pairs are of these scores, so the first look leaves little for the others
+    for column, wanted in (("first", _scores(form)), ("second", _scores(form)), ("wave", [wave])):
+        cross = cross[cross[column].isin(wanted).to_numpy()]
+    return cross
+
+
+def _scores(form: str) -> list[str]:
+    """What the evidence calls the scores of the three states."""
+    return [f"readiness:{form}/{state}" for state in STATES]
+
+
+def _pooled_covariance(cross: pd.DataFrame, form: str, withheld: set[str]) -> tuple[np.ndarray | None, float]:
     """Covariance of the three scores within the groups of a grouping, and its degrees of freedom.
 
     Withheld units count as one group, so that nothing published tells them apart.
     """
-    names = [f"readiness:{form}/{state}" for state in STATES]
-    cross = evidence.cross[(evidence.cross["by"] == by) & (evidence.cross["wave"] == wave)]
-    cross = cross[cross["first"].isin(names) & cross["second"].isin(names)]
+    names = _scores(form)
     cross = cross.assign(unit=cross["unit"].where(~cross["unit"].isin(withheld), WITHHELD))
     cross = cross.groupby(["first", "second", "unit"], as_index=False)[CROSS_SUMS].sum()
     cross = cross[cross["n"] > 1]
@@ -155,22 +174,21 @@ def _profiles(
     if by != WHOLE and len(n) > 1:
         with np.errstate(invalid="ignore", divide="ignore"):
             rest = (np.nansum(total, axis=0) + nowhere[1] - total) / others
-    for position in np.flatnonzero(shown):
-        unit = str(tables["n"].index[int(position)])
-        reference = np.array([targets.of("readiness", state, name_or_none(unit)) for state in STATES])
-        reference_n = np.full(3, math.inf)
-        if np.isnan(reference).any():
-            reference, reference_n = rest[position], others[position]
-        yield unit, StateProfile(n[position], total[position] / n[position], reference, reference_n, covariance)
+    units, chosen = tables["n"].index.to_numpy(dtype=object)[shown].tolist(), np.flatnonzero(shown)
+    reference, reference_n = rest[chosen], others[chosen]
+    if targets.values:
+        declared = np.array([[targets.of("readiness", s, name_or_none(str(unit))) for s in STATES] for unit in units])
+        known = ~np.isnan(declared.reshape(-1, len(STATES))).any(axis=1)
+        reference[known], reference_n[known] = declared[known], math.inf
+    columns = zip(units, n[chosen], total[chosen] / n[chosen], reference, reference_n, strict=True)
+    for unit, people, means, other_means, other_people in columns:
+        yield str(unit), StateProfile(people, means, other_means, other_people, covariance)
 
 
-def _row(by: str, unit: str, wave: str, form: str, profile: StateProfile, judged: JudgedStates) -> dict[str, object]:
-    return {
-        "by": by, "unit": unit, "wave": wave, "form": form, "n": int(profile.n.min()),
-        **dict(zip(STATES, profile.means.tolist(), strict=True)),
-        **{f"p_lowest_{s}": float(p) for s, p in zip(STATES, judged.probability, strict=True)},
-        "bottleneck": judged.bottleneck, "verdict": judged.verdict, "shortfall": judged.shortfall,
-    }  # fmt: skip
+def _row(by: str, unit: str, wave: str, form: str, profile: StateProfile, judged: JudgedStates) -> tuple[object, ...]:
+    """In the order of ``READINESS_COLUMNS``."""
+    n, means, probability = int(profile.n.min()), profile.means.tolist(), judged.probability.tolist()
+    return by, unit, wave, form, n, *means, *probability, judged.bottleneck, judged.verdict, judged.shortfall
 
 
 def judge_states(profile: StateProfile, normal: np.ndarray, settings: Settings) -> JudgedStates:
@@ -189,28 +207,32 @@ def judge_states(profile: StateProfile, normal: np.ndarray, settings: Settings) 
 def judge_groups(profiles: Sequence[StateProfile], normal: np.ndarray, settings: Settings) -> list[JudgedStates]:
     """The same for many groups."""
     at_once = max(1, DRAWS_AT_ONCE // len(normal))
+    noise = np.ascontiguousarray(normal.T)
     return [
         judged
         for begin in range(0, len(profiles), at_once)
-        for judged in _judged(profiles[begin : begin + at_once], normal, settings)
+        for judged in _judged(profiles[begin : begin + at_once], noise, settings)
     ]
 
 
-def _judged(profiles: Sequence[StateProfile], normal: np.ndarray, settings: Settings) -> list[JudgedStates]:
+def _judged(profiles: Sequence[StateProfile], noise: np.ndarray, settings: Settings) -> list[JudgedStates]:
     names = ("n", "means", "reference", "reference_n", "covariance")
     n, means, reference, reference_n, covariance = (np.array([getattr(p, name) for p in profiles]) for name in names)
     needed, margin, row = settings.bottleneck_probability, settings.minimum_effect, np.arange(len(profiles))
     comparable = ~np.isnan(reference).any(axis=1)
     distance = means - reference
-    raw = means[:, :, None] + _spread(covariance, 1 / n) @ normal.T
-    own = distance[:, :, None] + _spread(covariance, 1 / n + 1 / np.maximum(reference_n, 1)) @ normal.T
-    lowest = _lowest(raw, margin)
-    probability = np.minimum(lowest, np.where(comparable[:, None], _lowest(own, margin), lowest))
+    spread = _spread(covariance, 1 / n + 1 / np.maximum(reference_n, 1))
+    raw, own = _below(means, _spread(covariance, 1 / n), noise, margin), _below(distance, spread, noise, margin)
+    lowest = _both(raw, ALONE)
+    probability = np.minimum(lowest, np.where(comparable[:, None], _both(own, ALONE), lowest))
+    pairs = np.minimum(_both(raw, TOGETHER), _both(own, TOGETHER))
     best = probability.argmax(axis=1)
-    named = comparable & (probability[row, best] >= needed) & (_shares(own[row, best] < 0) >= needed)
-    joint = np.zeros(len(profiles), dtype=bool)
-    others = np.flatnonzero(comparable & ~named)
-    joint[others] = _joint(raw[others], own[others], needed, margin)
+    named, joint = np.zeros((2, len(profiles)), dtype=bool)
+    # most groups are neither, and need not be held against their references
+    told = np.flatnonzero(comparable & (np.maximum(probability, pairs).max(axis=1) >= needed))
+    short = distance[told, :, None] + spread[told] @ noise < 0
+    named[told] = (np.minimum(probability[told], _shares(short)) >= needed)[row[: len(told)], best[told]]
+    joint[told] = ~named[told] & (np.minimum(pairs[told], _both(short, OTHERS)) >= needed).any(axis=1)
     verdicts = np.select([named, joint, comparable], ["bottleneck", "joint", "tied"], "no target declared")
     return [
         JudgedStates(
@@ -229,32 +251,23 @@ def _spread(covariance: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :])
 
 
-def _lowest(draws: np.ndarray, margin: float) -> np.ndarray:
-    """Share of draws in which each state lies below both others by at least the margin.
+def _below(centre: np.ndarray, spread: np.ndarray, noise: np.ndarray, margin: float) -> np.ndarray:
+    """Draws in which one state of a pair lies below the other by at least the margin, groups x 6 pairs x draws."""
+    difference = (spread[:, FIRST] - spread[:, SECOND]) @ noise
+    difference += (centre[:, FIRST] - centre[:, SECOND])[:, :, None]
+    return np.concatenate([difference <= -margin, difference >= margin], axis=1)
 
-    ``draws`` is groups x 3 x draws, the shares are groups x 3.
-    """
-    first, second, third = np.moveaxis(draws, 1, 0)
-    others = (np.minimum(second, third), np.minimum(first, third), np.minimum(first, second))
-    below = [_shares(one <= rest - margin) for one, rest in zip((first, second, third), others, strict=True)]
-    return np.column_stack(below)
+
+def _both(holds: np.ndarray, places: tuple[list[int], list[int]]) -> np.ndarray:
+    """Share of draws in which two things hold, for each group and pair of places."""
+    return _shares(holds[:, places[0]] & holds[:, places[1]])
 
 
 def _shares(holds: np.ndarray) -> np.ndarray:
-    """Of how many draws something holds, for each group; counting is several times faster than their mean."""
-    return np.asarray(np.array([np.count_nonzero(one) for one in holds]) / holds.shape[1])
-
-
-def _joint(raw: np.ndarray, own: np.ndarray, needed: float, margin: float) -> np.ndarray:
-    """Whether two states lie below their reference and below the third one, without one of the two being the lowest."""
-    found = np.zeros(len(raw), dtype=bool)
-    for first, second, third in ((1, 2, 0), (0, 2, 1), (0, 1, 2)):
-        higher = np.maximum(own[:, first], own[:, second])
-        holds = _shares(higher < 0) >= needed
-        for pair, other in ((higher, own[:, third]), (np.maximum(raw[:, first], raw[:, second]), raw[:, third])):
-            holds &= _shares(pair <= other - margin) >= needed
-        found |= holds
-    return found
+    """Share of draws in which something holds; counting row by row is several times faster than their mean."""
+    n_draws = holds.shape[-1]
+    counts = np.array([np.count_nonzero(one) for one in holds.reshape(-1, n_draws)], dtype=np.int64)
+    return np.asarray(counts.reshape(holds.shape[:-1]) / n_draws)
 
 
 def bottleneck_findings(

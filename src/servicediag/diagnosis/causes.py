@@ -13,7 +13,7 @@ from servicediag.diagnosis.rules import INQUIRY_STEPS, SCALE_KINDS, Condition, P
 from servicediag.diagnosis.sums import WHOLE
 from servicediag.wording.telling import joined, sentence
 
-__all__ = ["connect", "explain"]
+__all__ = ["Lacking", "connect", "explain"]
 
 STATUS_ORDER: tuple[CauseStatus, ...] = (
     "supported", "not_distinguishable", "possible", "inconclusive", "untested", "not_supported",
@@ -30,6 +30,8 @@ ORGANISATION_SIDE: tuple[tuple[Condition, ...], ...] = (
 PROMISE = ORGANISATION_SIDE[-1]
 SEEN_AS_ATTITUDE = frozenset({"seven-sins", "employee-attitudes"})
 """Instruments whose ratings by customers mix what staff did with whether promises were kept."""
+Lacking = tuple[tuple[str, ...], tuple[str, ...]]
+"""Instruments and records without which a cause stays open."""
 UNEXPLAINED = frozenset({"unit_wide", "strength", "data_quality"})
 PLAIN = frozenset({"unit_gap", "level", "organisation_wide"})
 """Kinds of finding that a rule names by the dimension alone."""
@@ -40,12 +42,13 @@ def explain(
     rules: RuleSet,
     reader: ConditionReader,
     unit_wide: frozenset[tuple[str | None, str | None, str | None]],
+    lacking: dict[Lacking, str] | None = None,
 ) -> Draft:
     """The finding with its candidate causes, best supported first, and the actions of the supported ones.
 
     ``unit_wide`` holds (grouping, unit, rater) of units that are low on nearly everything: their specific causes
     cannot be told apart, so none is named. Actions stand in the order of inquiry: promises and the environment before
-    anything else.
+    anything else. ``lacking`` keeps what was said of lacking data from one finding to the next.
     """
     finding = draft.finding
     if finding.kind in UNEXPLAINED or finding.direction != "worse" or finding.tier in ("watch", "abstained"):
@@ -67,7 +70,12 @@ def explain(
     if finding.rater == "customer" and finding.instrument in SEEN_AS_ATTITUDE and _broken(reader, place):
         abstentions.append(sentence("finding.abstention.provisional"))
     if not supported:
-        abstentions.append(_unknown_cause(candidates, causes, reader, place))
+        unknown = _unread(candidates, causes, reader, place)
+        # what is lacking is mostly lacking everywhere: thousands of findings say the same
+        lacking = {} if lacking is None else lacking
+        if unknown not in lacking:
+            lacking[unknown] = _unknown_cause(*unknown)
+        abstentions.append(lacking[unknown])
     return draft.with_finding(causes=causes, actions=actions, abstentions=tuple(abstentions))
 
 
@@ -270,15 +278,19 @@ def _inquiry(cause: Cause) -> int:
     return INQUIRY_STEPS.index(cause.step)
 
 
-def _unknown_cause(rules: Sequence[Rule], causes: Sequence[Cause], reader: ConditionReader, place: Place) -> str:
-    """What would settle the cause: instruments and records that hold unmeasured evidence of candidates still open."""
+def _unread(rules: Sequence[Rule], causes: Sequence[Cause], reader: ConditionReader, place: Place) -> Lacking:
+    """Instruments and records that hold unmeasured evidence of candidates still open."""
     still_open = {cause.rule for cause in causes if cause.status not in ("supported", "not_supported")}
-    conditions = [c for rule in rules if rule.id in still_open for c in rule.conditions]
-    unread = [c for c in conditions if reader.read(c, place).state == "unmeasured"]
-    names = list(dict.fromkeys(c.instrument for c in unread if c.kind in SCALE_KINDS and c.instrument is not None))
-    records = list(
-        dict.fromkeys(reader.read(c, place).needs for c in unread if c.kind not in (*SCALE_KINDS, "lowest_of"))
-    )
+    pieces = (piece for rule in rules if rule.id in still_open for piece in rule.pieces)
+    read = [(condition, reader.read(condition, place)) for piece in pieces for condition in piece.alternatives]
+    unread = [(condition, reading.needs) for condition, reading in read if reading.state == "unmeasured"]
+    names = dict.fromkeys(c.instrument for c, _ in unread if c.kind in SCALE_KINDS and c.instrument is not None)
+    records = dict.fromkeys(needs for c, needs in unread if c.kind not in (*SCALE_KINDS, "lowest_of"))
+    return tuple(names), tuple(records)
+
+
+def _unknown_cause(names: Sequence[str], records: Sequence[str]) -> str:
+    """What would settle the cause."""
     asks = []
     if names:
         asks.append(sentence("finding.abstention.ask_with", names=", ".join(names)))

@@ -14,9 +14,10 @@ from servicediag.diagnosis.clusters import CLUSTER_COLUMNS, ClusterIndex, Nested
 from servicediag.diagnosis.evidence import COUNTS, WHOLE, Evidence
 from servicediag.diagnosis.nonresponse import add_response
 from servicediag.diagnosis.privacy import hidden_cells
-from servicediag.diagnosis.row_keys import RowKeys
+from servicediag.diagnosis.row_keys import RowKeys, having
 from servicediag.diagnosis.sensitive import is_sensitive
 from servicediag.diagnosis.settings import Settings
+from servicediag.diagnosis.stability import cell_stability
 from servicediag.diagnosis.statistics import (
     Contrast,
     benjamini_hochberg,
@@ -45,7 +46,7 @@ SMALLEST_RANKING = 5
 """Fewer units than this have no fifth that is the worst."""
 CONTRAST_COLUMNS = (
     "gap", "standard_error", "df", "level_error", "level_df", "gap_low", "gap_high", "gap_low_90", "gap_high_90",
-    "keep", "shrunk_gap",
+    "weight", "keep", "shrunk_gap",
     "minimum_detectable_gap", "icc1", "icc2", "rank_low", "rank_high", "p_worst_fifth",
 )  # fmt: skip
 
@@ -126,7 +127,7 @@ def current_waves(evidence: Evidence) -> dict[tuple[str, str], str]:
 def reliability_table(evidence: Evidence) -> pd.DataFrame:
     """Reliability per instrument, form, wave and dimension, from the evidence's moments."""
     rows = []
-    whole = evidence.cells[((evidence.cells["by"] == WHOLE) & (evidence.cells["kind"] == "score")).to_numpy()]
+    whole = evidence.cells[having(evidence.cells, by=WHOLE, kind="score")]
     places = zip(*_texts(whole, "instrument", "form", "wave", "dimension"), strict=True)
     scored = dict(zip(places, whole["n"].tolist(), strict=True))
     for instrument_id, form_id, wave in evidence.n_respondents:
@@ -203,7 +204,7 @@ def _kept(cells: pd.DataFrame, hidden: np.ndarray, *, keep_indicators: bool) -> 
     shown = np.logical_or.reduceat(hidden == "", first) if len(first) else np.zeros(0, dtype=bool)
     kind = cells["kind"].to_numpy(dtype=object)
     kept = np.repeat(shown, np.diff(np.append(first, len(cells))))
-    kept |= (kind == "score") | (hidden == "unanimity") | (cells["by"] == WHOLE).to_numpy()
+    kept |= (kind == "score") | (hidden == "unanimity") | having(cells, by=WHOLE)
     return kept | (kind == "indicator") if keep_indicators else kept
 
 
@@ -242,7 +243,7 @@ def _add_contrasts(
 ) -> None:
     """Gap of each unit that may be shown to the rest within its grouping, in points of health."""
     columns = {name: np.full(len(cells), np.nan) for name in CONTRAST_COLUMNS}
-    judged = _of_units(rows) & (cells["hidden"] == "").to_numpy()
+    judged = _of_units(rows) & having(cells, hidden="")
     units = cells["unit"].to_numpy(dtype=object)
     sums = cells[["n", "total", "total_squares"]].to_numpy(float)
     sign = cells["sign"].to_numpy()
@@ -280,7 +281,8 @@ def _contrast_of(
     if nested is not None:
         contrast, level_error, level_df = nested.contrast, nested.level_error, nested.level_df
         of_unit = np.where(np.isnan(level_error), variance, n * level_error**2)
-    keep = limited_weights(shrinkage_weights(n, total, of_unit), contrast.gap, contrast.standard_error)
+    weight = shrinkage_weights(n, total, of_unit)
+    keep = limited_weights(weight, contrast.gap, contrast.standard_error)
     low, high = contrast.interval(0.95)
     low_90, high_90 = contrast.interval(0.90)
     icc1, icc2 = intraclass(n, total, squares)
@@ -295,6 +297,7 @@ def _contrast_of(
         "gap_high": np.where(sign > 0, high[first], -low[first]),
         "gap_low_90": np.where(sign > 0, low_90[first], -high_90[first]),
         "gap_high_90": np.where(sign > 0, high_90[first], -low_90[first]),
+        "weight": weight[first],
         "keep": keep[first],
         "shrunk_gap": gap * keep[first],
         "minimum_detectable_gap": contrast.minimum_detectable()[first],
@@ -328,7 +331,7 @@ def _add_verdicts(cells: pd.DataFrame, settings: Settings, targets: Targets) -> 
     cells["equivalence"] = equivalence(cells["gap_low_90"].to_numpy(), cells["gap_high_90"].to_numpy(), margin)
     wanted = np.full(len(cells), np.nan)
     if targets.values:
-        scores = np.flatnonzero((cells["kind"] == "score").to_numpy())
+        scores = np.flatnonzero(having(cells, kind="score"))
         places = zip(*_texts(cells.iloc[scores], "instrument", "dimension", "unit"), strict=True)
         wanted[scores] = [targets.of(i, d, None if unit == WHOLE else unit) for i, d, unit in places]
     pooled = cells["level_error"].notna().to_numpy() & ~np.isnan(cells["error"].to_numpy(float))
@@ -344,11 +347,12 @@ def _add_verdicts(cells: pd.DataFrame, settings: Settings, targets: Targets) -> 
 def _add_tiers(cells: pd.DataFrame, rows: RowKeys, settings: Settings, reliability: pd.DataFrame) -> None:
     """Tier, severity and direction of every cell of the declared family: unit x score cells that may be shown."""
     judged = rows.each(_is_judged, bool)
-    inside = judged & cells["current"].to_numpy() & (cells["hidden"] == "").to_numpy()
+    inside = judged & cells["current"].to_numpy() & having(cells, hidden="")
     contrast = Contrast(*(cells[name].to_numpy(float)[inside] for name in ("gap", "standard_error", "df")))
     q, q_minimum = np.full(len(cells), np.nan), np.full(len(cells), np.nan)
-    q[inside] = directional_rates(contrast.p_no_difference(), contrast.gap)
-    q_minimum[inside] = benjamini_hochberg(contrast.p_minimum_effect(settings.minimum_effect))
+    p, p_minimum = contrast.p_no_difference(), contrast.p_minimum_effect(settings.minimum_effect)
+    q[inside] = directional_rates(p, contrast.gap)
+    q_minimum[inside] = benjamini_hochberg(p_minimum)
     cells["q_value"], cells["q_minimum_effect"] = q, q_minimum
     _add_ranks(cells, rows, settings, inside)
     known = {place: NOT_APPLICABLE if value is None else value for place, value in reliability_of(reliability).items()}
@@ -374,6 +378,7 @@ def _add_tiers(cells: pd.DataFrame, rows: RowKeys, settings: Settings, reliabili
     ):  # fmt: skip
         cells[name] = pd.Series(column, index=cells.index, dtype=object)
     cells["unreliable"] = weak
+    cells["stability"] = cell_stability(cells, inside, p, p_minimum, trust, settings)
     gap = cells["gap"].to_numpy()
     direction = np.where(gap < 0, "worse", np.where(gap > 0, "better", "none"))
     cells["direction"] = pd.Series(direction.astype(object), index=cells.index, dtype=object)

@@ -19,6 +19,7 @@ from servicediag.diagnosis.model import Finding
 from servicediag.diagnosis.operations import Operations
 from servicediag.diagnosis.operations_conditions import read_indicator
 from servicediag.diagnosis.readings import Place, Reading, State, tell, turned, unmeasured, verdict
+from servicediag.diagnosis.row_keys import RowKeys, having
 from servicediag.diagnosis.rules import Condition
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import wilson
@@ -94,18 +95,16 @@ class _Row(NamedTuple):
         return self.name if self.kind == "item" else f"{self.instrument}/{self.dimension}"
 
     @property
-    def scale(self) -> str:
-        return f"{self.instrument}:{self.form}/{self.dimension}"
+    def scale(self) -> tuple[str, str, str]:
+        return self.instrument, self.form, self.dimension
 
 
 class _RowsOfPlace(NamedTuple):
-    """Scores and items of one place by reference and rater, and gaps on all scales of one group of raters, by scale.
+    """Positions of the scores and items of one place, the first of each reference, and gaps of the raters by scale."""
 
-    The rater of a reference may be empty text.
-    """
-
-    by_reference: dict[tuple[str, str], _Row]
-    gaps: dict[str, dict[str, float]]
+    positions: np.ndarray
+    first: dict[str, int]
+    gaps: dict[str, dict[tuple[str, str, str], float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,35 +123,48 @@ class _Rows:
     @classmethod
     def of(cls, shown: pd.DataFrame, references: frozenset[str], instruments: Iterable[Instrument]) -> _Rows:
         order = {(i.id, form.id): position for i in instruments for position, form in enumerate(i.forms)}
-        wanted = (shown["kind"] == "score").to_numpy() | shown["name"].isin(references).to_numpy()
-        found = {name: shown[name].to_numpy(dtype=object)[wanted] for name in _Row._fields}
-        forms = [order[key] for key in zip(found["instrument"], found["form"], strict=True)]
-        first = np.argsort(np.array(forms, dtype=np.int64), kind="stable")
-        columns = {name: column[first] for name, column in found.items()}
-        names = np.where(columns["kind"] == "item", columns["name"], columns["instrument"] + "/" + columns["dimension"])
+        shown = shown[having(shown, kind="score") | shown["name"].isin(references).to_numpy()]
+        rows = RowKeys.of(shown, ["instrument", "form", "kind", "dimension", "name"])
+        first = np.argsort(rows.each(lambda key: order[key[:2]], np.int64), kind="stable")
+        columns = {name: shown[name].to_numpy()[first] for name in _Row._fields}
+        names = rows.each(lambda key: key[4] if key[2] == "item" else f"{key[0]}/{key[3]}")[first]
         return cls(columns, names, _rows_of_places(columns["by"], columns["unit"]))
 
     def at(self, by: str, unit: str) -> _RowsOfPlace:
         """What is known of a place."""
         if (by, unit) not in self._known:
-            self._known[by, unit] = self._taken_up(self.of_place.get((by, unit), NO_ROWS))
+            self._known[by, unit] = self._taken_up(by, self.of_place.get((by, unit), NO_ROWS))
         return self._known[by, unit]
 
-    def _taken_up(self, positions: np.ndarray) -> _RowsOfPlace:
-        found = _RowsOfPlace({}, {})
-        for row in map(_Row._make, zip(*(self.columns[name][positions] for name in _Row._fields), strict=True)):
-            for rater in ("", row.rater):
-                found.by_reference.setdefault((row.reference, rater), row)
-            if row.kind == "score" and row.by != WHOLE and not math.isnan(row.gap):
-                found.gaps.setdefault(row.rater, {})[row.scale] = float(row.gap)
-        return found
+    def row(self, by: str, unit: str, reference: str, rater: str = "") -> _Row | None:
+        """A score or item at a place; None where it is not shown."""
+        place = self.at(by, unit)
+        position = place.first.get(reference)
+        if rater and position is not None:
+            same = (p for p in place.positions.tolist() if self.references[p] == reference)
+            position = next((p for p in same if self.columns["rater"][p] == rater), None)
+        # made when it is asked for: most rows are asked for once or never
+        return None if position is None else _Row(*(column.item(position) for column in self.columns.values()))
+
+    def _taken_up(self, by: str, positions: np.ndarray) -> _RowsOfPlace:
+        # of several rows of a reference the one written last, which is the first one, stays
+        first = dict(zip(self.references[positions[::-1]].tolist(), positions[::-1].tolist(), strict=True))
+        gaps: dict[str, dict[tuple[str, str, str], float]] = {}
+        if by != WHOLE:
+            scores = positions[self.columns["kind"][positions] == "score"]
+            scores = scores[~np.isnan(self.columns["gap"][scores].astype(float))]
+            names = ("rater", "gap", "instrument", "form", "dimension")
+            for rater, gap, *scale in zip(*(self.columns[name][scores].tolist() for name in names), strict=True):
+                gaps.setdefault(rater, {})[tuple(scale)] = gap
+        return _RowsOfPlace(positions, first, gaps)
 
     def health(self, reference: str) -> dict[tuple[str, str], float]:
         """Health of every unit in a score or item."""
         if reference not in self._health:
             mine = np.flatnonzero((self.references == reference) & (self.columns["by"] != WHOLE))
             first: dict[tuple[str, str], float] = {}
-            for by, unit, value in zip(*(self.columns[name][mine] for name in ("by", "unit", "health")), strict=True):
+            parts = (self.columns[name][mine].tolist() for name in ("by", "unit", "health"))
+            for by, unit, value in zip(*parts, strict=True):
                 first.setdefault((by, unit), value)
             self._health[reference] = {key: value for key, value in first.items() if not math.isnan(value)}
         return self._health[reference]
@@ -200,12 +212,13 @@ class ConditionReader:
         self._titles = Titles(study.evidence)
         self._read: dict[Place | tuple[str, str], dict[Condition, Reading]] = {}
         self._lacking: dict[str, Reading] = {}
-        visible = (study.cells["hidden"] == "").to_numpy()
+        self._labels: dict[tuple[str, ...], str] = {}
+        visible = having(study.cells, hidden="")
         shown = study.cells.loc[visible & study.cells["current"].to_numpy(), [*_Row._fields, "total"]]
         self._rows = _Rows.of(shown, frozenset(references), study.evidence.instruments.values())
         self._incidence = _incidence(shown)
         self._groups = GroupConditions(study.evidence, study.segments, study.clusters, study.settings)
-        self._lags = LagConditions(study.cells[visible & (study.cells["wave"] != WHOLE).to_numpy()], self._titles)
+        self._lags = LagConditions(study.cells[visible & ~having(study.cells, wave=WHOLE)], self._titles)
         self._findings = _findings(study.drafts)
 
     def _general(self, row: _Row) -> float:
@@ -253,7 +266,7 @@ class ConditionReader:
         return self._score(condition, place)
 
     def _score(self, condition: Condition, place: Place) -> Reading:
-        row = self._rows.at(place.by, place.unit).by_reference.get((condition.target, condition.rater or ""))
+        row = self._rows.row(place.by, place.unit, condition.target, condition.rater or "")
         if row is None:
             return self._unmeasured(condition)
         low = self._level(row) if place.by == WHOLE else self._contrast(row)
@@ -301,6 +314,12 @@ class ConditionReader:
         return sentence("finding.condition.instrument", about=label, title=instrument_title(instrument), id=name)
 
     def _label(self, row: _Row) -> str:
+        key = (*row.scale, row.name)
+        if key not in self._labels:
+            self._labels[key] = self._made_label(row)
+        return self._labels[key]
+
+    def _made_label(self, row: _Row) -> str:
         if row.kind == "item":
             return sentence("finding.quote.item", text=self._titles.item(row.instrument, row.name, row.form))
         return sentence("finding.quote.title", title=self._titles.dimension(row.instrument, row.dimension))
@@ -392,8 +411,7 @@ class ConditionReader:
 
         The limits treat the scores as independent, which is wider than right where they correlate positively.
         """
-        here = self._rows.at(place.by, place.unit).by_reference
-        rows = {name: here.get((name, "")) for name in condition.among}
+        rows = {name: self._rows.row(place.by, place.unit, name) for name in condition.among}
         own = rows.pop(condition.target, None)
         others = [row for row in rows.values() if row is not None and own is not None and row.rater == own.rater]
         if own is None or not others:
@@ -492,8 +510,7 @@ def _is_about(finding: Finding, about: str) -> bool:
 
 def _incidence(shown: pd.DataFrame) -> dict[tuple[str, str, str, str, str], tuple[float, float]]:
     """Respondents of the whole organisation who met a behaviour, and respondents, by place, form and dimension."""
-    inside = (shown["kind"] == "indicator").to_numpy() & (shown["by"] == WHOLE).to_numpy()
-    rows = shown[inside]
+    rows = shown[having(shown, kind="indicator", by=WHOLE)]
     named = (rows["dimension"] + "_incidence" == rows["name"]).to_numpy()
     keys = ("by", "unit", "instrument", "form", "dimension", "total", "n")
     values = zip(*(rows.loc[named, key].to_numpy(dtype=object) for key in keys), strict=True)

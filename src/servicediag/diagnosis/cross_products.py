@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 __all__ = ["CROSS_SUMS", "group_products"]
@@ -12,7 +14,7 @@ GROUPS_AT_ONCE = 256
 
 
 def group_products(
-    values: np.ndarray, group: np.ndarray, n_groups: int, pairs: tuple[np.ndarray, np.ndarray]
+    columns: Sequence[np.ndarray], group: np.ndarray, n_groups: int, pairs: tuple[np.ndarray, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """``CROSS_SUMS`` of pairs of columns by name, each pairs x groups.
 
@@ -20,7 +22,7 @@ def group_products(
 
     Examples
     --------
-    >>> scores = np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 6.0]])
+    >>> scores = np.array([1.0, 3.0, 5.0]), np.array([2.0, np.nan, 6.0])
     >>> sums = group_products(scores, np.array([0, 1, 1]), 2, (np.array([0]), np.array([1])))
     >>> [sums[name].tolist() for name in ("n", "first_total", "product")]
     [[[1, 1]], [[1.0, 5.0]], [[2.0, 30.0]]]
@@ -33,7 +35,7 @@ def group_products(
     for begin in range(0, n_groups, GROUPS_AT_ONCE):
         inside = np.arange(begin, min(begin + GROUPS_AT_ONCE, n_groups))
         rows = order[borders[inside[0]] : borders[inside[-1] + 1]]
-        filled = values[rows]
+        filled = np.column_stack([column[rows] for column in columns])
         known = ~np.isnan(filled)
         filled[~known] = 0.0
         local = borders[inside[0] : inside[-1] + 2] - borders[inside[0]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,8 +16,9 @@ from servicediag.diagnosis.evidence import COUNTS, Evidence
 from servicediag.diagnosis.model import Finding, FindingKind, Severity, Tier
 from servicediag.diagnosis.operations import Measurement, Operations
 from servicediag.diagnosis.privacy_breakdowns import hidden_changes, hidden_segments
-from servicediag.diagnosis.row_keys import RowKeys, positions_of_codes
+from servicediag.diagnosis.row_keys import RowKeys, having, positions_of_codes
 from servicediag.diagnosis.settings import Settings
+from servicediag.diagnosis.stability import Redrawn, own_share, tier_shares
 from servicediag.diagnosis.statistics import benjamini_hochberg, expected_loss, minimum_effect_p
 from servicediag.diagnosis.targets import Targets
 from servicediag.diagnosis.tiers import LOW_RELIABILITY, tier_of
@@ -87,7 +88,8 @@ class GapStudy:
     @cached_property
     def shown(self) -> pd.DataFrame:
         """Cells of the newest wave of each form that may be shown."""
-        return self.cells[self.cells["current"].to_numpy() & (self.cells["hidden"] == "").to_numpy()]
+        shown: pd.DataFrame = self.cells[self.cells["current"].to_numpy() & having(self.cells, hidden="")]
+        return shown
 
     @cached_property
     def shown_scores(self) -> pd.DataFrame:
@@ -199,7 +201,7 @@ class GapStudy:
         """Operations data of the whole organisation and of units that may be shown, by grouping, unit and indicator."""
         if not self.operations.newest:
             return {}
-        scores = self.cells[(self.cells["kind"] == "score").to_numpy() & (self.cells["hidden"] == "").to_numpy()]
+        scores = self.cells[having(self.cells, kind="score", hidden="")]
         places = {("", ""), *zip(scores["by"], scores["unit"], strict=True)}
         return {key: value for key, value in self.operations.newest.items() if key[:2] in places}
 
@@ -236,6 +238,8 @@ class Judgement:
     q_minimum: float
     tier: Tier | None
     unreliable: bool
+    shares: tuple[float, ...] | None = None
+    """Of repeated surveys that reach each tier (``stability.RANKS``); None where nothing is drawn again."""
 
 
 def judge(
@@ -253,6 +257,10 @@ def judge(
     for one, minimum, size, people, trust in zip(q, q_minimum, estimates, n, reliabilities, strict=True):
         tier, unreliable = tier_of(one, minimum, size, size, people, trust, settings)
         found.append(Judgement(float(one), float(minimum), tier, unreliable))
+    told = np.array([position for position, one in enumerate(found) if one.tier is not None], dtype=np.int64)
+    shares = tier_shares(Redrawn.of(estimates, errors, df, n, settings), settings, told)
+    for position, again in zip(told, shares.tolist(), strict=True):
+        found[position] = replace(found[position], shares=tuple(again))
     return found
 
 
@@ -276,6 +284,7 @@ def gap_draft(
     worse = estimate < 0
     half = float(stdtrit(df, 0.975)) * error
     severity: Severity = settings.severity(estimate) if worse else "none"
+    tier: Tier = judgement.tier or "watch"
     return Draft(
         Finding(
             id=finding_id(kind, *place, *about),
@@ -295,11 +304,12 @@ def gap_draft(
             comparator=comparator,
             direction="worse" if worse else "better",
             severity=severity,
-            tier=judgement.tier or "watch",
+            tier=tier,
             q_value=judgement.q,
             q_minimum_effect=judgement.q_minimum,
             shrunk=float(estimate),
             abstentions=(*abstentions, LOW_RELIABILITY) if judgement.unreliable else tuple(abstentions),
+            stability=None if judgement.shares is None else own_share(judgement.shares, tier),
         ),
         loss=expected_loss(float(estimate), float(error), settings.smallest_gap),
         values=tuple(values),

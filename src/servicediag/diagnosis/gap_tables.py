@@ -10,7 +10,7 @@ from servicediag.diagnosis.evidence import WHOLE
 from servicediag.diagnosis.gap_study import GapReport, GapStudy
 from servicediag.diagnosis.model import ANSWER_COLUMNS, SEGMENT_COLUMNS
 from servicediag.diagnosis.ranges import UNANIMITY_BELOW
-from servicediag.diagnosis.row_keys import RowKeys
+from servicediag.diagnosis.row_keys import RowKeys, having
 
 __all__ = ["plain_tables"]
 
@@ -26,7 +26,7 @@ def plain_tables(study: GapStudy) -> GapReport:
 def _answers(study: GapStudy) -> pd.DataFrame:
     """A row an option of every item, for groups too large for an answer to tell about single people."""
     cells = study.cells
-    mine = (cells["kind"] == "item") & (cells["hidden"] == "") & (cells["n"] >= UNANIMITY_BELOW)
+    mine = having(cells, kind="item", hidden="") & (cells["n"].to_numpy() >= UNANIMITY_BELOW)
     items = cells.loc[mine, ["by", "unit", "rater", "form", "wave", "instrument", "dimension", "name", "n"]]
     # groups of two groupings overlap in few people, whose answers would follow from two distributions
     items = items[items["by"].isin([WHOLE, *study.evidence.groupings[:1]])]
@@ -35,7 +35,7 @@ def _answers(study: GapStudy) -> pd.DataFrame:
     about = RowKeys.of(items, ["instrument", "form", "name"])
     forms = [_options(study, *key) for key in about.keys]
     if np.bincount(about.codes, minlength=len(forms)) @ [len(codes) for codes, _ in forms] > MOST_ANSWER_ROWS:
-        of_whole = (items["by"] == WHOLE).to_numpy()
+        of_whole = having(items, by=WHOLE)
         items, about = items[of_whole], about.at(of_whole)
     options = [forms[code] for code in about.codes.tolist()]
     widths = np.array([len(codes) for codes, _ in options], dtype=int)

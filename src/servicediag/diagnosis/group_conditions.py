@@ -13,6 +13,7 @@ from scipy.special import fdtri, stdtrit
 from servicediag.diagnosis.draft import Titles
 from servicediag.diagnosis.evidence import Evidence
 from servicediag.diagnosis.readings import Place, Reading, State, tell, turned, unmeasured, verdict
+from servicediag.diagnosis.row_keys import having
 from servicediag.diagnosis.rules import SYMPTOM, Condition
 from servicediag.diagnosis.settings import Settings
 from servicediag.diagnosis.statistics import pooled_variance, welch
@@ -61,13 +62,14 @@ def shown_groups(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Segments and clusters of the newest waves that may be read: segments that no privacy rule withholds
     (``hidden_segments`` names the rule of each), clusters where the score of their unit may be shown."""
-    shown = cells[(cells["kind"] == "score").to_numpy() & cells["current"].to_numpy()]
-    shown = shown[(shown["hidden"] == "").to_numpy()]
-    keys = ["by", "unit", "instrument", "form", "wave", "dimension"]
-    places = pd.MultiIndex.from_frame(shown[keys])
     segments, clusters = evidence.segments, evidence.clusters
+    if not len(segments) and not len(clusters):
+        return segments, clusters
+    keys = ["by", "unit", "instrument", "form", "wave", "dimension"]
+    shown = cells.loc[having(cells, kind="score", hidden="") & cells["current"].to_numpy(), keys]
+    places = pd.MultiIndex.from_frame(shown)
     if len(segments):
-        segments = segments[(hidden_segments == "") & (segments["kind"] == "score").to_numpy()]
+        segments = segments[(hidden_segments == "") & having(segments, kind="score")]
         segments = segments[pd.MultiIndex.from_frame(segments[keys]).isin(places)]
     if len(clusters):
         clusters = clusters[pd.MultiIndex.from_frame(clusters[keys]).isin(places)]

@@ -138,11 +138,11 @@ def _item_sums(column: Quantity, group: np.ndarray, n_groups: int, first_cell: n
     minimum, maximum = column.part.bounds(column.name)
     points = code_points(column.part, column.name)
     chosen, width = np.arange(minimum, maximum + 1), maximum - minimum + 1
-    places = np.where(np.isnan(points), width, np.arange(256).astype(np.int8) - np.int64(minimum)).astype(np.uint8)
+    lowest, missing = np.int8(minimum).view(np.uint8), np.uint8(width)
     codes = column.values.view(np.uint8)
-    # every index is within the 256 places, and is not looked at for that
+    # as bytes the codes of missing answers lie above those of all answers, however low the scale begins
     counts = cell_counts(
-        first_cell, lambda rows: np.take(places, codes[rows], mode="clip"), (n_groups + 1) * (width + 1)
+        first_cell, lambda rows: np.minimum(codes[rows] - lowest, missing), (n_groups + 1) * (width + 1)
     )
     counts = counts.reshape(n_groups + 1, width + 1)[1:, :width]
     categories = np.zeros((n_groups, max(N_CATEGORIES, width)), dtype=np.int32)
@@ -166,7 +166,7 @@ def _sum_products(places: _Places, scored: Sequence[DimensionScore], group: np.n
     if len(scored) < 2:
         return
     first, second = np.triu_indices(len(scored), 1)
-    sums = group_products(np.column_stack([s.values for s in scored]), group, len(places), (first, second))
+    sums = group_products([s.values for s in scored], group, len(places), (first, second))
     source = "+".join(dict.fromkeys(f"{s.part.instrument.id}:{s.part.form.id}" for s in scored))
     for pair, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
         keys = {"source": source, "first": _reference(scored[a]), "second": _reference(scored[b])}

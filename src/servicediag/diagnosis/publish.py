@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from servicediag.diagnosis.draft import Draft, Titles
 from servicediag.diagnosis.evidence import WHOLE, Evidence
 from servicediag.diagnosis.model import PublishedDiagnosis
 from servicediag.diagnosis.ranking import ranked
-from servicediag.diagnosis.row_keys import RowKeys
+from servicediag.diagnosis.row_keys import RowKeys, having
 from servicediag.diagnosis.scale_use import language_notes
 from servicediag.diagnosis.sentences import method_statements
 from servicediag.diagnosis.settings import Settings
@@ -78,12 +79,13 @@ def publish(
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
     """The inside name of the whole organisation, and of no wave, become None."""
-    out = frame.copy()
+    # only whole columns are put in place of others, so that the rest need not be copied
+    out = frame.reset_index(drop=True)
     for column in {"by", "unit", "wave"} & set(out.columns):
         values = out[column].to_numpy(dtype=object, copy=True)
         values[values == WHOLE] = None
         out[column] = pd.Series(values, index=out.index, dtype=object)
-    return out.reset_index(drop=True)
+    return out
 
 
 class _Shown:
@@ -92,7 +94,7 @@ class _Shown:
     def __init__(self, cells: pd.DataFrame) -> None:
         self._cells = cells
         self._kinds = cells["kind"].to_numpy(dtype=object)
-        self._open = (cells["hidden"] == "").to_numpy()
+        self._open = having(cells, hidden="")
 
     def of(self, kind: str, columns: Sequence[str], **renamed: str) -> pd.DataFrame:
         """Rows of a kind, with those of the columns that the cells have, under their new names."""
@@ -158,7 +160,7 @@ def _withheld_frame(cells: pd.DataFrame) -> pd.DataFrame:
     ``measure`` is empty for a score, else the item code or the indicator's name. Very many are told by grouping only,
     without a unit.
     """
-    hidden = cells[cells["hidden"] != ""].rename(columns={"hidden": "rule", "name": "measure"})
+    hidden = cells[~having(cells, hidden="")].rename(columns={"hidden": "rule", "name": "measure"})
     place = ["by", "unit", "form", "wave", "instrument", "dimension"]
     scores = set(hidden.loc[hidden["kind"] == "score", place].itertuples(index=False, name=None))
     extra = np.array([key not in scores for key in hidden[place].itertuples(index=False, name=None)], dtype=bool)
@@ -189,18 +191,24 @@ def _study(evidence: Evidence, settings: Settings) -> dict[str, Any]:
                 "n_respondents": n if n >= settings.minimum_group else None,
             }
         )
-    units = (
-        evidence.cells.loc[(evidence.cells["by"] != WHOLE).to_numpy(), ["by", "unit"]].groupby("by")["unit"].nunique()
-    )
+    units = Counter(by for by, _ in sorted(_places(evidence.cells)) if by != WHOLE)
     notes = [*evidence.notes, *_wave_notes(evidence), *language_notes(evidence)]
     sources: Sequence[str] = [line for value in evidence.instruments.values() for line in value.sources]
     return {
         "parts": tuple(parts),
         "groupings": evidence.groupings,
-        "n_units": {str(by): int(count) for by, count in units.items()},
+        "n_units": {str(by): count for by, count in units.items()},
         "notes": tuple(notes),
         "sources": tuple(dict.fromkeys(sources)),
     }
+
+
+def _places(cells: pd.DataFrame) -> set[tuple[str, str]]:
+    """Grouping and unit of every row; where rows of a place follow one another, only the first is looked at."""
+    by, unit = (cells[name].to_numpy(dtype=object) for name in ("by", "unit"))
+    begins = np.ones(len(cells), dtype=bool)
+    begins[1:] = (by[1:] != by[:-1]) | (unit[1:] != unit[:-1])
+    return set(zip(by[begins], unit[begins], strict=True))
 
 
 def _status(status: str) -> str:
@@ -224,6 +232,7 @@ def _method(settings: Settings, targets: Targets) -> dict[str, Any]:
         **({"privacy_override": settings.privacy_override} if settings.privacy_override else {}),
         "population": settings.population,
         "targets": targets.origin,
+        **({"target_files": dict(targets.files)} if targets.files else {}),
         "low_level": settings.low_level,
         "good_level": settings.good_level,
         "share_criterion": settings.share_criterion,

@@ -19,7 +19,7 @@ Numbers = tuple[tuple[str, float], ...]
 _TURNED: Mapping[State, State] = {"yes": "no", "no": "yes"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a condition is read: a unit of a grouping, or the whole organisation; and what is to be explained there.
 
@@ -32,7 +32,7 @@ class Place:
     form: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reading:
     """The answer to a condition, in a sentence with its numbers, and how far below the reference the score lies.
 
@@ -49,7 +49,7 @@ class Reading:
     numbers: Numbers = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Told:
     """A sentence, and the numbers in it as it shows them."""
 

@@ -285,7 +285,7 @@ class _System:
         large = np.flatnonzero((self._sizes >= self._minimum) & ~self._told)
         if not len(large) or not self._is_feasible():
             return None
-        for part in large:
+        for part in large.tolist():
             target = np.zeros(len(self._sizes))
             target[part] = 1.0
             if not self._always_near_an_end(part):

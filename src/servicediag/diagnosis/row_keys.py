@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["RowKeys", "positions_of_codes"]
+__all__ = ["RowKeys", "having", "positions_of_codes"]
+
+
+MOST_LOOKED_UP = 2**22
+"""Codes up to here are looked up in a table rather than hashed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +41,7 @@ class RowKeys:
         for column in texts:
             one, names = pd.factorize(column)
             codes = codes * len(names) + one
-        found, distinct = pd.factorize(codes)
-        first = np.zeros(len(distinct), dtype=np.int64)
-        # of several rows with the same code the one written last, which is the first one, stays
-        first[found[::-1]] = np.arange(len(found))[::-1]
+        found, first = _numbered(codes)
         return cls(found, [make(key) for key in zip(*(column[first] for column in texts), strict=True)])
 
     def each(self, answer: Callable[[Any], Any], dtype: type = object) -> np.ndarray:
@@ -64,7 +65,35 @@ class RowKeys:
         return {key: places[rows] for key, rows in self.at(places).positions().items()}
 
 
+def _numbered(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers from 0 in the order in which the codes first occur, and where each does."""
+    if codes.max(initial=0) > MOST_LOOKED_UP or codes.min(initial=0) < 0:
+        codes = pd.factorize(codes)[0]
+    rows = np.arange(len(codes))
+    first_of = np.full(codes.max(initial=-1) + 1, len(codes))
+    # of several rows with the same code the one written last, which is the first one, stays
+    first_of[codes[::-1]] = rows[::-1]
+    first = np.sort(first_of[first_of < len(codes)])
+    number = np.zeros(len(first_of), dtype=np.int64)
+    number[codes[first]] = np.arange(len(first))
+    return number[codes], first
+
+
 def positions_of_codes(codes: np.ndarray, n_codes: int) -> list[np.ndarray]:
     """Positions of each code, in order."""
     order = np.argsort(codes, kind="stable")
     return np.split(order, np.cumsum(np.bincount(codes, minlength=n_codes))[:-1]) if n_codes else []
+
+
+def having(table: pd.DataFrame, **texts: str) -> np.ndarray:
+    """Which rows hold all these texts in these columns, found several times faster than by a comparison in pandas.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"by": ["", "unit", "unit"], "kind": ["score", "score", "item"]})
+    >>> having(table, by="unit", kind="score").tolist()
+    [False, True, False]
+    """
+    columns = (table[name].to_numpy(dtype=object) for name in texts)
+    found = [column == text for column, text in zip(columns, texts.values(), strict=True)]
+    return np.asarray(np.logical_and.reduce(found), dtype=bool)

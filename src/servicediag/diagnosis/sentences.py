@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from servicediag.diagnosis.draft import Draft, Titles, rater_group
-from servicediag.diagnosis.model import Finding
+from servicediag.diagnosis.model import STABLE_SHARE, Finding
 from servicediag.diagnosis.settings import Settings
 from servicediag.wording.catalogue import has_text, placeholders, text
 from servicediag.wording.telling import Figure, Sentence, capitalised, figure, joined, sentence
@@ -19,7 +19,8 @@ def with_sentences(draft: Draft, titles: Titles, settings: Settings) -> Draft:
     """The draft with ``title`` and ``text`` filled from the finding."""
     extra = dict(draft.values)
     title_key, text_key = _keys(draft.finding, extra)
-    keys = tuple(f"finding.{key}" for key in (f"title.{title_key}", f"text.{text_key}", *_further(extra)))
+    further = (*_further(extra), *_again(draft.finding))
+    keys = tuple(f"finding.{key}" for key in (f"title.{title_key}", f"text.{text_key}", *further))
     values = _values(draft.finding, extra, titles, settings, _asked(keys))
     # the sentences share their values: there may be ten thousands of findings
     title, *sentences = (Sentence(text(key, **values), key, values) for key in keys)
@@ -43,6 +44,12 @@ def _further(extra: Mapping[str, object]) -> Iterable[str]:
         yield f"reading.{extra['reading']}"
     if "rests_on" in extra:
         yield f"rests_on.{extra['rests_on']}"
+
+
+def _again(finding: Finding) -> Iterable[str]:
+    """Key of the sentence that says how seldom the finding would be told as surely again, where it is seldom."""
+    if finding.seldom_again is not None:
+        yield f"again.{finding.tier}"
 
 
 def _keys(finding: Finding, extra: Mapping[str, object]) -> tuple[str, str]:
@@ -112,6 +119,8 @@ def _numbers(finding: Finding, asked: Set[str]) -> dict[str, str]:
             known[f"{name}_percent"] = 100 * value, ".0f"
     if finding.shrunk is not None:
         known["shrunk"] = abs(finding.shrunk), ".1f"
+    if finding.seldom_again is not None:
+        known["again"] = finding.seldom_again, ".0f"
     if finding.minimum_detectable_gap is not None:
         known["detectable"] = finding.minimum_detectable_gap, ".1f"
     found: dict[str, str] = {name: figure(*number) for name, number in known.items() if name in asked}
@@ -171,6 +180,7 @@ def method_statements(settings: Settings) -> tuple[str, ...]:
             probability=figure(100 * s.bottleneck_probability, "g"),
         ),
         sentence("finding.method.reliability", floor=figure(s.reliability_floor, ".2f")),
+        sentence("finding.method.stability", share=figure(100 * STABLE_SHARE, "g")),
         sentence(
             "finding.method.unit_wide",
             share=figure(100 * s.unit_wide_share, "g"),

@@ -8,6 +8,7 @@ import pandas as pd
 
 from servicediag.diagnosis.draft import Titles
 from servicediag.diagnosis.model import Finding, OpenQuestion, Summary
+from servicediag.diagnosis.row_keys import having
 from servicediag.diagnosis.sums import WHOLE
 from servicediag.results import table_rows
 from servicediag.wording.telling import figure, joined, sentence, without_code
@@ -62,8 +63,7 @@ def _headline(troubles: Sequence[Finding]) -> str:
 
 def _highest(cells: pd.DataFrame, titles: Titles) -> Iterable[str]:
     """Where nothing stands out for the better: the highest level of the whole organisation."""
-    inside = (cells["kind"] == "score").to_numpy() & (cells["by"] == WHOLE).to_numpy() & cells["current"].to_numpy()
-    whole = cells[inside & (cells["hidden"] == "").to_numpy()]
+    whole = cells[having(cells, kind="score", by=WHOLE, hidden="") & cells["current"].to_numpy()]
     if whole.empty:
         return
     best = next(table_rows(whole.sort_values(["health", "instrument", "dimension"], ascending=[False, True, True])))
