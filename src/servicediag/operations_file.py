@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from servicediag.diagnosis.operations import Indicator
 
-__all__ = ["read_operations"]
+__all__ = ["read_operations", "unfit"]
 
 _REMEDY = "Write a column unit and a column for each indicator, such as turnover or breach_rate and breach_rate_n."
 
@@ -46,6 +46,20 @@ def read_operations(path: Path, indicators: Iterable[Indicator]) -> pd.DataFrame
     return frame.assign(**{
         name: [read_number(text, share=share) for text in frame[name]] for name, share in numbers.items()
     })  # fmt: skip
+
+
+def unfit(path: Path, faults: Iterable[str]) -> ResponsesError:
+    """The error for a file that names what the study does not have, or values outside their range.
+
+    Examples
+    --------
+    >>> print(unfit(Path("records.csv"), ["'North' is not a unit of this study"]))
+    records.csv: 1 problem
+      - records.csv: 'North' is not a unit of this study. [unfit_indicators]
+    """
+    said = [fault if fault.endswith("?") else f"{fault.rstrip(' .')}." for fault in faults]
+    issues = [Issue("unfit_indicators", "error", path.name, f"{text[:1].upper()}{text[1:]}") for text in said]
+    return ResponsesError(f"{path.name}: {len(issues)} problem{'s' if len(issues) != 1 else ''}", issues)
 
 
 def _faults(path: Path, frame: pd.DataFrame, numbers: Mapping[str, bool]) -> Iterator[Issue]:

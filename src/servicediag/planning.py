@@ -200,7 +200,8 @@ def plan(
     n_scales : int
         Scales that are judged together: the more, the larger the family over which error rates are adjusted.
     icc : float, 0 to below 1
-        Share of the variance of scores that lies between units apart from the gap.
+        Share of the variance of scores that lies between units apart from the gap. More of it may ask for fewer people
+        than 0 does, since real differences elsewhere loosen the adjustment over the family.
     standard_deviation : float
         Of the observed scores of the people of one unit, in points.
     reliability : float, between 0 and 1

@@ -132,7 +132,9 @@ def test_earlier_diagnosis_is_a_target(make_responses):
     ("arguments", "message"),
     [
         ({"targets": {"kindness": 70}}, "'kindness' is not a dimension here"),
-        ({"targets": {"can": 170}}, "not between 0 and 100"),
+        ({"targets": {"can": 170}}, "the target of 'can' is 170, not between 0 and 100$"),
+        ({"targets": {"can": "high"}}, "the target of 'can' is 'high', not between 0 and 100$"),
+        ({"targets": {"cann": 50}}, "'cann' is not a dimension here; choose from .*readiness/can,"),
         ({"minimum_group": 1}, "minimum_group=1"),
         ({"smallest_gap": 0}, "smallest_gap=0"),
         ({"population": "everyone"}, "population='everyone'"),

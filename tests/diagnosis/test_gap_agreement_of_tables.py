@@ -5,18 +5,28 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
+from scipy.stats import false_discovery_control, norm
+from scipy.stats import t as student
 
 import servicediag as sd
 from servicediag.wording.catalogue import keys, placeholders
 
 BRANCHES = [f"Branch {k:02d}" for k in range(1, 8)]
 EACH = np.repeat(BRANCHES, 24)
+TOOLS = ("comm", "feed", "capa")
 BANDS = ("under_1", "from_1", "from_4", "from_10")
 
 
 def noting(responses, **columns):
     return replace(responses, respondents=responses.respondents.assign(**columns))
+
+
+def everywhere(points, *names, units=BRANCHES):
+    return [(unit, name, points) for unit in units for name in names]
+
+
+def of_kind(diagnosis, *kinds):
+    return [finding for finding in diagnosis.findings if finding.kind in kinds]
 
 
 def reasons(diagnosis, gap):
@@ -66,7 +76,108 @@ def test_attitude_contrast_of_few_customers_has_one_interval(make_responses):
     assert [(f.ci_low, f.ci_high) for f in found] == [pytest.approx((row["ci_low"], row["ci_high"]))]
 
 
+def test_levels_of_the_whole_organisation_have_as_many_degrees_of_freedom_as_clusters_less_one(make_responses):
+    """Six servers: the q of a level follows from the interval of the evidence, whose t has five degrees of freedom."""
+    servers = np.array([f"s{k}" for k in range(6)])[np.arange(len(EACH)) % 6]
+    shifts = everywhere(-0.5, "cold", "rule", "apathy")
+    answers = noting(make_responses([("seven-sins", "customer")], EACH, seed=3, shifts=shifts), server=servers)
+    diagnosis = sd.diagnose(answers, cluster="server")
+    levels = diagnosis.evidence[diagnosis.evidence["unit"].isna()].set_index("dimension")
+    errors = (levels["ci_high"] - levels["ci_low"]) / 2 / student.ppf(0.975, 5)
+    distance = levels["health"] - 50
+    q = dict(zip(levels.index, false_discovery_control(student.cdf(distance / errors, 5)), strict=True))
+    found = {f.dimension: f for f in of_kind(diagnosis, "organisation_wide") if f.metric == "points"}
+    assert len(found) > 2
+    assert {name: f.q_value for name, f in found.items()} == pytest.approx({name: q[name] for name in found})
+    half = student.ppf(0.975, 5) * errors
+    assert {name: f.ci_low for name, f in found.items()} == pytest.approx((distance - half)[list(found)].to_dict())
+    assert {name: f.ci_high for name, f in found.items()} == pytest.approx((distance + half)[list(found)].to_dict())
+
+
+def test_level_of_clusters_against_a_target_has_the_interval_of_the_evidence(make_responses):
+    servers = np.array([f"s{k}" for k in range(6)])[np.arange(len(EACH)) % 6]
+    answers = noting(make_responses([("seven-sins", "customer")], EACH, seed=3), server=servers)
+    diagnosis = sd.diagnose(answers, cluster="server", targets={"cold": 80})
+    (finding,) = [f for f in of_kind(diagnosis, "level") if f.unit is None]
+    levels = diagnosis.evidence[diagnosis.evidence["unit"].isna()].set_index("dimension").loc["cold"]
+    assert (finding.ci_low, finding.ci_high) == pytest.approx((levels["target_gap_low"], levels["target_gap_high"]))
+    assert finding.ci_high - finding.ci_low == pytest.approx(levels["ci_high"] - levels["ci_low"])
+
+
+def test_census_in_which_everybody_answered_knows_its_levels(make_responses, recwarn):
+    answers = make_responses([("readiness", "employee")], EACH, seed=1)
+    everybody = dict.fromkeys(BRANCHES, 24)
+    diagnosis = sd.diagnose(answers, population="census", population_size=everybody, targets={"want": 80})
+    found = [f for f in of_kind(diagnosis, "level") if f.unit is not None]
+    assert found
+    assert all(f.ci_low == f.estimate == f.ci_high for f in found)
+    assert [str(one.message) for one in recwarn if one.category is RuntimeWarning] == []
+
+
 # As sure as the interval
+
+
+@pytest.mark.parametrize(
+    ("trait", "least", "most", "tier", "cautioned"),
+    [
+        (0.30, -1.0, 0.60, "abstained", True),
+        (0.50, 0.60, 0.70, "likely", True),
+        (0.90, 0.70, 1.00, "established", False),
+    ],
+)
+def test_low_level_of_an_unreliable_scale_is_not_established(make_responses, trait, least, most, tier, cautioned):
+    shifts = everywhere(-1.0, "want")
+    answers = make_responses([("readiness", "employee")], EACH, seed=6, halo=0, trait=trait, shifts=shifts)
+    diagnosis = sd.diagnose(answers)
+    (finding,) = [f for f in of_kind(diagnosis, "organisation_wide") if f.dimension == "want"]
+    omega = diagnosis.reliability.set_index("dimension").loc["want", "omega"]
+    assert least < omega < most
+    assert finding.q_value < 1e-6
+    assert finding.tier == tier
+    assert any(note.startswith("LOW_RELIABILITY") for note in finding.abstentions) == cautioned
+
+
+def blaming(make_responses, seed, conditions, blame):
+    """Shortfalls of persons and of what they are given, and how much the explanations point at staff."""
+    shifts = [*everywhere(conditions, "know", "want"), *everywhere(-1.0, "can", "can_requirements", *TOOLS)]
+    parts = [("readiness", "employee"), ("four-tools", "receiver")]
+    each = np.repeat(BRANCHES, 30)
+    return sd.diagnose(make_responses(parts, each, seed=seed, shifts=[*shifts, *everywhere(blame, "blame_staff")]))
+
+
+def test_blame_is_judged_two_sided_and_established_beyond_the_minimum_effect(make_responses):
+    diagnosis = blaming(make_responses, 1, -0.6, -0.3)
+    rows = diagnosis.indexes[diagnosis.indexes["index"] == "blame_shift"]
+    points, errors = rows["estimate"], (rows["ci_high"] - rows["ci_low"]) / 2 / norm.ppf(0.975)
+    beyond = norm.sf((points.abs() - 2.5) / errors) + norm.cdf((-points.abs() - 2.5) / errors)
+    units = [None if pd.isna(unit) else unit for unit in rows["unit"]]
+    q = dict(zip(units, false_discovery_control(2 * norm.sf(points.abs() / errors)), strict=True))
+    q_minimum = dict(zip(units, false_discovery_control(beyond), strict=True))
+    found = {f.unit: f for f in of_kind(diagnosis, "blame_shift")}
+    assert {unit: f.q_value for unit, f in found.items()} == pytest.approx({unit: q[unit] for unit in found})
+    assert {unit: f.q_minimum_effect for unit, f in found.items()} == pytest.approx({u: q_minimum[u] for u in found})
+    assert found[None].tier == "established"
+    # sure that there is a difference, not that it is more than the minimum effect
+    assert any(f.tier == "likely" and f.q_value < 0.05 < f.q_minimum_effect for f in found.values())
+    assert all((f.tier == "established") == (f.q_minimum_effect <= 0.05) for f in found.values())
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_nobody_blames_and_nothing_is_attributed_beyond_doubt_where_both_sides_are_even(make_responses, seed):
+    found = of_kind(blaming(make_responses, seed, -0.8, -0.1), "blame_shift", "attribution")
+    assert [f.id for f in found if f.tier == "established"] == []
+
+
+def test_blame_of_less_than_the_minimum_effect_is_not_told_however_many_answered(make_responses):
+    each = np.repeat(BRANCHES, 120)
+    answers = make_responses([("four-tools", "receiver")], each, seed=1, shifts=everywhere(-0.7, "blame_staff"))
+    values = sd.score(answers).values
+    staff, situation = values["blame_staff"], values["blame_situation"]
+    means = staff.mean(), situation.mean()
+    share = means[0] / sum(means)
+    error = ((means[1] * staff - means[0] * situation) / sum(means) ** 2).sem()
+    assert 0.5 + 3 * error < share < 0.525
+    assert [f for f in of_kind(sd.diagnose(answers), "blame_shift") if f.unit is None] == []
 
 
 def test_silent_loss_whose_interval_holds_zero_is_not_established():
@@ -82,6 +193,8 @@ def test_silent_loss_whose_interval_holds_zero_is_not_established():
     assert finding.ci_low < 0 < finding.ci_high
     assert finding.q_value == pytest.approx(2 * norm.sf(8 / 48 / error))
     assert finding.tier == "likely"
+    # likely again from the size at which two-sided p is 8 %
+    assert finding.stability == pytest.approx(norm.cdf(8 / 48 / error - norm.ppf(0.96)), abs=5e-4)
 
 
 # What the records tell
@@ -149,6 +262,47 @@ def test_invited_people_are_a_mapping_or_a_frame(make_responses, invited):
 def test_endless_people_are_no_number_of_people(make_responses):
     with pytest.raises(ValueError, match="no whole number of people"):
         sd.diagnose(make_responses([("readiness", "employee")], EACH), invited={"Branch 01": float("inf")})
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "error", "said"),
+    [
+        ("by", None, TypeError, "by=None must be the name of a column, or several"),
+        ("by", 5, TypeError, "by=5 must be the name of a column, or several"),
+        ("by", ["unit", None], TypeError, r"by=\['unit', None\] must be the name of a column, or several"),
+        (
+            "background",
+            "tenure",
+            ValueError,
+            r"background='tenure' is not a respondent column .*choose from \['unit'\]",
+        ),
+        ("background", 5, TypeError, "background=5 must be the name of a column, or several"),
+        ("seed", "a", TypeError, "seed='a' must be a whole number"),
+        ("seed", -1, ValueError, "seed=-1 must be at least 0"),
+        ("minimum_group", 5.5, TypeError, "minimum_group=5.5 must be a whole number"),
+        ("minimum_group", True, TypeError, "minimum_group=True must be a whole number"),
+        ("smallest_gap", "5", TypeError, "smallest_gap='5' must be a number of points"),
+        ("smallest_gap", float("nan"), ValueError, "smallest_gap=nan must be above 0 and at most 50 points"),
+        ("population_size", [30], TypeError, "population_size must be a mapping, not list"),
+    ],
+)
+def test_impossible_argument_is_refused_with_its_value_and_what_it_may_be(make_responses, argument, value, error, said):
+    answers = make_responses([("readiness", "employee")], EACH)
+    with pytest.raises(error, match=said):
+        sd.diagnose(answers, **{argument: value})
+
+
+def test_column_named_twice_counts_once_and_one_name_needs_no_list(make_responses):
+    answers = make_responses([("readiness", "employee")], EACH)
+    answers = noting(answers, tenure=np.array(BANDS)[np.arange(len(EACH)) % 4])
+    usual = sd.diagnose(answers, background=["tenure"])
+    same = sd.diagnose(answers, by=["unit", "unit"], background="tenure")
+    pd.testing.assert_frame_equal(same.evidence, usual.evidence)
+    assert same.findings == usual.findings
+    assert set(usual.segments["background"]) == {"tenure"}
 
 
 # Words

@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
 import servicediag as sd
 from servicediag.diagnosis.rule_files import fingerprint
-from servicediag.diagnosis.rules import load_rules
+from servicediag.diagnosis.rule_lint import missing_parts
+from servicediag.diagnosis.rules import lint_rules, load_rules
+from servicediag.instrument import load_instrument
 from servicediag.instrument.catalogue import instruments_root
 from servicediag.report.labels import Labels
 from servicediag.report.sheets import method_tables
@@ -58,6 +61,39 @@ def test_a_file_of_ones_own_stands_beside_them_without_its_path(study, own):
     found = sd.diagnose(study, rules=own()).method["rule_files"]
     assert found["own.yaml"] == hashlib.sha256(OWN.encode()).hexdigest()
     assert set(found) == {"own.yaml", *(f"_rules/{name}" for name in OURS)}
+
+
+@pytest.mark.parametrize(
+    ("change", "target"),
+    [
+        (("low: readiness/can", "low: readiness/cann"), "readiness/cann"),
+        (("low: readiness/can", "low: four-tools/zzz"), "four-tools/zzz"),
+        (("low: readiness/can", "low: tool_zzz_1"), "tool_zzz_1"),
+        (("symptoms: [seven-sins/run]", "symptoms: [seven-sins/rum]"), "seven-sins/rum"),
+    ],
+)
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_rule_that_could_never_be_tested_is_refused_in_the_words_of_lint(study, own, change, target, loaded):
+    path = own(OWN.replace(*change, 1))
+    with pytest.raises(sd.InstrumentError) as caught:
+        sd.diagnose(study, rules=load_rules(path) if loaded else path)
+    assert caught.value.issues == lint_rules(load_rules(path))
+    (issue,) = caught.value.issues
+    assert f"OWN1: {target} is not part of " in issue.problem
+    assert issue.where.endswith("own.yaml:3")
+
+
+def test_rules_may_name_instruments_that_only_other_studies_hold(study, own):
+    sd.diagnose(study, rules=own(OWN.replace("low: readiness/can", "low: harbour/calm", 1)))
+
+
+def test_what_an_instrument_holds_is_for_the_version_in_the_study_to_say(own):
+    """A version of one's own may have lost a dimension that the catalogue has."""
+    shipped = load_instrument("readiness")
+    fewer = replace(shipped, dimensions=tuple(one for one in shipped.dimensions if one.id != "can"))
+    rules = load_rules(own()).rules[-1:]
+    assert list(missing_parts(rules, {"readiness": shipped})) == []
+    assert [issue.code for issue in missing_parts(rules, {"readiness": fewer})] == ["unknown_reference"]
 
 
 def test_a_folder_called_like_ours_is_not_taken_for_ours(tmp_path, monkeypatch):

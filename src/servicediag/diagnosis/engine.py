@@ -123,7 +123,8 @@ def diagnose(
     ValueError
         An argument is out of its range; the message names the choices.
     ResponsesError
-        Fewer respondents than ``minimum_group`` altogether: nothing could be shown. Or a file of targets is faulty.
+        Fewer respondents than ``minimum_group`` altogether: nothing could be shown. Or a file of targets, or the
+        ledger, is faulty; or another diagnosis used the ledger meanwhile (ledger_changed, ledger_locked).
     InstrumentError
         A rule file is faulty, or names a dimension or item that its instrument lacks.
 

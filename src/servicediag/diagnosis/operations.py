@@ -158,8 +158,8 @@ def read_indicators(
     TypeError
         ``frame`` is no DataFrame.
     IndicatorsError
-        A ValueError of all faults at once: a missing or unknown column, an unknown unit, a unit given twice, a value that is no number
-        or outside its range.
+        A ValueError with all faults at once: a missing or unknown column, an unknown unit, a unit given twice, a value
+        that is no number or outside its range.
     """
     known = {indicator.id: indicator for indicator in catalogue}
     if frame is None:

@@ -108,7 +108,9 @@ def _part_faults(
     rule: Rule, target: str, instrument: str | None, known: Mapping[str, frozenset[str]]
 ) -> Iterator[Issue]:
     name = target.rpartition("/")[2]
-    if instrument in known and target != instrument and name not in known[instrument]:
+    if instrument is None or instrument not in known or target == instrument:
+        return
+    if name not in known[instrument]:
         remedy = did_you_mean(name, sorted(known[instrument]))
         yield _issue(rule, "unknown_reference", f"{target} is not part of {instrument}.", remedy)
 
