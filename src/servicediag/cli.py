@@ -290,6 +290,7 @@ def diagnose(
         from servicediag.diagnosis.engine import diagnose as diagnose_responses
         from servicediag.diagnosis.operations import IndicatorsError
         from servicediag.diagnosis.rules import load_rules
+        from servicediag.errors import ServicediagError
         from servicediag.operations_file import read_operations, unfit
         from servicediag.report import print_diagnosis, read_theme
         from servicediag.terminal import as_options, console, line, progress
@@ -322,7 +323,8 @@ def diagnose(
                 if indicators is not None and isinstance(error, IndicatorsError):
                     raise unfit(indicators, error.faults) from None
                 # A wrong argument is named at the beginning; any other text might quote the data.
-                if not str(error).startswith(("ledger=", "minimum_group=", "targets")):
+                named = str(error).startswith(("ledger=", "minimum_group=", "targets"))
+                if isinstance(error, ServicediagError) or not named:
                     raise
                 raise typer.BadParameter(as_options(str(error))) from None
             steps()

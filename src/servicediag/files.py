@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
 
-__all__ = ["atomic_path", "make_folder", "new_workbook"]
+__all__ = ["atomic_path", "check_target", "create_new", "make_folder", "new_workbook"]
 
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
@@ -59,11 +59,11 @@ def atomic_path(path: str | os.PathLike[str], overwrite: bool = False) -> Iterat
     [('note.txt', 'whole')]
     """
     target = Path(path)
-    _refuse(target, overwrite)
+    check_target(target, overwrite)
     temporary = _create_beside(target)
     try:
         yield temporary
-        _refuse(target, overwrite)
+        check_target(target, overwrite)
         _put(temporary, target, overwrite)
     except Exception as error:
         fault = _fault_of_writing(error, temporary)
@@ -129,7 +129,8 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def _refuse(target: Path, overwrite: bool) -> None:
+def check_target(target: Path, overwrite: bool) -> None:
+    """Refuse what ``atomic_path`` refuses before it writes anything."""
     # os.path answers "no" where the system does not let one look; writing then says why.
     if os.path.islink(target):
         raise FileExistsError(f"{target} is a symbolic link, which is never followed; give the real path")
@@ -145,16 +146,32 @@ def _exists(target: Path) -> FileExistsError:
     return FileExistsError(f"{target} already exists; give another name, or overwrite=True to replace it")
 
 
+def create_new(path: Path) -> None:
+    """Make an empty file that nobody else has, with the permissions that the umask gives to new files.
+
+    Raises
+    ------
+    FileExistsError
+        There is such a file, or a link.
+    OSError
+        The folder cannot be written into.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise _cannot_write(path.parent, error) from error
+
+
 def _create_beside(target: Path) -> Path:
-    """An empty file that nobody else has, with the permissions that the umask gives to new files."""
+    """An empty file with a name that nobody has thought of."""
     while True:
         candidate = target.parent / f".{target.stem[:40]}-{secrets.token_hex(8)}{target.suffix}"
         try:
-            os.close(os.open(candidate, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            create_new(candidate)
         except FileExistsError:
             continue
-        except OSError as error:
-            raise _cannot_write(target.parent, error) from error
         return candidate
 
 

@@ -48,7 +48,7 @@ _COEFFICIENTS = (
 )  # fmt: skip
 _ARGUMENT = re.compile(
     r"\b(?P<name>unit|wave|respondent|sheet|columns|header_row|encoding|missing_codes|minimum_completed|form|instrument"
-    r"|language|platform|limits|comments)=(?P<value>'[^']*'|[\w-]*)"
+    r"|language|platform|limits|comments|ledger)=(?P<value>'[^']*'|[\w-]*)"
 )
 _OPTIONS = {"instrument": "-i", "language": "--export-language", "missing_codes": "--missing-code", "limits": "--limit",
             "comments": "--comment"}  # fmt: skip

@@ -7,26 +7,35 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from servicediag.diagnosis.backgrounds import read_backgrounds
 from servicediag.diagnosis.breakdowns import real_ids
-from servicediag.diagnosis.evidence import Place, groupings_of, quantities_of, wave_codes_of
+from servicediag.diagnosis.evidence import COUNTS, Place, groupings_of, quantities_of, wave_codes_of
 from servicediag.diagnosis.sums import BACKGROUND
-from servicediag.files import atomic_path
+from servicediag.errors import Issue, ResponsesError
+from servicediag.files import atomic_path, check_target, create_new
 from servicediag.responses.model import Responses
+from servicediag.responses.safety import Limits, sniff_kind, too_large
 from servicediag.scoring import code_points, score_all
 
 __all__ = [
-    "PLACE", "VARIABLE", "Group", "Ledger", "Members", "Release", "Shown", "Source", "Variable", "membership",
-    "open_ledger", "segment_place", "write_release",
+    "MOST_BYTES", "PLACE", "VARIABLE", "Group", "Ledger", "LedgerError", "Members", "Release", "Shown", "Source",
+    "Variable", "membership", "open_ledger", "segment_place", "write_release",
 ]  # fmt: skip
 
 SCHEMA = 3
+MOST_BYTES = 200_000_000
+"""A membership takes 33 bytes: fifty releases of 10,000 people in twelve groups each."""
+MOST_VALUES = 10_000_000
+"""Commas and opening brackets; ledgers have one in 12 to 33 bytes, and a file of nothing else would fill the memory."""
+MOST_PEOPLE = 1_000_000_000
+"""More than any study has; with larger numbers sums of squares would cease to be exact, or to be finite."""
 PLACE = ["by", "unit", "instrument", "form", "wave"]
 VARIABLE = ["kind", "dimension", "name"]
 Source = tuple[str, str, str]
@@ -94,67 +103,213 @@ class Ledger:
         Random, made once for this file; hashes of two ledgers cannot be compared.
     releases : tuple of Release
         Oldest first.
+    sha256 : str, optional
+        Of the file as it was read; None where there was none.
     """
 
     path: Path
     salt: str
     releases: tuple[Release, ...] = ()
+    sha256: str | None = None
+
+
+class LedgerError(ResponsesError, ValueError):
+    """A release ledger is faulty, in use, or was changed meanwhile; ``issues`` says what to do."""
 
 
 def open_ledger(path: str | os.PathLike[str]) -> Ledger:
-    """Read a ledger, or begin one where there is no file yet; nothing is written.
+    """Read a ledger, or begin one where there is no file yet; it must be possible to write it later.
 
     Raises
     ------
     ValueError
-        The file is no ledger of this version, or a symbolic link.
+        The path is a symbolic link.
+    LedgerError
+        unreadable_file or too_large: no ledger of this version. ledger_locked: another diagnosis uses it.
+    OSError
+        The path is a folder, or its folder does not exist or cannot be written into.
     """
     place = Path(path)
     if place.is_symlink():
         raise ValueError(f"ledger={str(place)!r} is a symbolic link; name the file itself")
-    if not place.exists():
+    check_target(place, overwrite=True)
+    with _locked(place):
+        content = _content(place)
+    if content is None:
         return Ledger(place, secrets.token_hex(16))
     try:
-        document = json.loads(place.read_text(encoding="utf-8"))
-        if document["schema"] != SCHEMA:
-            raise ValueError("another version")
-        return Ledger(place, str(document["salt"]), tuple(_release(one) for one in document["releases"]))
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise ValueError(f"ledger={str(place)!r} is no release ledger that this version can read") from error
+        return replace(_parsed(content, place), sha256=hashlib.sha256(content).hexdigest())
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        problem = "It is damaged, or no ledger, or another version of servicediag wrote it."
+        raise _unreadable(place, [Issue("unreadable_file", "error", place.name, problem)]) from error
+
+
+@contextmanager
+def _locked(place: Path) -> Iterator[None]:
+    """Keep other diagnoses from the ledger, by a file beside it that only one of them can make."""
+    lock = place.with_name(f"{place.name}.lock")
+    try:
+        create_new(lock)
+    except FileExistsError:
+        raise LedgerError(f"{place.name} is in use; nothing was added to it.", [Issue(
+            "ledger_locked", "error", place.name,
+            f"Another diagnosis is reading or writing the ledger, as {str(lock)!r} tells.",
+            "Run the diagnosis again in a moment. If none is running, one was killed: then that file may be deleted.",
+        )]) from None  # fmt: skip
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _content(place: Path) -> bytes | None:
+    """The bytes of the file, within the limits; None where there is none."""
+    if not os.path.lexists(place):
+        return None
+    try:
+        sniff_kind(place, _limits())
+        with place.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        _check_size(place, content)
+    except ResponsesError as error:
+        raise _unreadable(place, error.issues) from None
+    return content
+
+
+def _limits() -> Limits:
+    return Limits(workbook_bytes=MOST_BYTES, text_bytes=MOST_BYTES, json_values=MOST_VALUES)
+
+
+def _check_size(place: Path, content: bytes) -> None:
+    values = sum(map(content.count, (b",", b"[", b"{")))
+    for what, found, limit in (("Bytes", len(content), "text_bytes"), ("Values", values, "json_values")):
+        if found > getattr(_limits(), limit):
+            raise too_large(place.name, what, found, limit, _limits())
+
+
+def _unreadable(place: Path, issues: Sequence[Issue]) -> LedgerError:
+    remedy = "Take it from a backup; another file as ledger= would know of no earlier release."
+    headline = f"{place.name} is no release ledger that this version can read."
+    return LedgerError(headline, [replace(one, remedy=remedy) for one in issues])
+
+
+def _parsed(content: bytes, place: Path) -> Ledger:
+    document = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+    if document["schema"] != SCHEMA:
+        raise ValueError("another version")
+    (salt,) = _texts([document["salt"]])
+    if not salt:
+        raise ValueError("hashes without a salt tell the ids")
+    return Ledger(place, salt, tuple(_release(one) for one in _list(document["releases"])))
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
 
 
 def _release(document: Mapping[str, Any]) -> Release:
     groups: dict[Place, Group] = {}
-    for group in document["groups"]:
-        by, unit, instrument, form, wave = (str(group[name]) for name in PLACE)
-        means = {}
-        for kind, dimension, name, n, mean, squares, errors, counts in group["means"]:
-            known = tuple((str(error), float(half)) for error, half in errors)
-            spread = None if squares is None else float(squares)
-            chosen = tuple(map(int, counts))
-            means[str(kind), str(dimension), str(name)] = Shown(int(n), float(mean), spread, known, chosen)
-        people = frozenset(map(str, group["members"]))
-        groups[by, unit, instrument, form, wave] = Group(people, means, released=True)
+    for group in _list(document["groups"]):
+        by, unit, instrument, form, wave = _texts([group[name] for name in PLACE])
+        people = frozenset(_texts(group["members"]))
+        groups[by, unit, instrument, form, wave] = Group(people, _means(group["means"]), released=True)
     unanswered = {}
-    for entry in document["unanswered"]:
-        instrument, form, wave, kind, dimension, name = map(str, entry["variable"])
-        unanswered[(instrument, form, wave), (kind, dimension, name)] = frozenset(map(str, entry["people"]))
+    for entry in _list(document["unanswered"]):
+        instrument, form, wave, kind, dimension, name = _texts(entry["variable"])
+        unanswered[(instrument, form, wave), (kind, dimension, name)] = frozenset(_texts(entry["people"]))
     comments = {}
-    for entry in document.get("comments", ()):
-        instrument, form, wave = map(str, entry["source"])
-        comments[instrument, form, wave] = frozenset(map(str, entry["lists"]))
+    for entry in _list(document.get("comments", [])):
+        instrument, form, wave = _texts(entry["source"])
+        comments[instrument, form, wave] = frozenset(_texts(entry["lists"]))
+    for found, name in ((groups, "groups"), (unanswered, "unanswered"), (comments, "comments")):
+        _refuse_doubles(found, document.get(name, ()))
     return Release(groups, unanswered, comments)
 
 
+def _means(rows: Any) -> dict[Variable, Shown]:
+    means: dict[Variable, Shown] = {}
+    for kind, dimension, name, *shown in _list(rows):
+        _texts([kind, dimension, name])
+        means[kind, dimension, name] = _shown(100.0 if kind == "indicator" else 1.0, *shown)
+    _refuse_doubles(means, rows)
+    return means
+
+
+def _shown(points: float, n: Any, mean: Any, squares: Any, errors: Any, counts: Any) -> Shown:
+    """What was shown of a variable, of which a value of 1 counts for so many points; refused if it cannot be true."""
+    people = _number(n, 1, MOST_PEOPLE, whole=True)
+    names = _texts([name for name, _ in _list(errors)])
+    halves = [_number(half, 0, 100 * MOST_PEOPLE) for _, half in errors]
+    # of what is kept with six decimals, and of roundings, which may lead out of the range of the answers
+    slack = 1 + 1e-4 * people + 1.001 * sum(halves)
+    share = slack / (points * people)
+    average = _number(mean, -share, 100 / points + share)
+    spread = None if squares is None else _number(squares, 0, 1e4 * people + slack)
+    chosen = tuple(int(_number(count, 0, MOST_PEOPLE, whole=True)) for count in _list(counts))
+    if len(chosen) not in (0, len(COUNTS)):
+        raise ValueError("not a count for each option")
+    return Shown(int(people), average, spread, tuple(zip(names, halves, strict=True)), chosen)
+
+
+def _texts(values: Any) -> list[str]:
+    """A list of texts; JSON can spell halves of characters, which no file can hold."""
+    "".join(_list(values)).encode("utf-8")
+    return values  # type: ignore[no-any-return]
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return value
+
+
+def _number(value: Any, low: float, high: float, *, whole: bool = False) -> float:
+    kinds = (int,) if whole else (int, float)
+    # what is no number, NaN, compares with nothing
+    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+        raise ValueError("no number, or out of its range")
+    return float(value)
+
+
+def _refuse_doubles(found: Mapping[Any, Any], entries: Sequence[Any]) -> None:
+    """Refuse a repeated group or variable: the last would hide from the audit what the others tell."""
+    if len(found) < len(entries):
+        raise ValueError("the same entry twice")
+
+
 def write_release(ledger: Ledger, release: Release) -> None:
-    """Add a release to the ledger's file, whole or not at all."""
+    """Add a release to the ledger's file, whole or not at all.
+
+    Raises
+    ------
+    LedgerError
+        ledger_changed: the file is not what it was when the ledger was opened. ledger_locked: another diagnosis uses
+        it. too_large: with the release it could not be read again.
+    """
     document = {
         "schema": SCHEMA,
         "salt": ledger.salt,
         "releases": [_document(one) for one in (*ledger.releases, release)],
     }
-    with atomic_path(ledger.path, overwrite=True) as temporary:
-        temporary.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+    content = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False).encode("utf-8")
+    try:
+        _check_size(ledger.path, content)
+    except ResponsesError as error:
+        headline = f"{ledger.path.name} has no room for this release; nothing was added to it."
+        remedy = "Begin another file as ledger=; it knows of no earlier release."
+        raise LedgerError(headline, [replace(one, remedy=remedy) for one in error.issues]) from None
+    with _locked(ledger.path):
+        now = _content(ledger.path)
+        if ledger.sha256 != (None if now is None else hashlib.sha256(now).hexdigest()):
+            raise _changed(ledger.path)
+        with atomic_path(ledger.path, overwrite=True) as temporary:
+            temporary.write_bytes(content)
+
+
+def _changed(place: Path) -> LedgerError:
+    problem = "It is not what it was when the diagnosis began: another may have added a release."
+    issue = Issue("ledger_changed", "error", place.name, problem, "Run the diagnosis again.")
+    return LedgerError(f"{place.name} was changed during this diagnosis; nothing was added to it.", [issue])
 
 
 def _document(release: Release) -> dict[str, Any]:
