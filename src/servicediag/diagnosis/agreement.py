@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from servicediag.diagnosis.gap_study import GapReport, GapStudy, Judgement, NotM
 from servicediag.diagnosis.group_tables import N_CATEGORIES
 from servicediag.diagnosis.levels import level_verdict
 from servicediag.diagnosis.model import AGREEMENT_COLUMNS
-from servicediag.diagnosis.row_keys import RowKeys
+from servicediag.diagnosis.row_keys import RowKeys, combinations_of, having
 from servicediag.diagnosis.statistics import benjamini_hochberg
 from servicediag.diagnosis.tiers import NOT_APPLICABLE, tiers_of
 from servicediag.psychometrics.null_distributions import null_distribution
@@ -25,9 +25,12 @@ from servicediag.wording.telling import figure, sentence
 
 __all__ = ["agreement_gaps", "average_deviation", "maximum_spread"]
 
+ROWS_AT_ONCE = 8_192
+"""As many as stay in the cache with what is worked out of them."""
 RWG_FROM = 10
 """Fewest people from which r_wg(j) is given."""
 PLACE = ["by", "unit", "instrument", "form", "wave", "dimension"]
+SCORE_COLUMNS = [*PLACE, "rater", "n", "mean", "sd", "health", "error"]
 DESCRIPTIVE = sentence("finding.abstention.dispersion")
 
 
@@ -81,9 +84,11 @@ def agreement_gaps(study: GapStudy) -> GapReport:
 
 
 def _table(study: GapStudy) -> pd.DataFrame:
+    groups = np.zeros(len(study.evidence.cells), dtype=np.int64)
+    groups[study.cells.index] = combinations_of(study.cells, PLACE)
     scores = study.shown_scores
-    scores = scores[~index_part(scores) & (scores["n"] > 1).to_numpy()]
-    scores = scores.set_index(PLACE, drop=False).join(_items(study).set_index(PLACE))
+    scores = scores.loc[~index_part(scores) & (scores["n"] > 1).to_numpy(), SCORE_COLUMNS]
+    scores = scores.set_axis(groups[scores.index]).join(_items(study, groups))
     n = scores["n"].to_numpy(float)
     limit = maximum_spread(scores["mean"].to_numpy(float), n)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -120,33 +125,44 @@ def _explained(study: GapStudy) -> Iterable[tuple[Any, ...]]:
         yield (by, unit, wave), "variance_explained", part, share, np.nan, np.nan, int(n.sum()), verdict
 
 
-def _items(study: GapStudy) -> pd.DataFrame:
-    """Per group and dimension whose items may all be shown: average deviation and variances against two nulls."""
+def _items(study: GapStudy, groups: np.ndarray) -> pd.DataFrame:
+    """Per group and dimension whose items may all be shown: average deviation and variances against two nulls.
+
+    ``groups`` numbers the groups and dimensions of the evidence's cells; so does the index of the table.
+    """
     cells = study.cells
-    items = cells.loc[(cells["kind"] == "item") & cells["current"], [*PLACE, "name", "n", "sd", "hidden"]]
+    mine = having(cells, kind="item") & cells["current"].to_numpy()
+    items = cells.loc[mine, ["instrument", "form", "name", "n", "sd", "hidden"]]
     counts = study.counts(items)
     about = RowKeys.of(items, ["instrument", "form", "name"])
     facts = np.array([_facts(study, *key) for key in about.keys], dtype=float).reshape(-1, 4)
     known = facts[about.codes]
     inside = (counts.sum(axis=1) > 0) & (known[:, 0] > 0)
-    items, counts = items[inside], counts[inside]
-    items = items.assign(**dict(zip(("options", "uniform", "skewed"), known[inside, 1:].T, strict=True)))
+    if not inside.all():
+        items, counts, known = items[inside], counts[inside], known[inside]
+    items = items.assign(**dict(zip(("options", "uniform", "skewed"), known[:, 1:].T, strict=True)))
     n = items["n"].to_numpy(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         steps = (items["options"].to_numpy() - 1) / 100
         variance = (items["sd"].to_numpy(float) * steps) ** 2
         items = items.assign(
-            average_deviation=average_deviation(counts),
+            average_deviation=_in_parts(average_deviation, counts),
             ratio_uniform=variance / items["uniform"],
             ratio_skewed=variance / items["skewed"],
-            shown=((items["hidden"] == "") & (n > 1)).astype(float),
+            shown=(having(items, hidden="") & (n > 1)).astype(float),
             limit=items["options"] / 6,
         )
-    grouped = items.groupby(PLACE, sort=False)
+    grouped = items.groupby(groups[items.index], sort=False)
     columns = ["average_deviation", "ratio_uniform", "ratio_skewed", "limit"]
     table = grouped[columns].mean().assign(n_items=grouped.size(), shown=grouped["shown"].min())
-    shown: pd.DataFrame = table[table["shown"] > 0].drop(columns="shown").reset_index()
+    shown: pd.DataFrame = table[table["shown"] > 0].drop(columns="shown")
     return shown
+
+
+def _in_parts(of_rows: Callable[[np.ndarray], np.ndarray], table: np.ndarray) -> np.ndarray:
+    """What a function of rows gives, asked for few of them at a time."""
+    begins = range(0, max(len(table), 1), ROWS_AT_ONCE)
+    return np.concatenate([of_rows(table[begin : begin + ROWS_AT_ONCE]) for begin in begins])
 
 
 def _facts(study: GapStudy, instrument: str, form: str, code: str) -> tuple[float, float, float, float]:

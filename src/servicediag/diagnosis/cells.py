@@ -380,8 +380,8 @@ def _add_tiers(cells: pd.DataFrame, rows: RowKeys, settings: Settings, reliabili
     cells["unreliable"] = weak
     cells["stability"] = cell_stability(cells, inside, p, p_minimum, trust, settings)
     gap = cells["gap"].to_numpy()
-    direction = np.where(gap < 0, "worse", np.where(gap > 0, "better", "none"))
-    cells["direction"] = pd.Series(direction.astype(object), index=cells.index, dtype=object)
+    direction = np.array(["none", "worse", "better"], dtype=object)[np.where(gap < 0, 1, np.where(gap > 0, 2, 0))]
+    cells["direction"] = pd.Series(direction, index=cells.index, dtype=object)
 
 
 def _is_judged(key: _Score) -> bool:
@@ -390,16 +390,16 @@ def _is_judged(key: _Score) -> bool:
 
 def _hold_down(cells: pd.DataFrame, tiers: np.ndarray, family: np.ndarray, settings: Settings) -> np.ndarray:
     """Lower tiers that few clusters or few answers do not bear, and say so in a sentence a cell."""
-    cautions = np.full(len(cells), None, dtype=object)
-    cautions[:] = [()] * len(cells)
+    cautions = np.empty(len(cells), dtype=object)
+    cautions.fill(())
     gap = cells["gap"].to_numpy(float)
     for place in np.flatnonzero(family & ~np.isnan(gap) & np.isnan(cells["standard_error"].to_numpy(float))):
         tiers[place] = "abstained" if abs(gap[place]) >= settings.smallest_gap else None
         cautions[place] = (TOO_FEW_CLUSTERS,)
     few = cells["response_rate"].to_numpy(float) < settings.low_response
-    turned = np.array([one is False for one in cells["survives_nonresponse"]])
-    for place in np.flatnonzero(family & few & turned):
+    survives = cells["survives_nonresponse"].to_numpy(dtype=object)
+    for place in np.flatnonzero(family & few):
         lower = one_tier_down(tiers[place])
-        if lower != tiers[place]:
+        if survives[place] is False and lower != tiers[place]:
             tiers[place], cautions[place] = lower, (LOW_RESPONSE,)
     return cautions

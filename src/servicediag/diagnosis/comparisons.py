@@ -59,10 +59,10 @@ def comparison_gaps(study: GapStudy) -> GapReport:
 def _compared(study: GapStudy, kind: str) -> pd.DataFrame:
     """A row a pair of raters and a score or item, with the difference (outer minus inner) and its verdict."""
     mine = (study.shown_texts["kind"] == kind) & (study.shown_numbers["n"] > 1)
-    asked = RowKeys.of(study.shown, ["instrument", "rater"]).positions_of(mine)
-    raters = Counter(instrument for instrument, _ in asked)
-    several = [instrument for instrument, count in raters.items() if count > 1]
-    cells = study.shown[mine & study.shown["instrument"].isin(several).to_numpy()]
+    sides = RowKeys.of(study.shown, ["instrument", "rater"])
+    asked = np.bincount(sides.codes[mine], minlength=len(sides.keys)) > 0
+    raters = Counter(instrument for (instrument, _), some in zip(sides.keys, asked, strict=True) if some)
+    cells = study.shown[mine & sides.each(lambda side: raters[side[0]] > 1, bool)]
     cells = cells[cells["rater"].isin(CLOSENESS)]
     cells = cells[~index_part(cells)].rename(columns={"name": "item"})
     cells = cells.assign(
@@ -269,10 +269,11 @@ def _not_measured(study: GapStudy, scores: pd.DataFrame) -> Iterable[NotMeasured
         missing = sorted(raters - {rater for rater, _ in asked})
         others = joined("names", (rater_group(rater) for rater in missing))
         title = study.titles.instrument(name)
-        shown = study.shown.loc[study.shown_texts["instrument"] == name, ["rater", "wave"]]
         if len({rater for rater, _ in asked}) == 1:
             yield NotMeasured.told(gap, "ONE_SIDE_MISSING", "raters_one_side", instrument=title, raters=others)
-        elif shown["rater"].nunique() < 2:
+            continue
+        shown = study.shown.loc[study.shown_texts["instrument"] == name, ["rater", "wave"]]
+        if shown["rater"].nunique() < 2:
             yield NotMeasured.told(gap, "ANON", "raters_too_few", instrument=title)
         elif shown.groupby("rater")["wave"].max().nunique() > 1:
             yield NotMeasured.told(gap, "DIFFERENT_PERIOD", "raters_waves", instrument=title)

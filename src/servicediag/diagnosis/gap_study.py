@@ -99,7 +99,7 @@ class GapStudy:
 
     @cached_property
     def shown_texts(self) -> dict[str, np.ndarray]:
-        names = ("by", "unit", "instrument", "form", "rater", "kind", "dimension", "name")
+        names = ("by", "unit", "instrument", "form", "rater", "wave", "kind", "dimension", "name")
         return {name: self.shown[name].to_numpy(dtype=object) for name in names}
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ UNIT_COLUMNS = [
 ]  # fmt: skip
 REST = sentence("finding.comparator.rest")
 SMALL = sentence("finding.abstention.small")
+_about = attrgetter("by", "unit", "wave", "instrument", "form", "dimension")
+"""What the finding of a cell is identified by."""
 
 
 def unit_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
@@ -339,11 +342,6 @@ def _share_draft(
         loss=max(0.0, size - settings.smallest_gap),
         values=(("indicator", str(r.name)),),
     )
-
-
-def _about(row: Any) -> tuple[object, ...]:
-    names = ("by", "unit", "wave", "instrument", "form", "dimension")
-    return tuple(getattr(row, name) for name in names)
 
 
 def _firm(n: int, reliability: float | None, settings: Settings) -> bool:

@@ -120,11 +120,12 @@ def panel_of(study: GapStudy, wanted: Sequence[tuple[str, tuple[str, ...]]]) -> 
     for column, rows in enumerate(rows_of.values()):
         for name, values in numbers.items():
             tables[name][study.place_of[rows], column] = values[rows]
-    heads = [study.shown.iloc[int(rows[0])] for rows in rows_of.values()]
-    forms = tuple((str(h["instrument"]), str(h["form"]), str(h["wave"]), str(h["dimension"])) for h in heads)
+    texts = study.shown_texts
+    heads = [{name: str(column[rows[0]]) for name, column in texts.items()} for rows in rows_of.values()]
+    forms = tuple((head["instrument"], head["form"], head["wave"], head["dimension"]) for head in heads)
     periods = frozenset(form[2] for form in forms)
     wave = next(iter(periods)) if len(periods) == 1 else ""
-    covariance, unknown = _covariances(study, tuple(rows_of), forms, [str(h["rater"]) for h in heads], tables)
+    covariance, unknown = _covariances(study, tuple(rows_of), forms, [head["rater"] for head in heads], tables)
     return Panel(
         tuple((by, unit, wave) for by, unit in study.places),
         tuple(rows_of),

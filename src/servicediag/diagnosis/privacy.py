@@ -11,6 +11,7 @@ import pandas as pd
 from servicediag.diagnosis.audit import AuditResult, audit
 from servicediag.diagnosis.ranges import FEASIBLE_SHARE, UNANIMITY_BELOW, feasible_width, near_an_end
 from servicediag.diagnosis.release_audit import Fact, exposing_groups, too_large
+from servicediag.diagnosis.row_keys import RowKeys
 
 __all__ = ["PrivacyRules", "hidden_cells"]
 
@@ -135,8 +136,7 @@ def _complement(hidden: np.ndarray, table: pd.DataFrame, minimum: int, rules: Pr
 
 def _positions(keys: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
     """The rows of each combination of texts, without a copy of the table."""
-    for key, rows in keys.groupby(list(keys.columns), sort=False).indices.items():
-        yield tuple(map(str, key)) if isinstance(key, tuple) else (str(key),), np.asarray(rows)
+    yield from RowKeys.of(keys, list(keys.columns)).positions().items()
 
 
 @dataclass(frozen=True)

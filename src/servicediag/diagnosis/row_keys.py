@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["RowKeys", "having", "positions_of_codes"]
+__all__ = ["RowKeys", "combinations_of", "having", "positions_of_codes"]
 
 
 MOST_LOOKED_UP = 2**22
@@ -36,13 +36,9 @@ class RowKeys:
     @classmethod
     def of(cls, table: pd.DataFrame, columns: Sequence[str], make: Callable[[Any], tuple[Any, ...]] = tuple) -> RowKeys:
         """``make`` turns the texts of a combination into a named tuple."""
-        texts = [table[name].to_numpy(dtype=object) for name in columns]
-        codes = np.zeros(len(table), dtype=np.int64)
-        for column in texts:
-            one, names = pd.factorize(column)
-            codes = codes * len(names) + one
-        found, first = _numbered(codes)
-        return cls(found, [make(key) for key in zip(*(column[first] for column in texts), strict=True)])
+        found, first = _numbered(_codes(table, columns))
+        texts = (table[name].to_numpy(dtype=object)[first] for name in columns)
+        return cls(found, [make(key) for key in zip(*texts, strict=True)])
 
     def each(self, answer: Callable[[Any], Any], dtype: type = object) -> np.ndarray:
         """What a function answers for the texts of each row, asked once for each combination."""
@@ -63,6 +59,37 @@ class RowKeys:
         """The same of the rows of a mask only."""
         places = np.flatnonzero(wanted)
         return {key: places[rows] for key, rows in self.at(places).positions().items()}
+
+
+def combinations_of(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """A number for each row, from 0 in the order in which the combinations of texts first occur.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"by": ["unit", "", "unit"], "kind": ["score", "score", "score"]})
+    >>> combinations_of(table, ["by", "kind"]).tolist()
+    [0, 1, 0]
+    """
+    return _numbered(_codes(table, columns))[0]
+
+
+def _codes(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """The same number for rows with the same texts."""
+    codes = np.zeros(len(table), dtype=np.int64)
+    for name in columns:
+        one, texts = _factorized(table[name].to_numpy(dtype=object))
+        codes = codes * len(texts) + one
+    return codes
+
+
+def _factorized(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As by pandas; the same text mostly stands in many rows one after the other, of which only the first is hashed."""
+    begins = np.ones(len(column), dtype=bool)
+    begins[1:] = column[1:] != column[:-1]
+    if 2 * np.count_nonzero(begins) > len(column):
+        return pd.factorize(column)
+    codes, texts = pd.factorize(column[begins])
+    return codes[np.cumsum(begins) - 1], texts
 
 
 def _numbered(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
 
 __all__ = [
@@ -70,7 +71,7 @@ def student_quantiles(df: np.ndarray, level: float) -> np.ndarray:
     >>> student_quantiles(np.array([1.0, 5.0, 1.0]), 0.975).round(3).tolist()
     [12.706, 2.571, 12.706]
     """
-    values, place = np.unique(df, return_inverse=True)
+    place, values = pd.factorize(df, use_na_sentinel=False)
     return np.asarray(stdtrit(values, level)[place])
 
 
@@ -301,11 +302,12 @@ def equivalence(low: np.ndarray, high: np.ndarray, margin: float) -> np.ndarray:
     ['inside', 'undetermined', 'outside']
     """
     low, high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
-    verdict = np.full(low.shape, "undetermined", dtype=object)
-    verdict[(low > -margin) & (high < margin)] = "inside"
-    verdict[(high < -margin) | (low > margin)] = "outside"
-    verdict[np.isnan(low) | np.isnan(high)] = None
-    return verdict
+    verdict = np.zeros(low.shape, dtype=np.int8)
+    verdict[(low > -margin) & (high < margin)] = 1
+    verdict[(high < -margin) | (low > margin)] = 2
+    verdict[np.isnan(low) | np.isnan(high)] = 3
+    # each text is put in its places once
+    return np.array(["undetermined", "inside", "outside", None], dtype=object)[verdict]
 
 
 def equivalence_p(gap: np.ndarray, standard_error: np.ndarray, df: float | np.ndarray, margin: float) -> np.ndarray:
