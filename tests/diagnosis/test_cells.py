@@ -102,6 +102,27 @@ def test_one_bad_server_does_not_condemn_the_branch_where_it_is_known_who_served
     assert nested.design_effect > 2
 
 
+def test_shares_of_nested_respondents_have_the_design_effect_of_their_scale(make_responses):
+    responses = one_bad_server(make_responses, per_unit=8)
+    effect = cell(sd.diagnose(responses, cluster="server"), "Branch 03", "cold").design_effect
+    plain, nested = (
+        whole.indicators[(whole.indicators["unit"] == "Branch 03") & (whole.indicators["dimension"] == "cold")]
+        for whole in (sd.diagnose(responses), sd.diagnose(responses, cluster="server"))
+    )
+    assert effect > 2
+    assert len(nested)
+    for before, row in zip(plain.itertuples(), nested.itertuples(), strict=True):
+        z, n = stats.norm.ppf(0.975), row.n / effect
+        limits = [
+            (row.share + z**2 / 2 / n + sign * z * np.sqrt(row.share * (1 - row.share) / n + (z / 2 / n) ** 2))
+            / (1 + z**2 / n)
+            for sign in (-1, 1)
+        ]
+        assert_allclose([row.ci_low, row.ci_high], limits)
+        assert row.ci_high - row.ci_low > before.ci_high - before.ci_low
+        assert row.share == before.share
+
+
 def test_branch_of_few_servers_is_not_judged_and_says_why(make_responses):
     responses = one_bad_server(make_responses, per_unit=4)
     diagnosis = sd.diagnose(responses, cluster="server")

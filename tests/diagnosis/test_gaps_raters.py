@@ -64,6 +64,29 @@ def test_items_are_compared_too_with_the_chance_that_one_side_answers_better(thr
     assert (items["superiority"] < 0.2).all()
 
 
+def test_superiority_has_limits_and_a_test_where_the_answers_of_both_sides_are_shown(three_sides):
+    items = three_sides.comparisons[three_sides.comparisons["item"] != ""]
+    told = items[items["superiority"].notna()]
+    assert len(told)
+    assert ((told["superiority_low"] <= told["superiority"]) & (told["superiority"] <= told["superiority_high"])).all()
+    assert told["superiority_p"].between(0, 1).all()
+    answers = three_sides.answers
+    shown = set(zip(answers["unit"].fillna(""), answers["form"], answers["item"], strict=True))
+    for side in ("inner", "outer"):
+        assert set(zip(told["unit"].fillna(""), told[f"{side}_form"], told["item"], strict=True)) <= shown
+
+
+def test_superiority_is_not_told_of_groups_whose_answers_by_option_are_not_shown(make_responses):
+    sides = [
+        make_responses([("seven-sins", form)], np.repeat(["A", "B"], [8, 20]), seed=seed)
+        for seed, form in enumerate(("customer", "observer"))
+    ]
+    rows = sd.diagnose(*sides).comparisons
+    items = rows[rows["item"] != ""]
+    assert items.loc[items["unit"] == "B", "superiority"].notna().any()
+    assert items.loc[items["unit"] == "A", ["superiority", "superiority_low", "superiority_p"]].isna().all(axis=None)
+
+
 def test_superiority_counts_pairs(make_responses):
     customers = make_responses([("seven-sins", "customer")], np.repeat(["A"], 12), seed=1)
     staff = make_responses([("seven-sins", "observer")], np.repeat(["A"], 15), seed=2)

@@ -26,7 +26,6 @@ from servicediag.diagnosis.statistics import (
     rank_uncertainty,
     response_bounds,
     shrinkage_weights,
-    superiority,
     unit_contrasts,
     welch,
     wilson,
@@ -344,43 +343,6 @@ def test_rank_intervals_hold_the_true_rank():
         place = stats.rankdata(-true)
         held += list((ranks.low <= place) & (place <= ranks.high))
     assert 0.92 < np.mean(held) < 0.99
-
-
-COUNTS = st.lists(st.integers(0, 12), min_size=5, max_size=5).filter(lambda c: sum(c) >= 3)
-
-
-@given(COUNTS, COUNTS)
-def test_superiority_is_scipys_brunner_munzel(first, second):
-    x, y = np.repeat(np.arange(5), first), np.repeat(np.arange(5), second)
-    found = superiority(np.array(first), np.array(second))
-    wins = np.subtract.outer(y, x)
-    assert_allclose(found.estimate, ((wins > 0) + 0.5 * (wins == 0)).mean(), atol=1e-12)
-    if math.isnan(found.p):
-        return
-    reference = stats.brunnermunzel(x, y)
-    assert_allclose((found.estimate - 0.5) / found.standard_error, reference.statistic, rtol=1e-9, atol=1e-9)
-    assert_allclose(found.p, reference.pvalue, rtol=1e-7, atol=1e-12)
-
-
-@given(COUNTS, COUNTS)
-def test_superiority_of_exchanged_groups_is_the_rest(first, second):
-    one, other = superiority(np.array(first), np.array(second)), superiority(np.array(second), np.array(first))
-    assert_allclose(one.estimate + other.estimate, 1.0)
-    assert_allclose(one.p, other.p, rtol=1e-9, equal_nan=True)
-    low, high = one.interval()
-    if not math.isnan(low):
-        assert 0 < low <= one.estimate <= high < 1
-
-
-def test_superiority_of_groups_that_never_overlap_has_no_error():
-    result = superiority(np.array([4, 0, 0]), np.array([0, 0, 5]))
-    assert result.estimate == 1.0
-    assert math.isnan(result.p)
-    assert all(math.isnan(limit) for limit in result.interval())
-
-
-def test_superiority_of_one_person_is_refused():
-    assert superiority(np.array([1, 0]), np.array([3, 2])) is None
 
 
 P_VALUES = st.lists(st.tuples(st.floats(0, 1), st.floats(-20, 20).filter(bool)), min_size=1, max_size=12)

@@ -187,6 +187,7 @@ def _add_levels(cells: pd.DataFrame, clusters: ClusterIndex) -> None:
     cells["mean"], cells["sd"], cells["health"], cells["error"], cells["error_df"] = mean, spread, health, error, df
     for name in CLUSTER_COLUMNS:
         cells[name] = nested[name]
+    cells["n_worth"] = clusters.of_shares(cells)
     cells["ci_low"], cells["ci_high"] = mean - half, mean + half
     cells["health_low_90"], cells["health_high_90"] = health - half_90, health + half_90
 

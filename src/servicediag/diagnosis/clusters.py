@@ -76,6 +76,23 @@ class ClusterIndex:
         error[rows], df[rows] = np.sqrt(variance[inside]), sums.n_clusters[inside] - 1
         return error, df, nested
 
+    def of_shares(self, cells: pd.DataFrame) -> np.ndarray:
+        """How many respondents each share of respondents is worth: fewer where those of a cluster answer alike.
+
+        The design effect is that of the score of the dimension, in the same group.
+        """
+        n = cells["n"].to_numpy(float)
+        shares = np.flatnonzero((cells["kind"] == "indicator").to_numpy())
+        if self.table.empty or not len(shares):
+            return n
+        keys = ["by", "unit", "instrument", "form", "wave", "dimension"]
+        scores = cells[(cells["kind"] == "score").to_numpy()]
+        place = pd.MultiIndex.from_frame(scores[keys]).get_indexer(pd.MultiIndex.from_frame(cells.iloc[shares][keys]))
+        effect = np.append(scores["design_effect"].to_numpy(float), 1.0)[place]
+        worth = n.copy()
+        worth[shares] = n[shares] / np.fmax(effect, 1.0)
+        return worth
+
     def contrast(self, key: Hashable, units: np.ndarray, together: np.ndarray) -> NestedContrast | None:
         """Gaps of the units shown to the rest; None where the score has no clusters.
 

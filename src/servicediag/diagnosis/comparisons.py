@@ -14,12 +14,14 @@ from scipy.special import stdtrit
 
 from servicediag.diagnosis.cells import index_part
 from servicediag.diagnosis.draft import Draft, rater_group
-from servicediag.diagnosis.evidence import Evidence
+from servicediag.diagnosis.evidence import WHOLE, Evidence
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, Judgement, NotMeasured, gap_draft, judge
 from servicediag.diagnosis.levels import level_verdict
 from servicediag.diagnosis.model import COMPARISON_COLUMNS, PATTERN_COLUMNS, FindingKind
+from servicediag.diagnosis.ranges import UNANIMITY_BELOW
 from servicediag.diagnosis.row_keys import RowKeys
 from servicediag.diagnosis.scale_use import REASONS, ScaleUse
+from servicediag.diagnosis.superiority import superiority
 from servicediag.results import table_rows
 from servicediag.wording.telling import joined, sentence
 
@@ -115,7 +117,7 @@ def _judged(study: GapStudy, pairs: pd.DataFrame, kind: str) -> pd.DataFrame:
             "difference": difference, "error": error, "df": df,
             "ci_low": difference - half, "ci_high": difference + half,
             "ci_low_90": difference - half_90, "ci_high_90": difference + half_90,
-            "superiority": _superiority(study, pairs) if kind == "item" else np.full(len(pairs), np.nan),
+            **_superiority(study, pairs, kind),
             "q_value": [j.q for j in judgements],
             "tier": pd.Series([j.tier for j in judgements], index=pairs.index, dtype=object),
             "verdict": _verdicts(difference, difference - half_90, difference + half_90, study.settings.smallest_gap),
@@ -132,16 +134,30 @@ def _verdicts(difference: np.ndarray, low: np.ndarray, high: np.ndarray, margin:
     return verdict
 
 
-def _superiority(study: GapStudy, pairs: pd.DataFrame) -> np.ndarray:
-    """P(someone of the outer side answers better than someone of the inner side), ties half (Cliff, 1993)."""
+def _superiority(study: GapStudy, pairs: pd.DataFrame, kind: str) -> dict[str, np.ndarray]:
+    """P(someone of the outer side answers better than someone of the inner side), its limits and test, of items.
+
+    Only where the answers of both sides by option are shown: it tells nothing that does not follow from these.
+    """
+    names = ("superiority", "superiority_low", "superiority_high", "superiority_p")
+    if kind != "item":
+        return {name: np.full(len(pairs), np.nan) for name in names}
     outer, inner = (study.counts(pairs.set_index(f"row_{side}")) for side in ("outer", "inner"))
-    below = np.cumsum(inner, axis=1) - inner / 2
-    pairs_of_people = outer.sum(axis=1) * inner.sum(axis=1)
-    higher = np.asarray((outer * below).sum(axis=1) / np.where(pairs_of_people > 0, pairs_of_people, np.nan))
+    several = np.minimum(outer.sum(axis=1), inner.sum(axis=1)) >= UNANIMITY_BELOW
+    shown = several & pairs["by"].isin([WHOLE, *study.evidence.groupings[:1]]).to_numpy()
     reversed_ = _each(
         pairs, ["instrument", "item"], lambda i, code: study.evidence.instruments[i].item(code).reverse_keyed
     )
-    return np.where(reversed_ != (pairs["sign_outer"].to_numpy(float) < 0), 1 - higher, higher)
+    turned = reversed_ != (pairs["sign_outer"].to_numpy(float) < 0)
+    found = superiority(inner, outer)
+    low, high = found.interval()
+    values = (
+        np.where(turned, 1 - found.estimate, found.estimate),
+        np.where(turned, 1 - high, low),
+        np.where(turned, 1 - low, high),
+        found.p,
+    )
+    return {name: np.where(shown, one, np.nan) for name, one in zip(names, values, strict=True)}
 
 
 def _scored(evidence: Evidence, instrument: str, code: str) -> bool:

@@ -28,7 +28,8 @@ from servicediag.wording.telling import figure, sentence
 __all__ = ["level_findings", "organisation_findings", "share_findings", "unit_findings", "unit_wide_findings"]
 
 FAMILY_COLUMNS = ["by", "unit", "wave", "instrument", "dimension", "rater", "gap", "standard_error", "df", "n"]
-SHARE_COLUMNS = ["by", "unit", "wave", "instrument", "form", "rater", "dimension", "name", "n", "total"]
+SHARE_COLUMNS = ["by", "unit", "wave", "instrument", "form", "rater", "dimension", "name", "n", "n_worth",
+                 "total"]  # fmt: skip
 UNIT_COLUMNS = [
     "by", "unit", "wave", "instrument", "dimension", "rater", "form", "n", "mean", "gap", "gap_low", "gap_high",
     "shrunk_gap", "standard_error", "keep", "minimum_detectable_gap", "tier", "q_value", "q_minimum_effect",
@@ -287,9 +288,11 @@ def share_findings(cells: pd.DataFrame, settings: Settings) -> Iterable[Draft]:
     quadrant = shares["name"].isin(["quadrant_over_confident", "quadrant_under_confident"])
     levels = _levels_of_whole(cells)
     for family in (shares[incidence & (shares["by"] == WHOLE)], shares[quadrant]):
-        of_family = share_tiers(family, settings)
+        # people of a cluster who answer alike count as fewer; where there are no clusters, as many as there are
+        worth = np.maximum(np.floor(family["n_worth"].to_numpy(float)), 1.0)
+        of_family = share_tiers(family.assign(n=worth), settings)
         tiers = np.array(of_family, dtype=object)
-        stable = share_stability(family["total"].to_numpy(float), family["n"].to_numpy(float), of_family, settings)
+        stable = share_stability(family["share"].to_numpy(float) * worth, worth, of_family, settings)
         silent = (tiers == "watch") & (family["by"] != WHOLE).to_numpy()
         told = (family["share"] > settings.share_criterion).to_numpy() & ~silent
         for row, tier, share in zip(table_rows(family[told]), tiers[told], stable[told], strict=True):
@@ -307,7 +310,7 @@ def _share_draft(
     r: Any, tier: Tier, stability: float, settings: Settings, levels: Mapping[tuple[str, ...], float]
 ) -> Draft:
     kind: FindingKind = "confidence_capability" if r.name.startswith("quadrant_") else "organisation_wide"
-    low, high = wilson(float(r.total), float(r.n))
+    low, high = wilson(float(r.share * r.n_worth), float(r.n_worth))
     if kind == "confidence_capability":
         # convention: a quarter of the people is a minor, half a major, all of them a critical trouble
         size = 4 * settings.smallest_gap * float(r.share)

@@ -43,7 +43,7 @@ CauseStatus = Literal["supported", "possible", "not_supported", "untested", "inc
 COMPARISON_COLUMNS = (
     "by", "unit", "wave", "instrument", "dimension", "item", "inner_rater", "outer_rater", "inner_form", "outer_form",
     "inner_health", "outer_health", "inner_n", "outer_n", "difference", "ci_low", "ci_high", "ci_low_90", "ci_high_90",
-    "superiority", "q_value", "tier", "verdict",
+    "superiority", "superiority_low", "superiority_high", "superiority_p", "q_value", "tier", "verdict",
 )  # fmt: skip
 PATTERN_COLUMNS = ("by", "unit", "wave", "instrument", "dimension", "pattern", "manager", "employee", "customer")
 CHANGE_COLUMNS = (

@@ -125,10 +125,11 @@ def _item_frame(shown: _Shown, evidence: Evidence) -> pd.DataFrame:
 
 
 def _indicator_frame(shown: _Shown, evidence: Evidence) -> pd.DataFrame:
-    found = shown.of("indicator", INDICATOR_COLUMNS, name="indicator", total="count")
-    # few pairs of count and n occur
-    pairs = RowKeys.of(found, ["count", "n"])
-    limits = np.array([wilson(*pair) for pair in pairs.keys], dtype=float).reshape(-1, 2)[pairs.codes]
+    found = shown.of("indicator", [*INDICATOR_COLUMNS, "n_worth"], name="indicator", total="count")
+    # few combinations of count and n occur
+    sizes = RowKeys.of(found, ["count", "n", "n_worth"])
+    limits = np.array([wilson(count / n * worth, worth) for count, n, worth in sizes.keys], dtype=float)
+    limits = limits.reshape(-1, 2)[sizes.codes]
     about = RowKeys.of(found, ["instrument", "dimension", "indicator"])
     names = Titles(evidence)
     titles = about.each(lambda key: _indicator_title(names, *key))

@@ -8,14 +8,14 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 __all__ = [
-    "ClusterSums", "Contrast", "Equivalence", "RankUncertainty", "Superiority", "benjamini_hochberg",
+    "ClusterSums", "Contrast", "Equivalence", "RankUncertainty", "benjamini_hochberg",
     "centile_of_counts", "cluster_contrasts", "cluster_sums", "difference_reliability", "directional_rates",
     "equivalence", "equivalence_p", "expected_loss", "intraclass", "limited_weights", "minimum_effect_p",
     "one_sample", "pooled_variance", "rank_uncertainty", "response_bounds", "shrinkage_weights",
-    "student_quantiles", "superiority", "unit_contrasts", "welch", "wilson",
+    "student_quantiles", "unit_contrasts", "welch", "wilson",
 ]  # fmt: skip
 
 Equivalence = Literal["inside", "outside", "undetermined"]
@@ -508,82 +508,6 @@ def rank_uncertainty(
     # small whole numbers are sorted in less time than two of them are looked for
     ranks.sort(axis=1)
     return RankUncertainty(ranks[:, cut].astype(np.int64), ranks[:, n_draws - 1 - cut].astype(np.int64), worst)
-
-
-@dataclass(frozen=True)
-class Superiority:
-    """How often someone of the second group answers higher than someone of the first, ties counting half.
-
-    Attributes
-    ----------
-    estimate : float
-        0 to 1; 0.5 where neither tends to be higher. Cliff's delta is ``2 * estimate - 1``.
-    standard_error, df, p : float
-        Of the Brunner-Munzel test of 0.5; NaN where nobody of either group lies between people of the other.
-    """
-
-    estimate: float
-    standard_error: float
-    df: float
-    p: float
-
-    def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Limits from the logit scale, so that they stay within 0 and 1; NaN where the error is unknown."""
-        if math.isnan(self.standard_error) or not 0 < self.estimate < 1:
-            return math.nan, math.nan
-        spread = self.standard_error / (self.estimate * (1 - self.estimate))
-        half = float(stdtrit(self.df, 0.5 + level / 2)) * spread
-        centre = float(logit(self.estimate))
-        return float(expit(centre - half)), float(expit(centre + half))
-
-
-def superiority(first: np.ndarray, second: np.ndarray) -> Superiority | None:
-    """Brunner-Munzel test and probability of superiority, from how many people of each group gave each answer.
-
-    Parameters
-    ----------
-    first, second : int arrays, shape (n_categories,)
-        Counts of the same ordered categories in two independent groups.
-
-    Returns
-    -------
-    Superiority or None
-        None where a group has fewer than two people.
-
-    References
-    ----------
-    Brunner, E., & Munzel, U. (2000). Biometrical Journal, 42, 17-25.
-    Cliff, N. (1993). Psychological Bulletin, 114, 494-509.
-
-    Examples
-    --------
-    Of nine pairs of (1, 2, 3) and (2, 3, 4) six are won by the second group and two are tied: ``(6 + 1) / 9``. The
-    members of either group lie above 3/6, 5/6 and 6/6 (or 0, 1/6 and 3/6) of the other, with variance 7/108; the
-    squared error is ``2 * 7 / 108 / 3``.
-
-    >>> result = superiority(np.array([1, 1, 1, 0]), np.array([0, 1, 1, 1]))
-    >>> round(result.estimate, 4), round(result.standard_error, 4)
-    (0.7778, 0.2079)
-    """
-    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
-    if first.sum() < 2 or second.sum() < 2:
-        return None
-    mean, second_error = _placement(second, first)
-    _, first_error = _placement(first, second)
-    squared = first_error + second_error
-    if not squared > 0:
-        return Superiority(mean, math.nan, math.nan, math.nan)
-    df = squared**2 / (first_error**2 / (first.sum() - 1) + second_error**2 / (second.sum() - 1))
-    p = min(1.0, 2 * float(stdtr(df, -abs(mean - 0.5) / math.sqrt(squared))))
-    return Superiority(mean, math.sqrt(squared), float(df), p)
-
-
-def _placement(counts: np.ndarray, others: np.ndarray) -> tuple[float, float]:
-    """Mean share of the others that people lie above, ties half, and its squared standard error."""
-    place = (np.cumsum(others) - others / 2) / others.sum()
-    n = counts.sum()
-    mean = float((counts * place).sum() / n)
-    return mean, float((counts * (place - mean) ** 2).sum() / (n - 1) / n)
 
 
 def expected_loss(gap: float, spread: float, margin: float) -> float:

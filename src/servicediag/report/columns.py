@@ -34,7 +34,7 @@ _POINTS = frozenset({
 })  # fmt: skip
 _SHARES = frozenset({
     "share", "p_lowest_know", "p_lowest_want", "p_lowest_can", "p_worst_fifth", "response_rate", "superiority",
-    "sd_share_of_maximum",
+    "superiority_low", "superiority_high", "sd_share_of_maximum",
 })  # fmt: skip
 COEFFICIENTS = frozenset({
     "alpha", "alpha_low", "alpha_high", "omega", "omega_low", "omega_high", "mean_inter_item_correlation", "sem",

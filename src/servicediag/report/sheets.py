@@ -110,8 +110,9 @@ WAVES = ("unit", "dimension", "rater", "first_wave", "second_wave", "first_healt
          "ci_high", "tier", "verdict", "n_first", "n_second", "n_pairs", "design", "standardized_response_mean",
          "q_value", "instrument", "form", "by")  # fmt: skip
 COMPARISONS = ("unit", "dimension", "item", "inner_rater", "outer_rater", "inner_health", "outer_health", "difference",
-               "ci_low", "ci_high", "tier", "verdict", "pattern", "inner_n", "outer_n", "superiority", "ci_low_90",
-               "ci_high_90", "q_value", "instrument", "inner_form", "outer_form", "by", "wave")  # fmt: skip
+               "ci_low", "ci_high", "tier", "verdict", "pattern", "inner_n", "outer_n", "superiority",
+               "superiority_low", "superiority_high", "superiority_p", "ci_low_90", "ci_high_90", "q_value",
+               "instrument", "inner_form", "outer_form", "by", "wave")  # fmt: skip
 AGREEMENT = ("unit", "dimension", "rater", "n", "health", "sd", "sd_share_of_maximum", "average_deviation",
              "rwg_uniform", "rwg_skewed", "verdict", "instrument", "form", "by", "wave")  # fmt: skip
 SEGMENTS = ("unit", "dimension", "background", "category", "n", "health", "mean", "ci_low", "ci_high", "rater",

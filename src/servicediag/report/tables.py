@@ -33,7 +33,8 @@ _KINDS = {
 FRAME_KINDS: Mapping[str, Mapping[str, str]] = {
     "indicators": {"ci_low": "share", "ci_high": "share"},
     "comparisons": {
-        **dict.fromkeys(("inner_health", "outer_health"), "points"), "superiority": "share",
+        **dict.fromkeys(("inner_health", "outer_health"), "points"),
+        **dict.fromkeys(("superiority", "superiority_low", "superiority_high"), "share"), "superiority_p": "p",
         **dict.fromkeys(("difference", "ci_low", "ci_high", "ci_low_90", "ci_high_90"), "signed"),
     },
     "patterns": dict.fromkeys(("manager", "employee", "customer"), "points"),
