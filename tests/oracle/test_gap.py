@@ -14,10 +14,10 @@ from servicediag.diagnosis.statistics import (
     benjamini_hochberg,
     difference_reliability,
     one_sample,
-    superiority,
     welch,
     wilson,
 )
+from servicediag.diagnosis.superiority import superiority
 from servicediag.psychometrics import cronbach_alpha
 
 ORACLE = Path(__file__).parents[3] / "shared" / "oracle"
