@@ -84,7 +84,8 @@ def test_a_rule_that_could_never_be_tested_is_refused_in_the_words_of_lint(study
 
 
 def test_rules_may_name_instruments_that_only_other_studies_hold(study, own):
-    sd.diagnose(study, rules=own(OWN.replace("low: readiness/can", "low: harbour/calm", 1)))
+    path = own(OWN.replace("low: readiness/can", "low: harbour/calm", 1))
+    assert path.name in sd.diagnose(study, rules=path).method["rule_files"]
 
 
 def test_what_an_instrument_holds_is_for_the_version_in_the_study_to_say(own):

@@ -11,11 +11,10 @@ import numpy as np
 from scipy.special import ndtri
 
 from servicediag.diagnosis.draft import Draft, finding_id, name_or_none
-from servicediag.diagnosis.gap_study import GapReport, GapStudy, NotMeasured, Place, index_rows
+from servicediag.diagnosis.gap_study import GapReport, GapStudy, NotMeasured, Place, index_rows, judge
 from servicediag.diagnosis.levels import Panel, level_verdict, panel_of, side_weights
 from servicediag.diagnosis.model import Finding, Tier
-from servicediag.diagnosis.statistics import benjamini_hochberg, minimum_effect_p
-from servicediag.diagnosis.tiers import tier_of
+from servicediag.diagnosis.statistics import benjamini_hochberg
 from servicediag.results import table_rows
 from servicediag.wording.telling import figure, sentence
 
@@ -340,14 +339,11 @@ def _blame_drafts(study: GapStudy, rows: Sequence[dict[str, Any]]) -> Iterable[D
     settings = study.settings
     points = np.array([row["points"] for row in rows])
     errors = 100 * np.array([row["spread"] for row in rows])
-    q, q_minimum = (
-        benjamini_hochberg(minimum_effect_p(points, errors, np.inf, least)) for least in (0.0, settings.minimum_effect)
-    )
-    for position, row in enumerate(rows):
-        size = float(points[position])
-        tier, _ = tier_of(q[position], q_minimum[position], size, size, row["n"], [], settings)
-        if size > 0 and tier in ("established", "likely"):
-            yield _blame_draft(study, row, tier, float(q[position]), float(q_minimum[position]))
+    people = np.array([row["n"] for row in rows])
+    judgements = judge(points, errors, np.full(len(rows), np.inf), people, [()] * len(rows), settings)
+    for row, judged in zip(rows, judgements, strict=True):
+        if row["points"] > 0 and judged.tier in ("established", "likely"):
+            yield _blame_draft(study, row, judged.tier, judged.q, judged.q_minimum)
 
 
 def _blame_draft(study: GapStudy, row: dict[str, Any], tier: Tier, q: float, q_minimum: float) -> Draft:

@@ -10,14 +10,12 @@ import numpy as np
 from scipy.special import ndtri
 
 from servicediag.diagnosis.draft import Draft, finding_id, name_or_none
-from servicediag.diagnosis.gap_study import GapReport, GapStudy, NotMeasured, Place, index_rows
+from servicediag.diagnosis.gap_study import GapReport, GapStudy, NotMeasured, Place, index_rows, judge
 from servicediag.diagnosis.levels import Estimate, Panel, level_verdict, panel_of, side_weights
 from servicediag.diagnosis.model import Finding
 from servicediag.diagnosis.operations_gaps import record_verdicts
 from servicediag.diagnosis.promises import answer_counts
-from servicediag.diagnosis.stability import Redrawn, own_share, tier_shares
-from servicediag.diagnosis.statistics import benjamini_hochberg, minimum_effect_p
-from servicediag.diagnosis.tiers import tier_of
+from servicediag.diagnosis.stability import own_share
 from servicediag.wording.telling import figure, sentence
 
 __all__ = ["negative_cycle", "silent_loss_gaps"]
@@ -96,15 +94,12 @@ def _drafts(study: GapStudy, pairs: Pairs) -> Iterable[Draft]:
     settings = study.settings
     shares = np.array([(left - told, error, n) for left, told, error, n in pairs.values()])
     points, errors, people = (shares * (100, 100, 1)).T
-    q, q_minimum = (
-        benjamini_hochberg(minimum_effect_p(points, errors, np.inf, least)) for least in (0.0, settings.minimum_effect)
-    )
-    again = tier_shares(Redrawn.of(points, errors, np.full(len(people), np.inf), people, settings), settings)
-    for position, ((place, source), (left, told, error, n)) in enumerate(pairs.items()):
+    judgements = judge(points, errors, np.full(len(people), np.inf), people, [()] * len(people), settings)
+    for judged, ((place, source), (left, told, error, n)) in zip(judgements, pairs.items(), strict=True):
         gap = left - told
         # the convention of other shares: a quarter of the customers is a minor, half a major trouble
         size = 4 * settings.smallest_gap * gap
-        tier, _ = tier_of(q[position], q_minimum[position], points[position], points[position], n, [], settings)
+        tier = judged.tier
         if gap < 0 or tier not in ("established", "likely"):
             continue
         yield Draft(
@@ -126,11 +121,11 @@ def _drafts(study: GapStudy, pairs: Pairs) -> Iterable[Draft]:
                 direction="worse",
                 severity=settings.severity(max(size, settings.smallest_gap)),
                 tier=tier,
-                q_value=float(q[position]),
-                q_minimum_effect=float(q_minimum[position]),
+                q_value=judged.q,
+                q_minimum_effect=judged.q_minimum,
                 metric="share",
                 abstentions=(LAPSED,) if source == "customers" else (),
-                stability=own_share(again[position], tier),
+                stability=None if judged.shares is None else own_share(judged.shares, tier),
             ),
             loss=max(0.0, size - settings.smallest_gap),
             values=(("left_percent", figure(100 * left, ".0f")), ("told_percent", figure(100 * told, ".0f"))),

@@ -334,8 +334,6 @@ class _System:
 
     def _width_so_far(self, target: np.ndarray) -> float:
         """How far apart the sums of the target are in the solutions that were met."""
-        if not self._points:
-            return 0.0
         sums = np.array(self._points) @ target
         return float(sums.max() - sums.min())
 
