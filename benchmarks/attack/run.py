@@ -238,13 +238,17 @@ def _is_rounded(organisation: Organisation, r: int, by: str, unit: str) -> bool:
     return 0 < len(organisation.people(by, unit) & set(moved.tolist())) < MINIMUM
 
 
-def cells_kept(organisation: Organisation, folders: Sequence[Path]) -> list[tuple[int, int]]:
-    """For each report, scores of units that are shown, and those that have enough answers to be shown."""
+def cells_kept(organisation: Organisation, folders: Sequence[Path]) -> list[tuple[int, int, int]]:
+    """For each report, scores of units: shown, with enough answers to be shown, and of these too much alike for it."""
     kept = []
     answers = truth(organisation)
     for rows, folder in zip(organisation.reports, folders, strict=True):
         document = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         shown = sum(row["by"] is not None for row in document["evidence"])
+        alike = sum(
+            row["by"] is not None and row["measure"] is None and row["rule"] == "unanimity"
+            for row in document["withheld"]
+        )
         permitted = 0
         for key, values in answers.items():
             if key[2] != "score":
@@ -253,13 +257,13 @@ def cells_kept(organisation: Organisation, folders: Sequence[Path]) -> list[tupl
             for by in organisation.groupings:
                 units = organisation.column(by)
                 permitted += sum(int((there & (units == unit)).sum()) >= MINIMUM for unit in set(units) - {""})
-        kept.append((shown, permitted))
+        kept.append((shown, permitted, alike))
     return kept
 
 
 def attacked(
     organisation: Organisation, *, without: str = "", formats: Sequence[str] = ()
-) -> tuple[list[tuple[str, str, Success]], list[str], list[tuple[int, int]]]:
+) -> tuple[list[tuple[str, str, Success]], list[str], list[tuple[int, int, int]]]:
     """Successes of the attacks, small groups named in a file, and the cells that stay in each report."""
     ledger = without != "ledger"
     switched = "" if without in ("ledger", "") else without
@@ -344,14 +348,16 @@ def random_organisations(kind: str, seeds: Sequence[int], formats: Sequence[str]
         rows.append(row)
     broken = sum(bool(row["attacks"] or row["named"]) for row in rows)
     how = sum((Counter(row["attacks"]) for row in rows), Counter())
-    shares = []
+    shares, of_varied = [], []
     for one in zip(*(row["kept"] for row in rows), strict=True):
-        shown, permitted = np.sum(one, axis=0)
+        shown, permitted, alike = np.sum(one, axis=0)
         shares.append(f"{shown / max(permitted, 1):.0%}")
+        of_varied.append(f"{shown / max(permitted - alike, 1):.0%}")
     seconds = float(np.mean([row["seconds"] for row in rows]))
     print(
-        f"{kind:6} {broken}/{len(rows)} organisations attacked {dict(how)}; of permitted cells stay "
-        f"{' then '.join(shares)}; {sum(row['misread'] for row in rows)} variables misread in "
+        f"{kind:6} {broken}/{len(rows)} organisations attacked {dict(how)}; of cells with enough "
+        f"answers stay {' then '.join(shares)}, of those whose answers are not too much alike "
+        f"{' then '.join(of_varied)}; {sum(row['misread'] for row in rows)} variables misread in "
         f"{sum(bool(row['misread']) for row in rows)}; {seconds:.1f} s each",
         flush=True,
     )
