@@ -37,6 +37,8 @@ class Organisation:
     backgrounds: tuple[str, ...]
     reports: tuple[np.ndarray, ...]
     invited: Mapping[str, int]
+    together: bool = False
+    """Whether the reports are two waves of one study, told of in one report."""
     _columns: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
     _people: dict[tuple[str, str], frozenset[int]] = field(default_factory=dict, compare=False, repr=False)
 
@@ -61,9 +63,10 @@ def random_organisation(seed: int, kind: str = "one") -> Organisation:
     """An organisation with small units, missing answers, up to two groupings and up to two background fields.
 
     ``kind`` is *one* report, *two* reports of which the second leaves some people out, or two *waves* with one to
-    three people who joined or left and nobody else changing an answer, which is the worst case.
+    three people who joined or left and nobody else changing an answer, which is the worst case; a *study* is one report
+    about two such waves.
     """
-    generator = np.random.default_rng([seed, ["one", "two", "waves"].index(kind)])
+    generator = np.random.default_rng([seed, ["one", "two", "waves", "study"].index(kind)])
     sizes = generator.integers(1, 22, size=generator.integers(3, 9))
     sizes[generator.integers(len(sizes))] = generator.integers(12, 30)
     units = np.repeat([f"Unit {k}" for k in range(len(sizes))], sizes).astype(object)
@@ -79,7 +82,8 @@ def random_organisation(seed: int, kind: str = "one") -> Organisation:
     responses = _answers(generator, columns, missing=generator.choice([0.0, 0.02, 0.08]))
     invited = {unit: int((units == unit).sum() + generator.integers(0, 4)) for unit in set(units) - {""}}
     groupings = tuple(name for name in ("unit", "region") if name in columns)
-    return Organisation(responses, groupings, backgrounds, _reports(generator, kind, n, units), invited)
+    reports = _reports(generator, kind, n, units)
+    return Organisation(responses, groupings, backgrounds, reports, invited, kind == "study")
 
 
 def _second_grouping(generator: np.random.Generator, units: np.ndarray) -> np.ndarray:
@@ -140,6 +144,7 @@ def crafted(rule: str, seed: int) -> Organisation:
         "audit": ([*big, 3, 6], {}),
         "partial_answers": ([*big, 8], {}),
         "ledger": (big, {}),
+        "waves": (big, {}),
     }[rule]
     units = np.repeat([f"Unit {k}" for k in range(len(sizes))], sizes).astype(object)
     columns = {"unit": units}
@@ -159,12 +164,12 @@ def crafted(rule: str, seed: int) -> Organisation:
         responses = replace(responses, codes=codes)
     everybody = np.ones(len(units), dtype=bool)
     reports: tuple[np.ndarray, ...] = (everybody,)
-    if rule == "ledger":
+    if rule in ("ledger", "waves"):
         second = everybody.copy()
         second[generator.integers(len(units))] = False
         reports = (everybody, second)
     groupings = ("unit", "region") if "region" in columns else ("unit",)
-    return Organisation(responses, groupings, backgrounds, reports, {})
+    return Organisation(responses, groupings, backgrounds, reports, {}, rule == "waves")
 
 
 def write_reports(
@@ -172,16 +177,20 @@ def write_reports(
 ) -> Iterator[Path]:
     """The files of every report, in folders of their own; ``without`` names a rule that is switched off."""
     rules = replace(PrivacyRules(), **{without: False}) if without else PrivacyRules()
-    book = folder / "ledger.json" if ledger and len(organisation.reports) > 1 else None
-    for number, rows in enumerate(organisation.reports):
+    told = [_of(organisation.responses, rows) for rows in organisation.reports]
+    if organisation.together:
+        told = [_in_waves(organisation)]
+    book = folder / "ledger.json" if ledger and len(told) > 1 else None
+    asked = len(organisation.groupings) == 1 and not organisation.together
+    for number, (responses, rows) in enumerate(zip(told, organisation.reports, strict=False)):
         place = folder / str(number)
         place.mkdir()
         with mock.patch("servicediag.diagnosis.engine.Settings", partial(Settings, privacy=rules)):
             diagnosis = sd.diagnose(
-                _of(organisation.responses, rows),
+                responses,
                 by=organisation.groupings,
                 background=organisation.backgrounds,
-                invited=organisation.invited or None if rows.all() and len(organisation.groupings) == 1 else None,
+                invited=organisation.invited or None if rows.all() and asked else None,
                 minimum_group=MINIMUM,
                 ledger=book,
             )
@@ -210,6 +219,19 @@ def _terminal_text(diagnosis: sd.Diagnosis) -> str:
 def _of(responses: Responses, rows: np.ndarray) -> Responses:
     codes = {code: column[rows] for code, column in responses.codes.items()}
     return replace(responses, codes=codes, respondents=responses.respondents[rows])
+
+
+def _in_waves(organisation: Organisation) -> Responses:
+    """One export with a wave for each report."""
+    parts = [_of(organisation.responses, rows) for rows in organisation.reports]
+    codes = {code: np.concatenate([part.codes[code] for part in parts]) for code in parts[0].codes}
+    waves = [part.respondents.assign(wave=wave_name(r)) for r, part in enumerate(parts)]
+    return replace(organisation.responses, codes=codes, respondents=pd.concat(waves))
+
+
+def wave_name(r: int) -> str:
+    """How the wave of a report is called where one report tells of all."""
+    return f"Wave {r + 1}"
 
 
 def truth(organisation: Organisation) -> dict[tuple[str, ...], np.ndarray]:

@@ -27,11 +27,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 
 from equations import Equation, Success, attack, options_told
-from organisations import MINIMUM, Organisation, crafted, random_organisation, truth, write_reports
+from organisations import MINIMUM, Organisation, crafted, random_organisation, truth, wave_name, write_reports
 from rendered_files import Counted, Reported, counted, reported, small_groups_named
 
-KINDS = ("one", "two", "waves")
-RULES = ("minimum_group", "unanimity", "complementary", "interval", "audit", "partial_answers", "ledger")
+KINDS = ("one", "two", "waves", "study")
+RULES = ("minimum_group", "unanimity", "complementary", "interval", "audit", "partial_answers", "ledger", "waves")
 STRETCHES = 3
 """Into how many stretches the documentation says that the range of what joiners and leavers can change is cut."""
 LATTICE = {"score": 5.0, "item": 50.0, "indicator": 100.0}
@@ -41,7 +41,8 @@ ITEMS_ATTACKED = 6
 def successes(organisation: Organisation, folders: Sequence[Path], ledger: bool) -> list[tuple[str, str, Success]]:
     """What the attacks learn from the files, per variable."""
     answers = truth(organisation)
-    numbers = [[(r, one) for one in reported(folder)] for r, folder in enumerate(folders)]
+    told = list(_told(organisation, folders))
+    numbers = [[(r, one) for one in reported(folder) if _is_of(one, wave)] for r, folder, wave in told]
     found = []
     by_variable: dict[tuple[str, ...], list[tuple[int, Reported]]] = {}
     for r, one in (entry for report in numbers for entry in report):
@@ -54,8 +55,18 @@ def successes(organisation: Organisation, folders: Sequence[Path], ledger: bool)
         equations = list(_equations(organisation, entries, ~np.isnan(answers[key]), ledger))
         step = {"item": 25.0, "indicator": 100.0}.get(key[2])
         found += [("/".join(key), s.attack, s) for s in attack(equations, MINIMUM, step, np.nan_to_num(answers[key]))]
-    chosen = [(r, one) for r, folder in enumerate(folders) for one in counted(folder)]
+    chosen = [(r, one) for r, folder, wave in told for one in counted(folder) if _is_of(one, wave)]
     return [*found, *_partial(organisation, by_variable, answers), *_of_options(organisation, chosen, answers)]
+
+
+def _told(organisation: Organisation, folders: Sequence[Path]) -> Iterator[tuple[int, Path, str | None]]:
+    """For each set of people that is told of: its folder, and its wave where that tells of several."""
+    for r in range(len(organisation.reports)):
+        yield (r, folders[0], wave_name(r)) if organisation.together else (r, folders[r], None)
+
+
+def _is_of(one: Reported | Counted, wave: str | None) -> bool:
+    return wave is None or one.wave == wave
 
 
 def _of_options(
@@ -242,12 +253,13 @@ def cells_kept(organisation: Organisation, folders: Sequence[Path]) -> list[tupl
     """For each report, scores of units: shown, with enough answers to be shown, and of these too much alike for it."""
     kept = []
     answers = truth(organisation)
-    for rows, folder in zip(organisation.reports, folders, strict=True):
+    for r, folder, wave in _told(organisation, folders):
+        rows = organisation.reports[r]
         document = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-        shown = sum(row["by"] is not None for row in document["evidence"])
+        told = {name: [row for row in document[name] if row["by"]] for name in ("evidence", "withheld")}
+        shown = sum(row["wave"] == wave for row in told["evidence"])
         alike = sum(
-            row["by"] is not None and row["measure"] is None and row["rule"] == "unanimity"
-            for row in document["withheld"]
+            row["wave"] == wave and row["measure"] is None and row["rule"] == "unanimity" for row in told["withheld"]
         )
         permitted = 0
         for key, values in answers.items():
@@ -265,7 +277,7 @@ def attacked(
     organisation: Organisation, *, without: str = "", formats: Sequence[str] = ()
 ) -> tuple[list[tuple[str, str, Success]], list[str], list[tuple[int, int, int]]]:
     """Successes of the attacks, small groups named in a file, and the cells that stay in each report."""
-    ledger = without != "ledger"
+    ledger = without != "ledger" and not organisation.together
     switched = "" if without in ("ledger", "") else without
     with tempfile.TemporaryDirectory() as name:
         folders = list(write_reports(organisation, Path(name), without=switched, ledger=ledger, formats=formats))

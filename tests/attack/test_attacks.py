@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "attack"
-RULES = ("minimum_group", "unanimity", "complementary", "interval", "audit", "partial_answers", "ledger")
+RULES = ("minimum_group", "unanimity", "complementary", "interval", "audit", "partial_answers", "ledger", "waves")
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def _attacks_can_be_imported(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
 
 
-@pytest.mark.parametrize("kind", ["one", "two", "waves"])
+@pytest.mark.parametrize("kind", ["one", "two", "waves", "study"])
 @pytest.mark.parametrize("seed", range(2))
 def test_nothing_is_learnt_from_the_files(kind, seed):
     from organisations import random_organisation

@@ -33,6 +33,7 @@ from servicediag.diagnosis.item_stability import with_item_stability
 from servicediag.diagnosis.ledger import guard_against
 from servicediag.diagnosis.model import PublishedDiagnosis
 from servicediag.diagnosis.operations import read_indicators
+from servicediag.diagnosis.privacy_waves import without_repeated_answers
 from servicediag.diagnosis.publish import publish
 from servicediag.diagnosis.releases import Ledger, Members, membership, open_ledger, write_release
 from servicediag.diagnosis.row_keys import having
@@ -148,7 +149,9 @@ def diagnose(
     evidence = _gather(responses_or_evidence, by, cluster, background)
     book, members = _open(ledger, responses_or_evidence, evidence, background)
     release = None
-    if book is not None:
+    if book is None:
+        evidence = without_repeated_answers(evidence, minimum_group, settings.privacy)
+    else:
         guarded = guard_against(book, members, evidence, minimum_group, settings.privacy)
         evidence, release = guarded.evidence, guarded.release
     _check_population(evidence, settings)

@@ -31,6 +31,7 @@ class PrivacyRules:
     interval: bool = True
     audit: bool = True
     partial_answers: bool = True
+    waves: bool = True
 
 
 def hidden_cells(
