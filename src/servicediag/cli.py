@@ -21,6 +21,8 @@ from servicediag.export_arguments import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from servicediag.instrument import Instrument
     from servicediag.responses import Responses
 
@@ -421,28 +423,44 @@ def _reporting(debug: bool) -> Iterator[None]:
     except BrokenPipeError:
         # Older versions of rich do not ask the console what to do when the reader of the output has left.
         discard(sys.stdout)
-    except KeyboardInterrupt:
-        say(errors, "interrupted", style="bold red")
-        raise typer.Exit(130) from None
-    except MemoryError:
-        say(errors, "out_of_memory", style="bold red")
-        raise typer.Exit(1) from None
-    except Exception as error:
-        if (fault := _fault_of_a_file(error)) is not None:
-            say(errors, "file_error", style="bold red", problem=_file_problem(fault))
-            raise typer.Exit(1) from None
-        if debug:
-            import traceback
-
-            traceback.print_exc()
-        say(errors, "internal_error", style="bold red", type=type(error).__name__)
-        raise typer.Exit(1) from None
+    except (Exception, KeyboardInterrupt) as error:
+        raise typer.Exit(_say_what_broke(error, errors, debug)) from None
     for warning in caught:
         if issubclass(warning.category, ServicediagWarning):
             line(errors, warning.message, style="yellow")
 
 
-def _fault_of_a_file(error: Exception) -> OSError | None:
+def _say_what_broke(error: BaseException, errors: Console, debug: bool) -> int:
+    """Say what ended a command, other than faults of its data; the exit code."""
+    from servicediag.terminal import say
+
+    led_to_it = tuple(_led_to(error))
+    if any(isinstance(one, KeyboardInterrupt) for one in led_to_it):
+        say(errors, "interrupted", style="bold red")
+        return 130
+    if any(isinstance(one, MemoryError) for one in led_to_it):
+        say(errors, "out_of_memory", style="bold red")
+    elif (fault := _fault_of_a_file(error)) is not None:
+        say(errors, "file_error", style="bold red", problem=_file_problem(fault))
+    else:
+        if debug:
+            import traceback
+
+            traceback.print_exception(error)
+        say(errors, "internal_error", style="bold red", type=type(error).__name__)
+    return 1
+
+
+def _led_to(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what it came from: an interrupt or the end of memory may reach us as another error of a library."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _fault_of_a_file(error: BaseException) -> OSError | None:
     """The error itself, or what a writer of workbooks wraps."""
     return next((fault for fault in (error, *error.args) if isinstance(fault, OSError)), None)
 

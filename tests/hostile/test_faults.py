@@ -10,8 +10,10 @@ import os
 from pathlib import Path
 
 import pytest
+import typer
 
 import servicediag as sd
+from servicediag.cli import _reporting
 from servicediag.errors import ResponsesError
 from servicediag.files import atomic_path
 from servicediag.responses import readers
@@ -105,6 +107,22 @@ def test_break_while_reading_says_why(error, place, command):
     outcome = command(*arguments("scores"), break_at=f"servicediag.responses.reading.match_columns: {error}")
     assert outcome.value == (130 if error == "KeyboardInterrupt" else 1)
     assert len(outcome.text.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "code", "said"), [(KeyboardInterrupt, 130, "Interrupted"), (MemoryError, 1, "memory")]
+)
+def test_what_an_interrupt_or_the_end_of_memory_led_to_is_told_as_such(first, code, said, capsys):
+    def library():
+        try:
+            raise first
+        except first as error:
+            raise RuntimeError("the pool is closed") from error
+
+    with pytest.raises(typer.Exit) as end, _reporting(debug=False):
+        library()
+    assert end.value.exit_code == code
+    assert said in capsys.readouterr().err
 
 
 def test_interrupt_before_a_command_begins_ends_without_a_traceback(command):
