@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -29,22 +30,31 @@ def write_json(diagnosis: Diagnosis, path: str | Path, *, language: str | None =
     FileNotFoundError
         The folder does not exist.
     """
-    entries = (f"{_encoded(key)}:{_lines(value)}" for key, value in document(diagnosis, language).items())
-    content = "{\n" + ",\n".join(entries) + "\n}\n"
-    with atomic_path(path, overwrite=overwrite) as temporary:
-        temporary.write_bytes(content.encode("utf-8"))
+    # a line at a time: the text of a large study is as large as all of its tables
+    with atomic_path(path, overwrite=overwrite) as place, place.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(_pieces(diagnosis, language))
     return Path(path)
 
 
-def _lines(value: Any) -> str:
-    """A row of a table on a line of its own: short, fast, and two files can still be compared line by line."""
-    if not isinstance(value, list) or not value:
-        return _encoded(value)
-    return "[\n" + ",\n".join(map(_encoded, value)) + "\n]"
+def _pieces(diagnosis: Diagnosis, language: str | None) -> Iterator[str]:
+    """The text of the document; rows of tables have a line each, so that two files can be compared line by line."""
+    before = "{\n"
+    for key, value in _entries(diagnosis, language):
+        yield f"{before}{_encoded(key)}:"
+        rows = _rows(value) if isinstance(value, pd.DataFrame) else iter(value if isinstance(value, list) else ())
+        first = next(rows, None)
+        if first is None:
+            yield "[]" if isinstance(value, pd.DataFrame) else _encoded(value)
+        else:
+            yield f"[\n{_encoded(first)}"
+            for row in rows:
+                yield f",\n{_encoded(row)}"
+            yield "\n]"
+        before = ",\n"
+    yield "\n}\n"
 
 
-def _encoded(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def document(diagnosis: Diagnosis, language: str | None = None) -> dict[str, Any]:
@@ -55,21 +65,28 @@ def document(diagnosis: Diagnosis, language: str | None = None) -> dict[str, Any
     ``docs/schema/diagnosis.schema.json`` describes them all. Text is kept exactly, except for lone surrogates. Values
     of fewer than 30 respondents are rounded, as in every report.
     """
+    entries = _entries(diagnosis, language)
+    return {key: list(_rows(value)) if isinstance(value, pd.DataFrame) else value for key, value in entries}
+
+
+def _entries(diagnosis: Diagnosis, language: str | None) -> Iterator[tuple[str, Any]]:
+    """The document's keys in their order, tables as frames."""
     published = rounded(diagnosis, language)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "servicediag_version": package_version(),
-        "language": published.language,
-        "study": _tree(published.study),
-        "summary": _plain(published.summary),
-        "findings": [_plain(finding) for finding in published.findings],
-        **{name: _rows(getattr(published, name)) for name in FRAMES},
-        "method": _tree(published.method),
-    }
+    yield "schema_version", SCHEMA_VERSION
+    yield "servicediag_version", package_version()
+    yield "language", published.language
+    yield "study", _tree(published.study)
+    yield "summary", _plain(published.summary)
+    yield "findings", [_plain(finding) for finding in published.findings]
+    for name in FRAMES:
+        yield name, getattr(published, name)
+    yield "method", _tree(published.method)
 
 
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): _scalar(value) for key, value in row.items()} for row in frame.to_dict("records")]
+def _rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    names = [str(name) for name in frame.columns]
+    columns = [list(map(_scalar, frame.iloc[:, place].tolist())) for place in range(len(names))]
+    return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
 
 
 def _plain(value: Finding | Cause | Summary | OpenQuestion) -> dict[str, Any]:
