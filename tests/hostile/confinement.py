@@ -114,7 +114,8 @@ def _read(path: str, instrument: Any = "seven-sins", annotate: str | None = None
     if annotate is not None:
         responses.intake.annotate(annotate)
     units = responses.respondents["unit"].tolist() if "unit" in responses.respondents else []
-    head = responses.answers.head(50)
+    # a table of all answers would be larger than all that reading takes
+    head = responses.answers.head(50) if len(responses) <= 100_000 else {}
     return {
         "n": len(responses),
         "platform": responses.intake.platform,

@@ -11,6 +11,8 @@ __all__ = ["CROSS_SUMS", "group_products"]
 CROSS_SUMS = ["n", "first_total", "second_total", "first_squares", "second_squares", "product"]
 GROUPS_AT_ONCE = 256
 """Products are made for so many groups together, which bounds the memory they take and keeps it in the cache."""
+ROWS_AT_ONCE = 65_536
+"""And for as many groups as have so many people, but one at least."""
 
 
 def group_products(
@@ -32,8 +34,12 @@ def group_products(
     order = order[np.count_nonzero(group < 0) :]
     borders = np.concatenate([[0], np.cumsum(np.bincount(group[order], minlength=n_groups))])
     sums = {name: np.zeros((len(pairs[0]), n_groups), dtype=np.int64 if name == "n" else float) for name in CROSS_SUMS}
-    for begin in range(0, n_groups, GROUPS_AT_ONCE):
-        inside = np.arange(begin, min(begin + GROUPS_AT_ONCE, n_groups))
+    end = 0
+    while end < n_groups:
+        begin = end
+        few_enough = int(np.searchsorted(borders, borders[begin] + ROWS_AT_ONCE, side="right")) - 1
+        end = min(max(begin + 1, few_enough), begin + GROUPS_AT_ONCE)
+        inside = np.arange(begin, end)
         rows = order[borders[inside[0]] : borders[inside[-1] + 1]]
         filled = np.column_stack([column[rows] for column in columns])
         known = ~np.isnan(filled)
