@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,8 @@ from rendered_files import Counted, Reported, counted, reported, small_groups_na
 
 KINDS = ("one", "two", "waves", "study")
 RULES = ("minimum_group", "unanimity", "complementary", "interval", "audit", "partial_answers", "ledger", "waves")
+Category = tuple[str, str, str, str]
+"""Grouping, unit, background field and category."""
 STRETCHES = 3
 """Into how many stretches the documentation says that the range of what joiners and leavers can change is cut."""
 LATTICE = {"score": 5.0, "item": 50.0, "indicator": 100.0}
@@ -43,6 +45,9 @@ def successes(organisation: Organisation, folders: Sequence[Path], ledger: bool)
     answers = truth(organisation)
     told = list(_told(organisation, folders))
     numbers = [[(r, one) for one in reported(folder) if _is_of(one, wave)] for r, folder, wave in told]
+    broken_down = {
+        (one.by, one.unit, one.background, one.category) for r, one in numbers[0] if r == 0 and one.background
+    }
     found = []
     by_variable: dict[tuple[str, ...], list[tuple[int, Reported]]] = {}
     for r, one in (entry for report in numbers for entry in report):
@@ -52,7 +57,7 @@ def successes(organisation: Organisation, folders: Sequence[Path], ledger: bool)
     for key, entries in by_variable.items():
         if key not in answers or (key[2] == "item" and key not in items):
             continue
-        equations = list(_equations(organisation, entries, ~np.isnan(answers[key]), ledger))
+        equations = list(_equations(organisation, entries, ~np.isnan(answers[key]), ledger, broken_down))
         step = {"item": 25.0, "indicator": 100.0}.get(key[2])
         found += [("/".join(key), s.attack, s) for s in attack(equations, MINIMUM, step, np.nan_to_num(answers[key]))]
     chosen = [(r, one) for r, folder, wave in told for one in counted(folder) if _is_of(one, wave)]
@@ -86,9 +91,15 @@ def _of_options(
 
 
 def _equations(
-    organisation: Organisation, entries: Sequence[tuple[int, Reported]], answered: np.ndarray, ledger: bool
+    organisation: Organisation,
+    entries: Sequence[tuple[int, Reported]],
+    answered: np.ndarray,
+    ledger: bool,
+    broken_down: Collection[Category] = (),
 ) -> Iterator[Equation]:
     means = {(r, one.by, one.unit) for r, one in entries if not one.rest and not one.background}
+    mine = {(one.by, one.unit, one.background, one.category) for r, one in entries if r == 0 and one.background}
+    breakdowns = {place: place in mine for place in sorted(broken_down)}
     for r, one in sorted(entries, key=lambda entry: entry[0]):
         present = frozenset(np.flatnonzero(organisation.reports[r] & answered).tolist())
         shown = {unit for number, by, unit in means if (number, by) == (r, one.by)}
@@ -98,7 +109,7 @@ def _equations(
             raise ValueError(f"{one} speaks of {len(people)} people")
         errors: tuple[tuple[str, float], ...] = ()
         if ledger and r > 0 and not one.background:
-            errors = tuple(_Roundings(organisation, r, one.variable[2], means).of(one, outside))
+            errors = tuple(_Roundings(organisation, r, one.variable[2], means, breakdowns).of(one, outside))
         # the spread of what is rounded is lent by others
         sd = None if errors else one.sd
         by = one.by + ("/rest" if one.rest else "") + one.background
@@ -136,13 +147,15 @@ def _people(organisation: Organisation, one: Reported, present: frozenset[int], 
 class _Roundings:
     """The roundings that are part of the numbers of a report since few people came or went, by the documented rules.
 
-    ``means`` are the groups whose mean of the variable is shown, of all reports.
+    ``means`` are the groups whose mean of the variable is shown, of all reports; ``breakdowns`` the categories within
+    groups of which the first report shows something, and whether it shows this variable.
     """
 
     organisation: Organisation
     r: int
     kind: str
     means: set[tuple[int, str, str]]
+    breakdowns: Mapping[Category, bool]
 
     def of(self, one: Reported, outside: set[str]) -> Iterator[tuple[str, float]]:
         first = self.organisation.groupings[0]
@@ -180,17 +193,21 @@ class _Roundings:
         else:
             yield f"{self.r}:{by}/{unit}", self._half(int(gone.sum()), before)
 
-    def _gone(self, by: str, unit: str) -> tuple[np.ndarray, tuple[str, str] | None]:
+    def _gone(self, by: str, unit: str) -> tuple[np.ndarray, tuple[str, ...] | None]:
         """Who makes the difference to the group of the first report that differs most, by fewer than the minimum.
 
         Nobody, where a group of exactly these people was there; and no group, where none is near.
         """
         rows = self.organisation.reports
         now = rows[self.r] & (self.organisation.column(by) == unit)
-        before = {("", ""): rows[0]}
+        before: dict[tuple[str, ...], np.ndarray] = {("", ""): rows[0]}
         for name in self.organisation.groupings:
             column = self.organisation.column(name)
             before |= {(name, value): rows[0] & (column == value) for value in sorted(set(column))}
+        for place, name, background, category in self.breakdowns:
+            inside = rows[0] & (self.organisation.column(background) == category)
+            within = self.organisation.column(place) == name if place else inside
+            before[place, name, background, category] = inside & within
         lost = {place: now ^ group for place, group in before.items() if (now & group).any()}
         near = {place: one for place, one in lost.items() if one.sum() < MINIMUM}
         if not near:
@@ -198,14 +215,20 @@ class _Roundings:
         least = min(near, key=lambda place: int(near[place].sum()))
         if not near[least].any():
             return near[least], least
-        most = max(near, key=lambda place: (int(near[place].sum()), (0, *place) in self.means))
+        most = max(near, key=lambda place: (int(near[place].sum()), self._is_shown(place)))
         return near[most], most
 
-    def _half(self, moved: int, before: tuple[str, str] | None) -> float:
+    def _is_shown(self, place: tuple[str, ...]) -> bool:
+        """Whether the first report shows the variable of a group, or of a category within one."""
+        if len(place) == 2:
+            return (0, place[0], place[1]) in self.means
+        return self.breakdowns[place[0], place[1], place[2], place[3]]
+
+    def _half(self, moved: int, before: tuple[str, ...] | None) -> float:
         """The most by which the sum of a group is off: a stretch where what it differs from was shown, else more."""
         few = 100.0 * moved
         half = max(few / 5, 2 * LATTICE[self.kind])
-        if before is None or (0, *before) not in self.means:
+        if before is None or not self._is_shown(before):
             return half
         return few / 2 / max(1, min(STRETCHES, int(few / half)))
 
