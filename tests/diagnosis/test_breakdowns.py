@@ -131,11 +131,12 @@ def expected_change(first, second, dimension, unit=None):
     old, new = sd.score(first).values[dimension], sd.score(second).values[dimension]
     change = (new - old).dropna()
     if unit is not None:
-        change = change[second.respondents["unit"].reindex(change.index) == unit]
+        was, is_now = (wave.respondents["unit"].reindex(change.index) for wave in (first, second))
+        change = change[(was == unit) & (is_now == unit)]
     return sums_of(change)
 
 
-def test_change_is_that_of_the_people_who_answered_twice_in_the_unit_where_they_are_now(make_responses):
+def test_change_is_that_of_the_people_who_answered_twice_in_the_same_unit(make_responses):
     first, second = two_waves(make_responses)
     evidence = sd.build_evidence(first, second)
     keys = {"dimension": "can", "first_wave": "2025", "second_wave": "2026"}

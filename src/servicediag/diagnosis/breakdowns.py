@@ -183,8 +183,9 @@ def wave_order(wave: str) -> list[tuple[int, int, str]]:
 def change_table(exports: Sequence[Linked]) -> pd.DataFrame:
     """Sums of the change of a score within persons, for every two waves, keyed by ``CHANGE_KEYS``.
 
-    A person counts where the same id answered once in either wave; the unit is that of the later wave. A scale whose
-    items differ between the waves is left out.
+    A person counts where the same id answered once in either wave, and for a unit if it was theirs in both: beside the
+    levels of two waves the sums of a unit would else tell what those gave who moved. A scale whose items differ
+    between the waves is left out.
     """
     frames = []
     for first, second in combinations(list(_wave_answers(exports)), 2):
@@ -209,11 +210,23 @@ def change_table(exports: Sequence[Linked]) -> pd.DataFrame:
                 "second_wave": later.wave,
             }
             for grouping in later.groupings:
-                sums = group_sums(change, grouping.codes[pairs], len(grouping.units))
+                stayed = _stayed(earlier, grouping, positions[pairs], pairs)
+                sums = group_sums(change, stayed, len(grouping.units))
                 filled = np.flatnonzero(sums["n"])
                 place = {"by": grouping.by, "unit": grouping.units[filled]}
                 frames.append(_frame({**keys, **place}, sums, filled))
     return sorted_table(CHANGE_KEYS, SUMS, frames)
+
+
+def _stayed(earlier: _WaveAnswers, grouping: Grouping, before: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """The group of everybody who is in it in both waves, -1 for the others."""
+    codes = grouping.codes[now]
+    for old in earlier.groupings:
+        if old.by == grouping.by:
+            of_old = pd.Index(grouping.units).get_indexer(old.units)
+            was = old.codes[before]
+            return np.where((was >= 0) & (np.append(of_old, -1)[was] == codes), codes, -1)
+    return np.full(len(now), -1)
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class Evidence:
         form, wave, dimension, cluster, n, total, total_squares``. A cluster is named by a hash.
     changes : DataFrame
         Sums of the change of a score within persons who answered in two waves: ``by, unit, instrument, form, rater,
-        dimension, first_wave, second_wave, n, total, total_squares``; the unit is that of the later wave.
+        dimension, first_wave, second_wave, n, total, total_squares``; of those who were in the unit in both waves.
     distributions : mapping of (instrument, form, wave, dimension) -> int array
         How many scores of the whole organisation lie nearest to each point from 0 to 100.
     cluster : str or None

@@ -184,7 +184,7 @@ class GapStudy:
     def changes(self) -> pd.DataFrame:
         """Sums of change within persons that may be shown, with the sign that turns a score into health."""
         table = self.evidence.changes
-        hidden = hidden_changes(table, self.cells, self.settings.minimum_group)
+        hidden = hidden_changes(table, self.cells, self.settings.minimum_group, self.evidence.groupings)
         return self._signed(table[hidden == ""])
 
     def _signed(self, table: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -214,11 +214,14 @@ def _hide_together(hidden: np.ndarray, table: pd.DataFrame) -> None:
     hidden[rows[caught & (hidden[rows] == "")]] = "complementary"
 
 
-def hidden_changes(changes: pd.DataFrame, cells: pd.DataFrame, minimum: int) -> np.ndarray:
+def hidden_changes(
+    changes: pd.DataFrame, cells: pd.DataFrame, minimum: int, groupings: Sequence[str] = ()
+) -> np.ndarray:
     """The rule that withholds each change within persons, or empty text where it may be shown.
 
     Beside the levels of both waves a change tells about the few who answered once only; so these must be none, or as
-    many as the minimum.
+    many as the minimum. Beside those of units the changes of further groupings would tell of the few of a small unit
+    who answered twice, so they are not shown.
     """
     hidden = np.full(len(changes), "", dtype=object)
     if changes.empty:
@@ -228,6 +231,7 @@ def hidden_changes(changes: pd.DataFrame, cells: pd.DataFrame, minimum: int) -> 
     same = (n < UNANIMITY_BELOW) & (squares - total**2 / np.maximum(n, 1) < 1e-9)
     hidden[same] = "unanimity"
     hidden[n < np.where(sensitive_cells(table), max(minimum, SENSITIVE_MINIMUM), minimum)] = "minimum_group"
+    hidden[table["by"].isin(groupings[1:]).to_numpy() & (hidden == "")] = "audit"
     scores = cells[cells["kind"] == "score"]
     places = scores.set_index(["by", "unit", "instrument", "form", "dimension", "wave"])[["n", "hidden"]]
     for wave in ("first_wave", "second_wave"):
