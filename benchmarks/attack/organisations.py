@@ -145,6 +145,7 @@ def crafted(rule: str, seed: int) -> Organisation:
         "partial_answers": ([*big, 8], {}),
         "ledger": (big, {}),
         "waves": (big, {}),
+        "scales": ([*big, 6], {}),
     }[rule]
     units = np.repeat([f"Unit {k}" for k in range(len(sizes))], sizes).astype(object)
     columns = {"unit": units}
@@ -161,6 +162,11 @@ def crafted(rule: str, seed: int) -> Organisation:
         codes = {code: column.copy() for code, column in responses.codes.items()}
         for code in ("rdy_know_s1", "rdy_want_s1", "rdy_can_s1"):
             codes[code][np.flatnonzero(units == "Unit 3")[0]] = -128
+        responses = replace(responses, codes=codes)
+    elif rule == "scales":
+        codes = {code: column.copy() for code, column in responses.codes.items()}
+        for code in ("rdy_know_s1", "rdy_want_s1", "rdy_can_s1"):
+            codes[code][units == "Unit 3"] = 5
         responses = replace(responses, codes=codes)
     everybody = np.ones(len(units), dtype=bool)
     reports: tuple[np.ndarray, ...] = (everybody,)
@@ -227,6 +233,12 @@ def _in_waves(organisation: Organisation) -> Responses:
     codes = {code: np.concatenate([part.codes[code] for part in parts]) for code in parts[0].codes}
     waves = [part.respondents.assign(wave=wave_name(r)) for r, part in enumerate(parts)]
     return replace(organisation.responses, codes=codes, respondents=pd.concat(waves))
+
+
+def scales(organisation: Organisation) -> dict[str, tuple[str, ...]]:
+    """The items that count for each score, as the questionnaire tells."""
+    (part,) = organisation.responses.parts
+    return {one.id: tuple(i.code for i in one.scored_items if i.code in part.items) for one in part.dimensions}
 
 
 def wave_name(r: int) -> str:

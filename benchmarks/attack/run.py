@@ -27,11 +27,31 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 
 from equations import Equation, Success, attack, options_told
-from organisations import MINIMUM, Organisation, crafted, random_organisation, truth, wave_name, write_reports
+from organisations import (
+    FORM,
+    MINIMUM,
+    Organisation,
+    crafted,
+    random_organisation,
+    scales,
+    truth,
+    wave_name,
+    write_reports,
+)
 from rendered_files import Counted, Reported, counted, reported, small_groups_named
 
 KINDS = ("one", "two", "waves", "study")
-RULES = ("minimum_group", "unanimity", "complementary", "interval", "audit", "partial_answers", "ledger", "waves")
+RULES = (
+    "minimum_group",
+    "unanimity",
+    "complementary",
+    "interval",
+    "audit",
+    "partial_answers",
+    "ledger",
+    "waves",
+    "scales",
+)
 Category = tuple[str, str, str, str]
 """Grouping, unit, background field and category."""
 STRETCHES = 3
@@ -54,6 +74,9 @@ def successes(organisation: Organisation, folders: Sequence[Path], ledger: bool)
         key = one.variable if one.variable[2] != "indicator" else (*one.variable[:3], "", one.variable[4])
         by_variable.setdefault(key, []).append((r, one))
     items = [key for key in by_variable if key[2] == "item"][::5][:ITEMS_ATTACKED]
+    for key, entry in _of_scales(organisation, by_variable, answers):
+        by_variable.setdefault(key, []).append(entry)
+        items += [key] if key[2] == "item" and key not in items else []
     for key, entries in by_variable.items():
         if key not in answers or (key[2] == "item" and key not in items):
             continue
@@ -62,6 +85,33 @@ def successes(organisation: Organisation, folders: Sequence[Path], ledger: bool)
         found += [("/".join(key), s.attack, s) for s in attack(equations, MINIMUM, step, np.nan_to_num(answers[key]))]
     chosen = [(r, one) for r, folder, wave in told for one in counted(folder) if _is_of(one, wave)]
     return [*found, *_partial(organisation, by_variable, answers), *_of_options(organisation, chosen, answers)]
+
+
+def _of_scales(
+    organisation: Organisation,
+    by_variable: Mapping[tuple[str, ...], Sequence[tuple[int, Reported]]],
+    answers: Mapping[tuple[str, ...], np.ndarray],
+) -> Iterator[tuple[tuple[str, ...], tuple[int, Reported]]]:
+    """Scores and items that are not shown, from the others of their scale where everybody answered all of them."""
+    shown = {(key, r, o.by, o.unit): o for key, entries in by_variable.items() for r, o in entries
+             if o.n and not o.background and not o.rest}  # fmt: skip
+    places = dict.fromkeys((r, by, unit) for _, r, by, unit in shown)
+    for dimension, codes in scales(organisation).items():
+        score = (*FORM, "score", dimension, "")
+        keys = [score, *((*FORM, "item", dimension, code) for code in codes)]
+        for r, by, unit in places:
+            rows = organisation.reports[r] & (organisation.column(by) == unit if by else True)
+            lacking = [key for key in keys if (key, r, by, unit) not in shown]
+            n = {int((rows & ~np.isnan(answers[key])).sum()) for key in keys}
+            if len(lacking) != 1 or len(n) != 1 or (r > 0 and not organisation.together and _is_rounded(
+                organisation, r, by, unit)):  # fmt: skip
+                continue
+            known = {key: shown[key, r, by, unit] for key in keys if key not in lacking}
+            weights = {key: len(codes) if key == score else -1 for key in keys}
+            divisor = -weights[lacking[0]]
+            mean = sum(weights[key] * one.mean for key, one in known.items()) / divisor
+            half = sum(abs(weights[key]) * one.half for key, one in known.items()) / abs(divisor)
+            yield lacking[0], (r, Reported(by, unit, "", "", "", lacking[0], n.pop(), mean, half))
 
 
 def _told(organisation: Organisation, folders: Sequence[Path]) -> Iterator[tuple[int, Path, str | None]]:

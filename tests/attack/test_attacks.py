@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "attack"
-RULES = ("minimum_group", "unanimity", "complementary", "interval", "audit", "partial_answers", "ledger", "waves")
+RULES = (
+    "minimum_group", "unanimity", "complementary", "interval", "audit", "partial_answers", "ledger", "waves", "scales",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -193,7 +193,7 @@ def test_fewer_answers_than_people_are_what_counts(everybody, tmp_path):
     second, alone = sd.diagnose(without(study, *gone), ledger=file), sd.diagnose(without(study, *gone))
     shown, exact = ({(r.unit, r.item) for r in d.items.itertuples()} for d in (second, alone))
     assert ("B", "rdy_know_s1") in exact - shown
-    assert ("B", "rdy_know_s2") in shown
+    assert ("B", "rdy_know_s3") in shown
 
 
 def test_answers_by_option_are_left_out_where_few_came_or_went(everybody, tmp_path):

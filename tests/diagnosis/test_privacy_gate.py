@@ -167,4 +167,4 @@ def test_missing_answers_count_against_the_minimum_item_by_item(make_responses):
     items = sd.diagnose(replace(responses, codes=codes)).items
     shown = items[items["item"] == "rdy_can_r3"]["unit"].dropna()
     assert "A" not in set(shown)
-    assert "A" in set(items[items["item"] == "rdy_can_r4"]["unit"])
+    assert "A" in set(items[items["item"] == "rdy_can_r5"]["unit"])

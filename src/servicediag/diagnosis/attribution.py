@@ -14,6 +14,8 @@ from servicediag.diagnosis.draft import Draft, finding_id, name_or_none
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, NotMeasured, Place, index_rows, judge
 from servicediag.diagnosis.levels import Panel, level_verdict, panel_of, side_weights
 from servicediag.diagnosis.model import Finding, Tier
+from servicediag.diagnosis.privacy import SENSITIVE_MINIMUM
+from servicediag.diagnosis.sensitive import is_sensitive
 from servicediag.diagnosis.statistics import benjamini_hochberg
 from servicediag.results import table_rows
 from servicediag.wording.telling import figure, sentence
@@ -296,34 +298,42 @@ def _explanations(study: GapStudy) -> Iterable[dict[str, Any]]:
     instrument, _, staff = blame.staff.partition("/")
     situation = blame.situation.partition("/")[2]
     cells = study.shown_scores[study.shown_scores["instrument"] == instrument]
-    places = ["form", "by", "unit", "wave"]
-    shown = set(cells.loc[cells["dimension"] == staff, places].itertuples(index=False, name=None))
-    shown &= set(cells.loc[cells["dimension"] == situation, places].itertuples(index=False, name=None))
+    shown = {
+        dimension: {(r.form, r.by, r.unit, r.wave): r for r in table_rows(cells[cells["dimension"] == dimension])}
+        for dimension in (staff, situation)
+    }
     pairs = study.evidence.cross
     firsts = {f"{name}:{form}/{staff}" for name, form, _ in study.evidence.n_respondents if name == instrument}
     pairs = pairs[pairs["first"].isin(firsts).to_numpy()]
     pairs = pairs[pairs["second"].str.endswith(f"/{situation}").to_numpy(bool)]
-    pairs = pairs[(pairs["n"] >= study.settings.minimum_group).to_numpy()]
-    for pair in table_rows(pairs):
+    least = study.settings.minimum_group
+    if is_sensitive(instrument, staff) or is_sensitive(instrument, situation):
+        least = max(least, SENSITIVE_MINIMUM)
+    for pair in table_rows(pairs[(pairs["n"] >= least).to_numpy()]):
         form = pair.first.partition("/")[0].partition(":")[2]
-        ratio = _ratio(pair)
-        if (form, pair.by, pair.unit, pair.wave) in shown and ratio is not None:
-            place = (pair.by, pair.unit, pair.wave)
-            yield {"place": place, "form": form, "n": int(pair.n), "share": ratio[0], "error": ratio[1]}
+        key = (form, pair.by, pair.unit, pair.wave)
+        if key not in shown[staff] or key not in shown[situation]:
+            continue
+        ratio = _ratio(shown[staff][key], shown[situation][key], pair)
+        if ratio is not None:
+            yield {"place": key[1:], "form": form, "n": int(pair.n), "share": ratio[0], "error": ratio[1]}
 
 
-def _ratio(p: Any) -> tuple[float, float] | None:
-    """``staff / (staff + situation)`` of the means and its standard error by the delta method."""
-    n = float(p.n)
-    staff, situation = p.first_total / n, p.second_total / n
-    both = staff + situation
-    if both <= 0 or n < 2:
+def _ratio(staff: Any, situation: Any, pair: Any) -> tuple[float, float] | None:
+    """``staff / (staff + situation)`` of the means that are shown and its standard error by the delta method.
+
+    Of the people who gave both scores it would tell, beside the two means, of those who gave one only.
+    """
+    first, second = staff.total / staff.n, situation.total / situation.n
+    both = first + second
+    if both <= 0 or min(staff.n, situation.n, pair.n) < 2:
         return None
-    s11 = (p.first_squares - n * staff**2) / (n - 1)
-    s22 = (p.second_squares - n * situation**2) / (n - 1)
-    s12 = (p.product - n * staff * situation) / (n - 1)
-    variance = (situation**2 * s11 + staff**2 * s22 - 2 * staff * situation * s12) / both**4 / n
-    return (staff / both, math.sqrt(variance)) if variance > 0 else None
+    s11 = (staff.total_squares / staff.n - first**2) / (staff.n - 1)
+    s22 = (situation.total_squares / situation.n - second**2) / (situation.n - 1)
+    product = (pair.product - pair.first_total * pair.second_total / pair.n) * pair.n / (pair.n - 1)
+    s12 = product / (staff.n * situation.n)
+    variance = (second**2 * s11 + first**2 * s22 - 2 * first * second * s12) / both**4
+    return (first / both, math.sqrt(variance)) if variance > 0 else None
 
 
 def _blame_row(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -14,6 +14,7 @@ from servicediag.diagnosis.clusters import CLUSTER_COLUMNS, ClusterIndex, Nested
 from servicediag.diagnosis.evidence import COUNTS, WHOLE, Evidence
 from servicediag.diagnosis.nonresponse import add_response
 from servicediag.diagnosis.privacy import hidden_cells
+from servicediag.diagnosis.privacy_scales import scored_cells
 from servicediag.diagnosis.row_keys import RowKeys, having
 from servicediag.diagnosis.sensitive import is_sensitive
 from servicediag.diagnosis.settings import Settings
@@ -78,7 +79,10 @@ def judge_cells(
     rows = RowKeys.of(evidence.cells, _Score._fields, _Score._make)
     closed = _closed(evidence)
     delicate = rows.each(lambda key: is_sensitive(key.instrument, key.dimension), bool)
-    hidden = hidden_cells(evidence.cells, evidence.atoms, settings.minimum_group, settings.privacy, closed, delicate)
+    scored = scored_cells(evidence.cells, evidence.instruments)
+    hidden = hidden_cells(
+        evidence.cells, evidence.atoms, settings.minimum_group, settings.privacy, closed, delicate, scored
+    )
     cells = evidence.cells.drop(columns=COUNTS)
     pools = _pools(cells, rows, hidden == "", settings)
     kept = _kept(cells, hidden, keep_indicators=bool(len(evidence.segments)))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from servicediag.diagnosis.audit import AuditResult, audit
+from servicediag.diagnosis.privacy_scales import hide_what_scales_tell
 from servicediag.diagnosis.ranges import FEASIBLE_SHARE, UNANIMITY_BELOW, feasible_width, near_an_end
 from servicediag.diagnosis.release_audit import Fact, exposing_groups, too_large
 from servicediag.diagnosis.row_keys import RowKeys
@@ -32,6 +33,7 @@ class PrivacyRules:
     audit: bool = True
     partial_answers: bool = True
     waves: bool = True
+    scales: bool = True
 
 
 def hidden_cells(
@@ -41,14 +43,15 @@ def hidden_cells(
     rules: PrivacyRules | None = None,
     closed: np.ndarray | None = None,
     sensitive: np.ndarray | None = None,
+    scored: np.ndarray | None = None,
 ) -> np.ndarray:
     """The rule that withholds each cell of the evidence, or empty text where it may be shown.
 
     Rules: ``minimum_group`` (fewer answers than the minimum), ``unanimity`` (a number that tells what nearly everyone
     of a small group answered), ``partial_answers`` (an item of a small group whose score, taken beside it, would tell
-    about the few who left it out), ``complementary`` (it would give a hidden cell away by subtraction, or narrow it
-    down to less than a fifth of its range), ``audit`` (it would single people out together with other groupings),
-    ``ledger`` (few people joined or left since it was shown before).
+    about the few who left it out), ``complementary`` (it would give a hidden cell away by subtraction, of groups or of
+    the items of a scale, or narrow it down to less than a fifth of its range), ``audit`` (it would single people out
+    together with other groupings), ``ledger`` (few people joined or left since it was shown before, or between waves).
 
     Parameters
     ----------
@@ -62,12 +65,14 @@ def hidden_cells(
         Cells that the release ledger withholds (rule ``ledger``).
     sensitive : ndarray of bool, optional
         Cells of sensitive scales, for which the minimum is at least 10.
+    scored : ndarray of bool, optional
+        Scores and the items that count for them, which tell of one another.
     """
     if sensitive is not None and sensitive.any() and minimum < SENSITIVE_MINIMUM:
         hidden = np.full(len(cells), "", dtype=object)
         for mine, least in ((~sensitive, minimum), (sensitive, SENSITIVE_MINIMUM)):
-            some = None if closed is None else closed[mine]
-            hidden[mine] = hidden_cells(cells[mine], atoms, least, rules, some)
+            some, counted = (None if one is None else one[mine] for one in (closed, scored))
+            hidden[mine] = hidden_cells(cells[mine], atoms, least, rules, some, scored=counted)
         return hidden
     rules = rules or PrivacyRules()
     table = cells.reset_index(drop=True)
@@ -82,11 +87,15 @@ def hidden_cells(
         hidden[(apart > 0) & (apart < minimum) & (n < UNANIMITY_BELOW) & ~small] = "partial_answers"
     if rules.minimum_group:
         hidden[small] = "minimum_group"
-    if rules.complementary:
-        _complement(hidden, table, minimum, rules)
-    if rules.audit:
-        _audit(hidden, table, atoms, minimum)
-    return hidden
+    together = scored if scored is not None and rules.scales else np.zeros(len(table), dtype=bool)
+    hide_what_scales_tell(hidden, table, together)
+    while True:
+        if rules.complementary:
+            _complement(hidden, table, minimum, rules)
+        if rules.audit:
+            _audit(hidden, table, atoms, minimum)
+        if not hide_what_scales_tell(hidden, table, together):
+            return hidden
 
 
 def quadrant_rows(table: pd.DataFrame) -> np.ndarray:

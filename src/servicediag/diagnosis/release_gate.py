@@ -11,6 +11,7 @@ import pandas as pd
 from servicediag.diagnosis.evidence import COUNTS, WHOLE, Evidence, Place
 from servicediag.diagnosis.privacy import PrivacyRules, hidden_cells
 from servicediag.diagnosis.privacy_breakdowns import hidden_segments
+from servicediag.diagnosis.privacy_scales import scored_cells
 from servicediag.diagnosis.ranges import UNANIMITY_BELOW
 from servicediag.diagnosis.release_audit import Distribution, Fact, exposing_distributions, exposing_groups
 from servicediag.diagnosis.releases import (
@@ -105,7 +106,8 @@ class ReleaseGate:
         keys = cells[[*PLACE, *VARIABLE]].itertuples(index=False, name=None)
         closed = np.array([k[:5] in evidence.closed or k in evidence.closed_cells for k in keys], dtype=bool)
         atoms = {source: people for source, people in evidence.atoms.items() if source == self.source}
-        hidden = hidden_cells(cells, atoms, self.minimum, self.rules, closed, sensitive_cells(cells))
+        scored = scored_cells(cells, evidence.instruments)
+        hidden = hidden_cells(cells, atoms, self.minimum, self.rules, closed, sensitive_cells(cells), scored)
         return cells.assign(hidden=pd.Series(hidden, index=cells.index, dtype=object))
 
     def _shown(self, cells: pd.DataFrame) -> dict[Variable, dict[Place, Shown]]:
