@@ -57,6 +57,21 @@ def test_leaver_cannot_be_subtracted(releases, everybody):
         assert after.loc[unit, "mean"] == true.loc[unit, "mean"]
 
 
+def test_leaver_cannot_be_subtracted_from_another_form_of_the_questionnaire(make_responses, tmp_path):
+    """The same export was read under a shorter form first, with the same scales of the same items."""
+    responses = make_responses([("readiness", "employee")], UNITS, seed=3)
+    frame = responses.answers.assign(unit=UNITS, id=[f"p{k}" for k in range(len(UNITS))])
+    read = {"unit": "unit", "respondent": "id"}
+    short = sd.read_responses(frame, "readiness", form="employee-state", **read)
+    long = sd.read_responses(frame.drop(index=frame.index[LEAVER]), "readiness", form="employee", **read)
+    file = tmp_path / "releases.json"
+    before, after = means(sd.diagnose(short, ledger=file)), means(sd.diagnose(long, ledger=file))
+    score = sd.score(responses).values["know"].to_numpy()[LEAVER]
+    told = before.loc["A", "mean"] * 12 - after.loc["A", "mean"] * 11
+    assert told == pytest.approx((int(score * 3 / 100) + 0.5) * 100 / 3, abs=0.06 * 23)
+    assert told != pytest.approx(score, abs=0.06 * 23)
+
+
 def test_second_release_keeps_its_units_though_people_of_a_small_unit_answered_low(everybody, tmp_path):
     """A rounding by which a sum would fall below nought used to close the whole, and with it every unit."""
     codes = {code: column.copy() for code, column in everybody.codes.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from servicediag.diagnosis.privacy import PrivacyRules
 from servicediag.diagnosis.ranges import FEASIBLE_SHARE
 from servicediag.diagnosis.release_gate import REST, ReleaseGate
 from servicediag.diagnosis.releases import PLACE, VARIABLE, Group, Ledger, Members, Release, Variable
+from servicediag.instrument import Instrument
 from servicediag.wording.telling import sentence
 
 __all__ = ["Guarded", "guard_against"]
@@ -56,11 +58,12 @@ def guard_against(
     """Evidence whose numbers are so coarse that they tell nothing of the few who joined or left since a release.
 
     The units of the first grouping, and the people of no unit, are compared with every earlier group of the same
-    form; earlier waves of this study are earlier groups too. Where fewer people than the minimum differ, the unit's
-    mean is rounded to a step at which their sum could still lie anywhere in a fifth of its range, and its spread is
-    that of the units that did not change. The whole is put together anew from these numbers, so that it tells no more
-    than they do. Counts of answers, items and shares of such a unit, and breakdowns of the form, are left out; so are
-    further groupings as soon as anybody joined or left, and what no step would protect (rule ``ledger``).
+    form, or of another form for the same raters; earlier waves of this study are earlier groups too. Where fewer
+    people than the minimum differ, the unit's mean is rounded to a step at which their sum could still lie anywhere
+    in a fifth of its range, and its spread is that of the units that did not change. The whole is put together anew
+    from these numbers, so that it tells no more than they do. Counts of answers, items and shares of such a unit, and
+    breakdowns of the form, are left out; so are further groupings as soon as anybody joined or left, and what no step
+    would protect (rule ``ledger``).
 
     All that is left is then put together with all that was shown earlier; what would tell of few people is withheld,
     until nothing does.
@@ -69,8 +72,10 @@ def guard_against(
     done: dict[Place, Group] = {}
     for source in sorted(sources, key=lambda source: (source[:2], wave_order(source[2]))):
         waves = [one for one in sources if one[:2] == source[:2] and wave_order(one[2]) < wave_order(source[2])]
-        before = Release({p: group for p, group in done.items() if p[2:5] in waves}, members.unanswered)
-        releases = [_of_form(one, source) for one in (*ledger.releases, before)]
+        mine = {p: group for p, group in done.items() if p[2:5] in waves or p[2:4] != source[:2]}
+        before = Release(mine, members.unanswered)
+        forms = _Forms(evidence.instruments[source[0]], source[1])
+        releases = [forms.of(one) for one in (*ledger.releases, before)]
         earlier = [[*one.groups.values(), *_rests(one, evidence.groupings)] for one in releases]
         earlier = [[group for group in one if group.members] for one in earlier]
         now = {place: people for place, people in members.groups.items() if place[2:5] == source}
@@ -81,9 +86,43 @@ def guard_against(
     return Guarded(evidence, Release(done, members.unanswered))
 
 
-def _of_form(release: Release, source: tuple[str, ...]) -> Release:
-    groups = {place: group for place, group in release.groups.items() if place[2:4] == source[:2]}
-    return Release(groups, release.unanswered)
+@dataclass(frozen=True)
+class _Forms:
+    """A form, and the others of its instrument that ask the same raters, whose numbers can be subtracted from it."""
+
+    instrument: Instrument
+    form: str
+
+    def of(self, release: Release) -> Release:
+        """The groups of these forms, with what is the same in both."""
+        groups = {
+            place: group if place[3] == self.form else self._same(group, place[3])
+            for place, group in release.groups.items()
+            if place[2] == self.instrument.id and (place[3] == self.form or place[3] in self._others)
+        }
+        return Release(groups, release.unanswered)
+
+    @cached_property
+    def _others(self) -> frozenset[str]:
+        rater = self.instrument.form(self.form).rater
+        return frozenset(form.id for form in self.instrument.forms if form.rater == rater)
+
+    def _same(self, group: Group, form: str) -> Group:
+        """Scores of the same items, and items; what another form did not show was not withheld for that."""
+        means = {v: one for v, one in group.means.items() if self._items(v, form) == self._items(v, self.form)}
+        return replace(group, means=means, released=False)
+
+    def _items(self, variable: Variable, form: str) -> frozenset[str]:
+        kind, dimension, name = variable
+        if kind == "item":
+            return frozenset([name])
+        inside = set(self.instrument.form(form).items)
+        return frozenset(
+            item.code
+            for one in self.instrument.dimensions
+            for item in one.scored_items
+            if one.id == dimension and item.code in inside
+        )
 
 
 def _rests(release: Release, groupings: Sequence[str]) -> Iterator[Group]:
