@@ -97,6 +97,34 @@ def test_managers_who_blame_staff_beyond_the_shortfalls_are_found(starved):
     assert f"{1 - share:.2f}" in finding.comparator
 
 
+def test_blame_shift_tells_no_more_than_the_two_scores_that_are_shown(make_responses):
+    """Of those alone who gave both it would tell, beside the scores, of the one who left a scale out."""
+    responses = make_responses([("readiness", "employee"), ("four-tools", "receiver")], EACH, seed=1)
+    codes = dict(responses.codes)
+    for item in sd.load_instrument("four-tools").dimension("blame_situation").items:
+        if item.code in codes:
+            codes[item.code] = np.where(np.arange(len(EACH)) == 0, np.int8(-128), codes[item.code])
+    diagnosis = sd.diagnose(replace(responses, codes=codes))
+    rows = index(diagnosis, "blame_shift", unit=BRANCHES[0])
+    assert rows["n"].tolist() == [29]
+    persons = index(diagnosis, "attribution", "persons", unit=BRANCHES[0])["estimate"].item()
+    levels = diagnosis.evidence.set_index(["unit", "dimension"])["mean"][BRANCHES[0]]
+    share = levels["blame_staff"] / (levels["blame_staff"] + levels["blame_situation"])
+    assert rows["estimate"].item() == pytest.approx(100 * (share - persons))
+
+
+def test_blame_shift_of_sensitive_scales_needs_ten_people(make_responses):
+    units = np.repeat(["A", "B", "C", "D"], [12, 16, 17, 18])
+    responses = make_responses([("readiness", "employee"), ("four-tools", "receiver")], units, seed=1)
+    codes = dict(responses.codes)
+    for dimension, people in (("blame_staff", [0, 1]), ("blame_situation", [2, 3])):
+        for item in sd.load_instrument("four-tools").dimension(dimension).items:
+            if item.code in codes:
+                codes[item.code] = np.where(np.isin(np.arange(len(units)), people), np.int8(-128), codes[item.code])
+    told = sd.diagnose(replace(responses, codes=codes)).indexes
+    assert set(told.loc[told["index"] == "blame_shift", "unit"].dropna()) == {"B", "C", "D"}
+
+
 def test_nothing_is_laid_on_persons_while_promises_are_unmeasured(make_responses):
     shifts = [*everywhere(-1.2, "know", "want"), *everywhere(1.2, "can", "can_requirements", *TOOLS)]
     parts = [("readiness", "employee"), ("four-tools", "receiver")]

@@ -214,6 +214,19 @@ def test_second_breach_is_counted_from_its_question(make_responses):
     assert row["estimate"] == pytest.approx((answers.answers["rec_outcome_5"] <= 2).mean())
 
 
+def test_shares_of_answers_are_told_of_the_first_grouping_only(make_responses):
+    """A region less its larger units would tell what the people of a small unit chose."""
+    answers = make_responses([("service-recovery", "customer")], EACH, seed=10)
+    people = answers.respondents
+    answers = replace(
+        answers, respondents=people.assign(region=np.where(people["unit"] < "Branch 03", "North", "South"))
+    )
+    diagnosis = sd.diagnose(answers, by=["unit", "region"])
+    rows = diagnosis.indexes[diagnosis.indexes["part"] == "second breach, customers"]
+    assert set(rows["by"].dropna()) == {"unit"}
+    assert "region" in set(diagnosis.evidence["by"].dropna())
+
+
 # Length of service
 
 

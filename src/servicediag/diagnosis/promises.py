@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from servicediag.diagnosis.draft import Draft, finding_id, name_or_none, share_tiers
+from servicediag.diagnosis.evidence import WHOLE
 from servicediag.diagnosis.gap_study import GapReport, GapStudy, NotMeasured, Place, gap_draft, index_rows, judge
 from servicediag.diagnosis.model import Finding, Tier
 from servicediag.diagnosis.ranges import UNANIMITY_BELOW
@@ -128,9 +129,14 @@ def _second_breach(study: GapStudy) -> Counts:
 
 
 def answer_counts(study: GapStudy, item: str, answers: tuple[int, ...], raters: tuple[str, ...]) -> Counts:
-    """How many gave one of the answers, and how many answered, for every group that is large enough to tell it."""
+    """How many gave one of the answers, and how many answered, for every group of which answers by option are shown.
+
+    Those are large enough, and of the whole or the first grouping: a region less its larger units would tell of a small
+    one.
+    """
     rows = study.shown.iloc[study.rows_of.get(item, np.array([], dtype=np.int64))]
-    rows = rows[rows["rater"].isin(raters) & (rows["n"] >= UNANIMITY_BELOW)]
+    told = rows["by"].isin([WHOLE, *study.evidence.groupings[:1]])
+    rows = rows[rows["rater"].isin(raters) & (rows["n"] >= UNANIMITY_BELOW) & told]
     found: Counts = {}
     for row, counts in zip(table_rows(rows), study.counts(rows), strict=True):
         lowest = study.evidence.instruments[row.instrument].scale(item, row.form).minimum
