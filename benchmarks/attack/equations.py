@@ -15,8 +15,8 @@ PROTECTED = 0.20
 """A sum is protected where it may lie anywhere in this share of its range."""
 FEW = 10
 """Single people are looked for in groups below this."""
-MOST_UNIONS = 500_000
-"""Unions of small classes that are tried."""
+MOST_UNIONS, MOST_SETS = 500_000, 20_000
+"""Unions of small classes that are tried by linear algebra, and by linear programming."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,37 @@ def attack(equations: Sequence[Equation], minimum: int, step: float | None, trut
             found.append(Success("contradiction", people, 0.0, 0.0))
             break
         found += _judge("interval", people, *bounds, step, truth)
+    if not any(one.attack == "contradiction" for one in found):
+        found += _of_unions(equations, system, classes, sizes, minimum, step, truth)
     return [*found, *_singles(equations, truth), *_of_parts(equations, patterns, classes, sizes, minimum, truth)]
+
+
+def _of_unions(
+    equations: Sequence[Equation], system: _System, classes: Sequence[frozenset[int]], sizes: np.ndarray,
+    minimum: int, step: float | None, truth: np.ndarray,
+) -> Iterator[Success]:  # fmt: skip
+    """Two to four small classes together, the range of whose sum may be narrow though each one's is not."""
+    small = np.flatnonzero(sizes < minimum)
+    sets = [np.zeros((0, len(sizes)))]
+    for count in (2, 3, 4):
+        if comb(len(small), count) > MOST_SETS:
+            break
+        chosen = small[np.array(list(combinations(range(len(small)), count)), dtype=int).reshape(-1, count)]
+        chosen = chosen[sizes[chosen].sum(axis=1) < minimum]
+        sets.append(np.zeros((len(chosen), len(sizes))))
+        np.put_along_axis(sets[-1], chosen, 1.0, axis=1)
+    left = np.vstack(sets)
+    while len(left):
+        left = left[system.reach(left) < np.maximum(PROTECTED * 100.0 * (left @ sizes), 2 * (step or 0.0))]
+        if not len(left):
+            return
+        target, left = left[0].astype(bool), left[1:]
+        people = frozenset().union(*(classes[k] for k in np.flatnonzero(target)))
+        if _told_by_large_groups(equations, people):
+            continue
+        bounds = system.bounds(target, step)
+        if bounds is not None:
+            yield from _judge("interval", people, *bounds, step, truth)
 
 
 def _of_parts(
@@ -204,6 +234,12 @@ class _System:
         total, half = (self._limits[:n] - self._limits[n:]) / 2, (self._limits[:n] + self._limits[n:]) / 2
         value, doubt = float(weights @ total), float(np.abs(weights) @ half) + 1e-3
         return value - doubt, value + doubt
+
+    def reach(self, targets: np.ndarray) -> np.ndarray:
+        """How far apart the sums of each target are in the solutions that were met."""
+        if not self._points:
+            return np.zeros(len(targets))
+        return np.asarray(np.ptp(targets @ np.array(self._points).T, axis=1))
 
     def bounds(self, target: np.ndarray, step: float | None) -> tuple[float, float] | None:
         """Least and greatest sum of the target that fits all equations; two sums that are far apart will do.

@@ -218,3 +218,13 @@ def test_person_of_whom_a_large_group_tells_does_not_close_the_group_of_another(
     assert exposing_groups([*before, *now], 5) == set()
     narrow = replace(now[1], errors={"b": 9.0})
     assert exposing_groups([*before, now[0], narrow], 5) == {"unit"}
+
+
+def test_two_parts_together_are_not_narrowed_down_though_each_of_them_is_open():
+    """A and B follow from three groups but for one person D, whom a group of ten leaves half of the range."""
+    sizes = np.array([2.0, 2.0, 10.0, 10.0, 1.0, 9.0])
+    a, b, c1, c2, d, e = np.eye(6, dtype=bool)
+    facts = [Fact(a | c1, 600.0, group="1"), Fact(b | c2, 600.0, group="2"), Fact(c1 | c2 | d, 1080.0, group="3")]
+    assert exposing_groups([*facts, Fact(d | e, 950.0, group="4")], 5, sizes)
+    # a group that leaves D the whole range leaves the two together more than a fifth of theirs
+    assert not exposing_groups([*facts, Fact(d | e, 600.0, group="4")], 5, sizes)

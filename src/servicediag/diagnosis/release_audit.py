@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
+from math import comb
 
 import numpy as np
 
@@ -18,6 +20,8 @@ MOST_COEFFICIENTS = 100_000
 """Facts times parts within one release, above which only one of its groupings is shown."""
 MOST_PROGRAMS = 3_000
 """Linear programs for one variable; above, nothing new is shown of it either."""
+MOST_UNIONS = 20_000
+"""Parts together of which the range is looked at, pairs first; of more than these only what follows exactly."""
 SLACK = 1e-4
 """Points by which sums may differ because they were written down with six digits."""
 
@@ -208,6 +212,9 @@ class _System:
             known = self._narrow(targets)
             if known is not None:
                 return self._chosen(known) or everything
+        known = self._narrow_unions()
+        if known is not None:
+            return self._chosen(known) or everything
         known = self._near_an_end()
         if known is not None:
             return self._chosen(known) or everything
@@ -279,6 +286,51 @@ class _System:
             if known is not None:
                 return known
         return None
+
+    def _narrow_unions(self) -> np.ndarray | None:
+        """The same of two to four parts together, each of which may be open while their sum is not."""
+        sets = self._unions()
+        if not len(sets) or not self._is_feasible():
+            return None
+        sets = sets[~self._told_by_large_groups(sets)]
+        enough = np.maximum(FEASIBLE_SHARE * 100.0 * (sets @ self._sizes), 2 * self._step)
+        lowest, highest = np.full(len(sets), np.inf), np.full(len(sets), -np.inf)
+        seen = 0
+        while True:
+            sums = sets @ np.array(self._points[seen:]).reshape(-1, len(self._sizes)).T
+            seen = len(self._points)
+            lowest = np.minimum(lowest, sums.min(axis=1, initial=np.inf))
+            highest = np.maximum(highest, sums.max(axis=1, initial=-np.inf))
+            narrow = highest - lowest < enough
+            if not narrow.any():
+                return None
+            sets, enough, lowest, highest = sets[narrow], enough[narrow], lowest[narrow], highest[narrow]
+            target = sets[0]
+            self._walk(target)
+            if self._width_so_far(target) < enough[0]:
+                known = self._known(target, self._is_told)
+                if known is not None:
+                    return known
+                sets, enough, lowest, highest = sets[1:], enough[1:], lowest[1:], highest[1:]
+
+    def _unions(self) -> np.ndarray:
+        """Two parts together that make fewer people than the minimum, and three and four where these are not too many.
+
+        Without parts of which large groups tell: what they add would not be learnt of the others.
+        """
+        parts = np.flatnonzero((self._sizes < self._minimum) & ~self._told)
+        found = [np.zeros((0, len(self._sizes)))]
+        left = MOST_UNIONS
+        for count in range(2, self._minimum):
+            left -= comb(len(parts), count)
+            if left < 0:
+                break
+            chosen = parts[np.array(list(combinations(range(len(parts)), count)), dtype=int).reshape(-1, count)]
+            chosen = chosen[self._sizes[chosen].sum(axis=1) < self._minimum]
+            sets = np.zeros((len(chosen), len(self._sizes)))
+            np.put_along_axis(sets, chosen, 1.0, axis=1)
+            found.append(sets)
+        return np.vstack(found)
 
     def _near_an_end(self) -> np.ndarray | None:
         """What the facts weigh in for a part that is so near an end of the scale that the sum of any few is known."""
