@@ -73,11 +73,17 @@ def _between(study: GapStudy, waves: Waves) -> pd.DataFrame:
 
 
 def _with_pairs(study: GapStudy, table: pd.DataFrame) -> pd.DataFrame:
-    """Change and its error: of linked people where they are at least half of the smaller wave, else of two samples."""
+    """Change and its error: of linked people where they are at least half of the smaller wave, else of two samples.
+
+    Linked are two waves that follow one another: beside these the changes from a third one would tell of the few who
+    left a wave out.
+    """
     keys = [*KEYS, "first_wave", "second_wave"]
     pairs = study.changes[[*keys, "n", "total", "total_squares"]].rename(columns={"n": "n_pairs"})
     table = table.merge(pairs, on=keys, how="left")
     n_pairs = table["n_pairs"].to_numpy(float)
+    if "previous" in table:
+        n_pairs = np.where(table["first_wave"] == table["previous"], n_pairs, np.nan)
     smaller = table[["n_first", "n_second"]].to_numpy(float).min(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = table["total"].to_numpy(float) / n_pairs
