@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import threading
 
 import numpy as np
 import openpyxl
@@ -10,7 +11,8 @@ import pandas as pd
 import pytest
 
 from servicediag.errors import ResponsesError
-from servicediag.responses import read_responses, text_files
+from servicediag.responses import Limits, read_responses, text_files
+from servicediag.responses.workbook import inspect_workbook
 
 SIX = [[1, 2, 3, 4, 5, 1], [5, 4, 3, 2, 1, 5], [2, 2, 2, 2, 2, 2]]
 
@@ -94,6 +96,34 @@ def test_two_sheets_with_equally_many_items__error_until_one_is_named(harbour, c
     assert faults(path, harbour, form="guest") == ["ambiguous_sheet"]
     assert read_responses(path, harbour, form="guest", sheet="second", unit="Branch").respondents["unit"][2] == "a"
     assert read_responses(path, harbour, form="guest", sheet=0).intake.sheet == "First"
+
+
+def test_workbook_of_many_sheets__error_until_one_is_named(harbour, codes, workbook, faults):
+    path = workbook(**{f"Sheet{number}": rows_of(codes) for number in range(60)})
+    with pytest.raises(ResponsesError) as error:
+        read_responses(path, harbour, form="guest")
+    assert [issue.code for issue in error.value.issues] == ["ambiguous_sheet"]
+    assert "60 sheets" in str(error.value)
+    assert "sheet='Sheet0'" in str(error.value)
+    assert read_responses(path, harbour, form="guest", sheet="Sheet59").intake.sheet == "Sheet59"
+    with pytest.raises(ResponsesError, match="and 52 more") as error:
+        read_responses(path, harbour, form="guest", sheet="None")
+    assert "Sheet30" not in str(error.value)
+
+
+def test_sheets_are_looked_through_by_few_threads(workbook, monkeypatch):
+    path = workbook(**{f"Sheet{number}": [["a"], [1]] for number in range(20)})
+    started = []
+    honest = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda self: (started.append(self), honest(self))[1])
+    assert len(inspect_workbook(path, Limits())) == 20
+    assert len(started) <= 2
+
+
+def test_sheets_that_are_equally_good__the_error_names_some(harbour, codes, workbook):
+    path = workbook(**{f"Sheet{number}": rows_of(codes) for number in range(20)})
+    with pytest.raises(ResponsesError, match="'Sheet7' and 12 more hold equally many"):
+        read_responses(path, harbour, form="guest")
 
 
 def test_hidden_sheet_is_read_only_when_named(harbour, codes, workbook, faults):

@@ -490,6 +490,30 @@ def test_json__mappings_inside_become_columns_and_lists_are_joined(json_file):
     assert rows == [[["group/q1", "group/deep/q2", "several", "none"], ["Often", "3", "a; b", ""]]]
 
 
+@pytest.mark.parametrize("inner", [{"a": ["Never"]}, {"a": {"b": "Never"}}, {"a": 1, "b": 2}])
+def test_json__answers_inside_a_mapping__warning_names_the_rows(inner, json_file, codes, harbour):
+    records = [dict(zip(codes, row, strict=True)) for row in [*ANSWERS, ANSWERS[0]]]
+    records[1][codes[0]] = inner
+    responses = read_responses(json_file(records), harbour, form="guest")
+    assert responses.answers[codes[0]].isna().tolist() == [False, True, False]
+    found = [issue for issue in responses.intake.issues if issue.code == "nested_answers"]
+    assert len(found) == (2 if "b" in inner else 1)
+    assert {issue.severity for issue in found} == {"warning"}
+    assert all(codes[0] in issue.problem and issue.where.endswith("3") and issue.remedy for issue in found)
+
+
+def test_json__what_stands_beside_an_answer_or_is_one_is_no_nested_answer(json_file, codes, harbour):
+    records = [{"group": dict(zip(codes, row, strict=True)), f"{codes[0]}/other": "because"} for row in ANSWERS]
+    responses = read_responses(json_file(records), harbour, form="guest")
+    assert responses.answers.to_numpy().tolist() == ANSWERS
+    assert "nested_answers" not in [issue.code for issue in responses.intake.issues]
+    mapped = [{code: {"value": answer} for code, answer in zip(codes, row, strict=True)} for row in ANSWERS]
+    columns = {f"{code}/value": code for code in codes}
+    responses = read_responses(json_file(mapped), harbour, form="guest", columns=columns)
+    assert responses.answers.to_numpy().tolist() == ANSWERS
+    assert "nested_answers" not in [issue.code for issue in responses.intake.issues]
+
+
 def test_json__records_inside_one_member(json_file, codes, harbour):
     data = {"count": 2, "next": None, "results": [dict(zip(codes, row, strict=True)) for row in ANSWERS]}
     assert len(read_responses(json_file(data), harbour, form="guest")) == 2

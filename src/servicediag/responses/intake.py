@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from servicediag.errors import Issue, ResponsesError
+from servicediag.escaping import encodable
 from servicediag.files import atomic_path
 from servicediag.responses.intake_text import intake_dict, intake_text
 from servicediag.responses.mapping_file import write_mapping
 from servicediag.results import short_repr
 
 if TYPE_CHECKING:
+    from openpyxl import Workbook
     from openpyxl.cell.cell import Cell
+    from openpyxl.worksheet.datavalidation import DataValidation
     from openpyxl.worksheet.worksheet import Worksheet
 
 __all__ = ["Intake", "mark_cells"]
@@ -32,6 +35,8 @@ _REFUSALS = ("unreadable_file", "unsafe_file", "too_large")
 _MORE = re.compile(r" and [0-9]+ more$")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _FILLS = {"error": "FFC7CE", "warning": "FFEB9C", "note": "DDEBF7"}
+_PLAIN_LIST = re.compile(r"([A-Za-z0-9_]+!)?\$?[A-Z]{1,3}\$?[0-9]{1,7}:\$?[A-Z]{1,3}\$?[0-9]{1,7}|\"[^\"]*\"")
+"""Answers to choose from: cells of the workbook, or the answers themselves."""
 _COMMENT_WIDTH = 320
 _LONGEST_COMMENT = 2_000
 
@@ -118,7 +123,7 @@ class Intake:
 
     def to_text(self) -> str:
         """The report in plain text: platform, rows, items, then errors, warnings and notes with their places."""
-        return intake_text(self)
+        return encodable(intake_text(self))
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain values, for JSON."""
@@ -132,7 +137,7 @@ class Intake:
         FileExistsError
             The file exists and ``overwrite`` is False.
         """
-        text = json.dumps(self.to_dict(), ensure_ascii=False, indent=2)
+        text = encodable(json.dumps(self.to_dict(), ensure_ascii=False, indent=2))
         if path is not None:
             with atomic_path(Path(path), overwrite) as temporary:
                 temporary.write_text(text + "\n", encoding="utf-8")
@@ -182,7 +187,8 @@ class Intake:
 def mark_cells(source: str | Path, issues: Sequence[Issue], path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a copy of a workbook with the cells that issues name coloured and commented.
 
-    The copy holds values only: formulas, macros, and links to elsewhere are left out.
+    The copy holds values only: formulas, also those of rules and names, macros, charts, and links to elsewhere are left
+    out.
     Where an issue counts more cells than it names, those of the same column that hold the same value are marked too.
 
     Raises
@@ -213,8 +219,7 @@ def mark_cells(source: str | Path, issues: Sequence[Issue], path: str | Path, *,
             if found:
                 for cell in _meant(worksheet, cells):
                     _mark(cell, issue)
-    for worksheet in workbook.worksheets:
-        _unlink(worksheet)
+    _keep_values(workbook)
     packed = io.BytesIO()
     try:
         workbook.save(packed)
@@ -228,11 +233,31 @@ def mark_cells(source: str | Path, issues: Sequence[Issue], path: str | Path, *,
     return Path(path)
 
 
-def _unlink(worksheet: Worksheet) -> None:
-    """Take the links off the cells; their texts stay."""
-    for cell in worksheet._cells.values():  # the public ways make a cell of every place up to the farthest one
-        if cell.hyperlink is not None:
-            cell.hyperlink = None
+def _keep_values(workbook: Workbook) -> None:
+    """Take out what computes, or leads elsewhere: names, charts, pivots, tables, rules, and the links of cells."""
+    from openpyxl.formatting.formatting import ConditionalFormattingList
+
+    workbook.defined_names.clear()
+    for sheet in workbook.chartsheets:
+        workbook.remove(sheet)
+    for worksheet in workbook.worksheets:
+        worksheet.defined_names.clear()
+        worksheet.tables.clear()
+        worksheet.conditional_formatting = ConditionalFormattingList()
+        rules = worksheet.data_validations.dataValidation
+        rules[:] = [rule for rule in rules if _is_plain(rule)]
+        for drawn in (worksheet._charts, worksheet._images, worksheet._pivots):
+            drawn.clear()
+        for cell in worksheet._cells.values():  # the public ways make a cell of every place up to the farthest one
+            if cell.hyperlink is not None:
+                cell.hyperlink = None
+
+
+def _is_plain(rule: DataValidation) -> bool:
+    """Whether a rule for what is typed computes nothing: a hint, or a list of answers to choose from."""
+    if rule.formula2 or not rule.formula1:
+        return not rule.formula2
+    return rule.type == "list" and _PLAIN_LIST.fullmatch(rule.formula1) is not None
 
 
 def _meant(worksheet: Worksheet, cells: str) -> Iterator[Cell]:

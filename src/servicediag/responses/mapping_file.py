@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from servicediag.errors import InstrumentError, Issue, ResponsesError
 from servicediag.escaping import csv_text, plain_csv_text
 from servicediag.files import atomic_path
 from servicediag.instrument.yaml_loader import load_yaml, read_bytes
@@ -30,6 +31,8 @@ def write_mapping(entries: Sequence[tuple[str, str, bool]], path: str | Path, ov
         Another suffix.
     FileExistsError
         The file exists and ``overwrite`` is False.
+    ResponsesError
+        unsafe_file, where a heading cannot be held by YAML.
     """
     target = Path(path)
     suffix = target.suffix.lower()
@@ -47,8 +50,20 @@ def write_mapping(entries: Sequence[tuple[str, str, bool]], path: str | Path, ov
                 column: {"item": item, "direction": "reversed"} if reverse else item
                 for column, item, reverse in entries
             }
-            yaml.safe_dump(pairs, file, allow_unicode=True, sort_keys=False, width=4_000)
+            written = yaml.safe_dump(pairs, allow_unicode=True, sort_keys=False, width=4_000)
+            _refuse_unreadable(written)
+            file.write(written)
     return target
+
+
+def _refuse_unreadable(written: str) -> None:
+    """Refuse what the strict loader would not read again: control characters in a heading, for one."""
+    try:
+        load_yaml(written, "mapping")
+    except InstrumentError as error:
+        remedy = "Give a name that ends in .csv, which holds any heading."
+        issue = Issue("unsafe_file", "error", "", f"It could not be read again: {error.issues[0].problem}", remedy)
+        raise ResponsesError("The mapping was not written.", [issue]) from None
 
 
 def read_mapping(path: Path) -> dict[str, MappedItem | None]:

@@ -112,7 +112,8 @@ def read_responses(
     language : str, optional
         Language of the labels, where the same label has different codes in two languages.
     sheet : str or int, optional
-        Name or position (from 0) of the worksheet; without it the one in which most items are found.
+        Name or position (from 0) of the worksheet; without it the one in which most items are found,
+        of at most 50.
     columns : mapping or path, optional
         ``{source column: item code}``, or a file that ``Intake.save_mapping`` wrote. None instead of an item code says
         that the column is no item. A mapping also confirms that bare numbers are the codes of the scale; in a file the

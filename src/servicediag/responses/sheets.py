@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,17 +12,22 @@ import numpy as np
 import pandas as pd
 
 from servicediag.errors import Issue
-from servicediag.responses.matching import ItemTexts, close_names
+from servicediag.responses.matching import ItemKey, ItemTexts, close_names
 from servicediag.responses.platforms import answer_sheet
 from servicediag.responses.platforms.layout import Layout, keep_rows, table_from_grid, without_empty_rows
 from servicediag.responses.platforms.recognition import lay_out, lay_out_rows, recognised_items
 from servicediag.responses.readers import Grid, Source, Table, open_source, table_from_frame
 from servicediag.responses.safety import Limits, refuse
+from servicediag.responses.twins import filled_rows
 from servicediag.responses.workbook import SheetInfo
 
 __all__ = ["Opened", "Search", "open_table"]
 
 _ROWS_BELOW = 3
+_MOST_SHEETS = 50
+"""Looked through for items; every further one takes time, and nobody spreads one survey over so many."""
+_MOST_NAMED = 8
+_DEEPEST = 6
 _UNNAMED = re.compile(r"Unnamed: [0-9]+(?:_level_[0-9]+)?")
 
 
@@ -121,7 +126,42 @@ def _open_text(source: Source, grid: Grid, search: Search) -> Opened:
         remedy = "Look at a name with an accent; if it is garbled, pass encoding=."
         issues.append(Issue("guessed_encoding", "warning", source.name, problem, remedy))
     table = table_from_grid(grid, layout)
+    if not file.delimiter:  # a JSON file, in which alone the columns of a mapping are named outer/inner
+        issues.extend(_nested_answers(table, search))
     return Opened(table, layout, tuple(issues), source.path, file.delimiter, file.encoding)
+
+
+def _nested_answers(table: Table, search: Search) -> Iterator[Issue]:
+    """A warning for each column that stands inside an item, where its rows have no other answer to the item."""
+
+    def keys(heading: str) -> Collection[ItemKey]:
+        return search.texts.by_code(heading) or search.texts.by_text(heading)
+
+    own: dict[ItemKey, list[int]] = {}
+    inside: list[tuple[int, str, ItemKey]] = []
+    for column, heading in enumerate(table.headings):
+        found = keys(heading)
+        for key in found:
+            own.setdefault(key, []).append(column)
+        if not found and heading not in search.names:
+            inside += [(column, outer, key) for outer in _outer(heading) for key in keys(outer)]
+    for column, outer, key in inside:
+        lost = filled_rows(table, column)
+        for answers in own.get(key, ()):
+            lost &= ~filled_rows(table, answers)
+        if lost.any():
+            where = table.where(column, np.flatnonzero(lost))
+            problem = f"What stands inside {outer!r} is not read as an answer to {key[1]}, and there is no other."
+            yield Issue("nested_answers", "warning", where, problem, f"Give {outer!r} the answer itself as its value.")
+
+
+def _outer(heading: str) -> Iterator[str]:
+    """The members of which a column is a part, as deep as mappings are taken apart."""
+    for _ in range(_DEEPEST):
+        heading, slash, _ = heading.rpartition("/")
+        if not slash:
+            return
+        yield heading
 
 
 def _first_stray(path: Path) -> str:
@@ -140,6 +180,7 @@ def _open_workbook(source: Source, search: Search) -> Opened:
     for sheet in source.sheets:
         if sheet.name == answer_sheet.MARKER_SHEET and not sheet.visible:
             declared = answer_sheet.declaration(source.load(sheet))
+            break
     filled = [sheet for sheet in source.sheets if sheet.last_column and sheet.name != answer_sheet.MARKER_SHEET]
     if search.sheet is not None:
         grid = source.load(_named_sheet(source, search.sheet))
@@ -169,13 +210,16 @@ def _named_sheet(source: Source, wanted: str | int) -> SheetInfo:
             return source.sheets[wanted]
     else:
         raise TypeError(f"sheet={wanted!r} must be the name of a sheet or its position from 0")
-    shown = ", ".join(repr(name) for name in names if name != answer_sheet.MARKER_SHEET)
+    shown = _named([name for name in names if name != answer_sheet.MARKER_SHEET])
     remedy = f"{close_names(str(wanted), names)} The sheets are {shown}.".strip()
     raise refuse("missing_sheet", source.name, f"There is no sheet {wanted!r}.", remedy)
 
 
 def _best_sheet(source: Source, sheets: list[SheetInfo], search: Search) -> Grid:
-    """The sheet in which most items are found; the first where none is; a tie is an error."""
+    """The sheet in which most items are found; the first where none is; a tie, or too many of them, is an error."""
+    if len(sheets) > _MOST_SHEETS:
+        problem = f"It has {len(sheets):,} sheets with cells; answers are looked for in at most {_MOST_SHEETS}."
+        raise refuse("ambiguous_sheet", source.name, problem, f"Say which: sheet={sheets[0].name!r}, for one.")
     best = source.load(sheets[0])
     if len(sheets) == 1:
         return best
@@ -189,10 +233,14 @@ def _best_sheet(source: Source, sheets: list[SheetInfo], search: Search) -> Grid
         elif found == most and found:
             tied.append(sheet.name)
     if most and len(tied) > 1:
-        names = ", ".join(repr(name) for name in tied)
-        problem = f"The sheets {names} hold equally many items."
+        problem = f"The sheets {_named(tied)} hold equally many items."
         raise refuse("ambiguous_sheet", source.name, problem, f"Say which: sheet={tied[0]!r}.")
     return best
+
+
+def _named(sheets: Sequence[str]) -> str:
+    more = f" and {len(sheets) - _MOST_NAMED:,} more" if len(sheets) > _MOST_NAMED else ""
+    return ", ".join(map(repr, sheets[:_MOST_NAMED])) + more
 
 
 def _found(grid: Grid, search: Search) -> int:

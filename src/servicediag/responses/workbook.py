@@ -116,7 +116,9 @@ def inspect_workbook(path: Path, limits: Limits) -> tuple[SheetInfo, ...]:
                     for _ in pieces(archive, entry.filename, where):
                         pass
             lengths = _text_lengths(archive, where, limits)
-            return tuple(_measure(archive, sheet, where, limits, lengths) for sheet in sheets)
+            # one pool for all: thousands of sheets would else start thousands of threads
+            with ThreadPoolExecutor(max_workers=2) as pool:
+                return tuple(_measure(archive, sheet, where, limits, lengths, pool) for sheet in sheets)
     except DAMAGED as error:
         problem = f"The workbook is damaged ({type(error).__name__})."
         raise refuse("unreadable_file", where, problem, "Repair it in Excel and save it anew.") from error
@@ -198,16 +200,24 @@ def _text_starts(piece: bytes) -> list[int]:
     return places
 
 
-def _measure(archive: zipfile.ZipFile, sheet: SheetInfo, where: str, limits: Limits, lengths: np.ndarray) -> SheetInfo:
+def _measure(
+    archive: zipfile.ZipFile,
+    sheet: SheetInfo,
+    where: str,
+    limits: Limits,
+    lengths: np.ndarray,
+    pool: ThreadPoolExecutor,
+) -> SheetInfo:
     """The sheet with its extent, after the limits of rows, columns, cells and repeated texts."""
     readable = len(lengths) <= MOST_TEXTS and int(lengths.sum()) <= LARGEST_TEXTS
-    extent, cells = _count(pieces(archive, sheet.part, where, b"<row "), lengths, PlainSheet() if readable else None)
+    by_rows = pieces(archive, sheet.part, where, b"<row ")
+    extent, cells = _count(by_rows, lengths, pool, PlainSheet() if readable else None)
     if not extent.plain:
         if archive.getinfo(sheet.part).file_size > _LARGEST_UNUSUAL:
             raise unsafe(where, f"The cells of sheet {sheet.name!r} are written in an unusual way")
         extent = _count_one_by_one(pieces(archive, sheet.part, where), lengths)
     elif cells is None and _excess(extent, limits):
-        extent, _ = _count(pieces(archive, sheet.part, where), lengths, without_blank=True)
+        extent, _ = _count(pieces(archive, sheet.part, where), lengths, pool, without_blank=True)
     if excess := _excess(extent, limits):
         raise too_large(f"{where}, sheet {sheet.name!r}", *excess, limits)
     if extent.text_bytes > limits.inflated_bytes:
@@ -235,7 +245,12 @@ def _excess(extent: _Extent, limits: Limits) -> tuple[str, int, str] | None:
 
 
 def _count(
-    pieces: Iterator[bytes], lengths: np.ndarray, sheet: PlainSheet | None = None, *, without_blank: bool = False
+    pieces: Iterator[bytes],
+    lengths: np.ndarray,
+    pool: ThreadPoolExecutor,
+    sheet: PlainSheet | None = None,
+    *,
+    without_blank: bool = False,
 ) -> tuple[_Extent, PlainSheet | None]:
     """Bounds of the cells, with or without those that are only formatted, and whether every tag says its place.
 
@@ -250,13 +265,12 @@ def _count(
         extent.merge(part)
         return sheet if sheet is not None and cells is not None and sheet.add(cells) else None
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for piece in pieces:
-            waiting.append(pool.submit(_look_through, piece, lengths, without_blank, sheet is not None))
-            if len(waiting) > 3:
-                sheet = take()
-        while waiting:
+    for piece in pieces:
+        waiting.append(pool.submit(_look_through, piece, lengths, without_blank, sheet is not None))
+        if len(waiting) > 3:
             sheet = take()
+    while waiting:
+        sheet = take()
     return extent, sheet
 
 
