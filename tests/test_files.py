@@ -141,6 +141,20 @@ def test_file_that_cannot_be_replaced_is_named(tmp_path, monkeypatch):
     assert names(tmp_path) == ["out.txt"]
 
 
+def test_fault_of_replacing_that_is_no_right_does_not_ask_to_close_the_file(tmp_path, monkeypatch):
+    def broken(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "replace", broken)
+    with (
+        pytest.raises(OSError, match=r"^cannot replace .*out\.txt \(Input/output error\); give another name$"),
+        atomic_path(tmp_path / "out.txt", overwrite=True),
+    ):
+        pass
+    monkeypatch.undo()
+    assert names(tmp_path) == []
+
+
 def test_folders_are_made_with_those_above_and_a_file_in_the_way_is_named(tmp_path):
     assert make_folder(tmp_path / "a" / "b") == make_folder(str(tmp_path / "a" / "b"))
     assert (tmp_path / "a" / "b").is_dir()

@@ -13,9 +13,12 @@ import typer
 
 from servicediag.export_arguments import (
     Reading,
+    file_argument,
+    file_option,
     instrument_and_form,
     name_and_form,
     one_for_each,
+    read_beside,
     read_exports,
     reads_exports,
 )
@@ -23,6 +26,7 @@ from servicediag.export_arguments import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from servicediag.errors import Issue
     from servicediag.instrument import Instrument
     from servicediag.responses import Responses
 
@@ -41,7 +45,7 @@ _NEED_A_MAPPING = ("suggested_match", "unknown_direction")
 _REPORTS = {".xlsx": "to_excel", ".html": "to_html", ".pptx": "to_slides", ".docx": "to_word", ".json": "to_json"}
 _EXTRAS = {".pptx": ("pptx", "slides", "Slides"), ".docx": ("docx", "word", "Word documents")}
 
-ExportArgument = Annotated[Path, typer.Argument(metavar="EXPORT", help="The survey export.", show_default=False)]
+ExportArgument = Annotated[Path, file_argument(metavar="EXPORT", help="The survey export.", show_default=False)]
 InstrumentOption = Annotated[
     list[str],
     typer.Option(
@@ -76,7 +80,7 @@ def _options(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the study and its reports.")] = Path(
+    out: Annotated[Path, file_option("--out", metavar="DIR", help="Folder for the study and its reports.")] = Path(
         "servicediag-demo"
     ),
     language: LanguageOption = "en",
@@ -117,7 +121,7 @@ def instruments(
 @app.command("answer-sheet")
 def answer_sheet(
     instrument: Annotated[str, typer.Argument(metavar="ID[:FORM]", show_default=False)],
-    out: Annotated[Path, typer.Argument(metavar="OUT.xlsx", show_default=False)],
+    out: Annotated[Path, file_argument(metavar="OUT.xlsx", show_default=False)],
     language: LanguageOption = "en",
     force: ForceOption = False,
     debug: DebugOption = False,
@@ -145,10 +149,10 @@ def check(
     export: ExportArgument,
     instrument: InstrumentOption,
     annotate: Annotated[
-        Path | None, typer.Option(metavar="OUT.xlsx", help="Write a copy of the export with the doubtful cells marked.")
+        Path | None, file_option(metavar="OUT.xlsx", help="Write a copy of the export with the doubtful cells marked.")
     ] = None,
     save_mapping: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the matching of columns and items, to be edited.")
+        Path | None, file_option(metavar="FILE", help="Write the matching of columns and items, to be edited.")
     ] = None,
     force: ForceOption = False,
     debug: DebugOption = False,
@@ -164,7 +168,8 @@ def check(
         if annotate is not None and export.suffix.lower() not in (".xlsx", ".xlsm"):
             raise typer.BadParameter("--annotate marks cells of a workbook; the export is none")
         saving = _saving_faults(export, annotate, save_mapping, force)
-        with saving, _outputs(wanted, (), force=force, inputs=[export]) as files:
+        beside = read_beside(instrument, reading)
+        with saving, _outputs(wanted, (), force=force, inputs=[export], beside=beside) as files:
             (responses,) = read_exports([export], ["+".join(instrument)], reading)
             waiting = iter(files)
             if annotate is not None:
@@ -182,7 +187,7 @@ def score(
     reading: Reading,
     export: ExportArgument,
     instrument: InstrumentOption,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.xlsx", show_default=False)],
+    out: Annotated[Path, file_option("-o", "--out", metavar="OUT.xlsx", show_default=False)],
     force: ForceOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -209,7 +214,7 @@ def reliability(
     export: ExportArgument,
     instrument: InstrumentOption,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="OUT.xlsx|.csv", help="Write the table to a file.")
+        Path | None, file_option("-o", "--out", metavar="OUT.xlsx|.csv", help="Write the table to a file.")
     ] = None,
     by: Annotated[str | None, typer.Option(metavar="COLUMN", help="A table row for each group of this column.")] = None,
     force: ForceOption = False,
@@ -224,7 +229,8 @@ def reliability(
 
         reading["unit"] = [by] if by else reading["unit"]
         wanted = [] if out is None else [out]
-        with _outputs(wanted, (".xlsx", ".csv"), force=force, inputs=[export]) as targets:
+        beside = read_beside(instrument, reading)
+        with _outputs(wanted, (".xlsx", ".csv"), force=force, inputs=[export], beside=beside) as targets:
             (responses,) = read_exports([export], ["+".join(instrument)], reading)
             table = reliability_of(responses, by="unit" if by else None).to_frame()
             for target in targets:
@@ -241,7 +247,7 @@ def reliability(
 @reads_exports
 def diagnose(
     reading: Reading,
-    exports: Annotated[list[Path], typer.Argument(metavar="EXPORT...", show_default=False)],
+    exports: Annotated[list[Path], file_argument(metavar="EXPORT...", show_default=False)],
     instrument: Annotated[
         list[str],
         typer.Option(
@@ -254,19 +260,19 @@ def diagnose(
     ],
     out: Annotated[
         list[Path] | None,
-        typer.Option(
+        file_option(
             "-o", "--out", metavar="REPORT.xlsx|.html|.pptx|.docx|.json", help="Report to write; may be repeated."
         ),
     ] = None,
     targets: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Targets in points of health: .yaml, .json, .csv or .xlsx.")
+        Path | None, file_option(metavar="FILE", help="Targets in points of health: .yaml, .json, .csv or .xlsx.")
     ] = None,
     indicators: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Operations data such as turnover, a row a unit: .csv or .xlsx."),
+        file_option(metavar="FILE", help="Operations data such as turnover, a row a unit: .csv or .xlsx."),
     ] = None,
     rules: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Root-cause rules of your own: .yaml, or a folder.")
+        Path | None, file_option(metavar="FILE", help="Root-cause rules of your own: .yaml, or a folder.")
     ] = None,
     minimum_group: Annotated[int, typer.Option(min=3, help="Smallest group that may be shown.")] = 5,
     privacy_override: Annotated[
@@ -275,13 +281,13 @@ def diagnose(
     ] = None,
     ledger: Annotated[
         Path | None,
-        typer.Option(
+        file_option(
             metavar="FILE",
             help="Local file of what was shown of whom before: joiners and leavers are protected. Needs --respondent.",
         ),
     ] = None,
     theme: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Names, logo and two colours of the reports: .yaml.")
+        Path | None, file_option(metavar="FILE", help="Names, logo and two colours of the reports: .yaml.")
     ] = None,
     language: LanguageOption = "en",
     force: ForceOption = False,
@@ -305,6 +311,7 @@ def diagnose(
         rule_set = load_rules(rules)
         names = [*(f"reading {path.name}" for path in exports), "diagnosing", "writing"]
         beside = [path for path in (targets, indicators, rules, ledger, theme) if path is not None]
+        beside += read_beside(instrument, reading)
         writing = _outputs(wanted, tuple(_REPORTS), force=force, inputs=exports, beside=beside)
         with writing as files, progress(names) as steps:
             responses = read_exports(exports, specifications, reading, steps)
@@ -385,18 +392,27 @@ def lint(
 ) -> None:
     """Find faults in instrument files and rule files."""
     with _reporting(debug):
-        from servicediag.diagnosis.lint_files import lint_catalogue_files, lint_file
+        from servicediag.diagnosis.lint_files import lint_catalogue_files
         from servicediag.terminal import console, say, show_issues
 
         if (file is None) != every:
             raise typer.BadParameter("give a file, or --all")
         faulty = False
-        for name, issues in lint_catalogue_files() if file is None else [(file, lint_file(file))]:
+        for name, issues in lint_catalogue_files() if file is None else [(file, _lint(file))]:
             faulty |= any(issue.severity == "error" for issue in issues)
             say(console(), "lint", name=name, count=len(issues))
             show_issues(console(), "", issues)
         if faulty:
             raise typer.Exit(1)
+
+
+def _lint(name: str) -> tuple[Issue, ...]:
+    from servicediag.diagnosis.lint_files import lint_file
+
+    try:
+        return lint_file(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error).removeprefix("id_or_path=")) from None
 
 
 @contextmanager
@@ -405,14 +421,17 @@ def _reporting(debug: bool) -> Iterator[None]:
     import warnings
 
     from servicediag.errors import ServicediagError, ServicediagWarning
-    from servicediag.terminal import console, discard, line, say, show_issues
+    from servicediag.terminal import clean, console, discard, line, say, show_issues
 
     errors = console(stderr=True)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ServicediagWarning)
             yield
-    except (typer.Exit, typer.Abort, typer.BadParameter):
+    except (typer.Exit, typer.Abort):
+        raise
+    except typer.BadParameter as error:
+        error.message = clean(error.message)
         raise
     except ServicediagError as error:
         headline, issues = getattr(error, "headline", str(error)), getattr(error, "issues", ())
@@ -509,20 +528,29 @@ def _outputs(
     None of them may be an export, or one of the files that are read beside the exports.
     """
     from servicediag.files import atomic_path
+    from servicediag.report.unit_files import page_place
 
     for path in paths:
         _check_suffix(path, suffixes)
-        # os.path resolves, where pathlib raises: links that lead round in a circle, for one.
-        place = os.path.realpath(path)
         for what, others in (("the export itself", inputs), ("read as well", beside)):
-            if place in map(os.path.realpath, others):
+            if any(_same_file(path, other) for other in others):
                 raise typer.BadParameter(f"{path} is {what}; give another name")
         if os.path.exists(path) and not force:
             raise FileExistsError(f"{path} already exists; give another name, or --force to replace it")
     if len({os.path.realpath(path) for path in paths}) != len(paths):
         raise typer.BadParameter("the same file is named twice")
     with ExitStack() as stack:
-        yield [stack.enter_context(atomic_path(path, overwrite=force)) for path in paths]
+        # A page has links to the pages of its units, which name it: it needs its own name from the start.
+        places = [page_place if path.suffix == ".html" else atomic_path for path in paths]
+        yield [stack.enter_context(place(path, overwrite=force)) for place, path in zip(places, paths, strict=True)]
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, however they are spelled and by whatever link."""
+    # os.path resolves, where pathlib raises: links that lead round in a circle, for one.
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
 def _check_suffix(path: Path | None, suffixes: Sequence[str]) -> None:

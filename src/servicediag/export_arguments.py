@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Platform",
     "Reading",
+    "file_argument",
+    "file_option",
     "instrument_and_form",
     "name_and_form",
     "one_for_each",
+    "read_beside",
     "read_exports",
     "reads_exports",
 ]
@@ -52,6 +55,16 @@ class Platform(StrEnum):
     PLAIN = "plain"
 
 
+def file_argument(**texts: Any) -> Any:
+    """An argument that names a file; that it cannot be read is a fault of the file, not of the command line."""
+    return typer.Argument(readable=False, **texts)
+
+
+def file_option(*names: str, **texts: Any) -> Any:
+    """An option that names a file, as ``file_argument`` does."""
+    return typer.Option(*names, readable=False, **texts)
+
+
 _EACH: dict[str, Any] = {
     "unit": (
         list[str] | None,
@@ -73,7 +86,7 @@ _EACH: dict[str, Any] = {
     ),
     "columns": (
         list[Path] | None,
-        typer.Option(
+        file_option(
             "--columns", metavar="FILE", help="Mapping of columns to item codes, as check --save-mapping writes."
         ),
     ),
@@ -178,6 +191,19 @@ def one_for_each(values: Sequence[Any] | None, exports: Sequence[Path], option: 
     if len(given) != len(exports):
         raise typer.BadParameter(f"{option} is given {len(given)} times for {len(exports)} exports: give one for each")
     return given
+
+
+def read_beside(specifications: Sequence[str], reading: Reading) -> list[Path]:
+    """The files that are read beside the exports: mappings of columns, and instruments that are given by their path."""
+    found = list(reading["columns"] or ())
+    for specification in specifications:
+        parts = [specification] if Path(specification).exists() else specification.split("+")
+        for place in (Path(name_and_form(part)[0]) for part in parts):
+            if place.exists():
+                folder = place if place.is_dir() else place.parent
+                folders = (folder, folder / "locale", folder.parent / "_scales")
+                found += [place, *(file for holder in folders for file in holder.glob("*.yaml"))]
+    return found
 
 
 def read_exports(

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
 
-__all__ = ["atomic_path", "check_target", "create_new", "make_folder", "new_workbook"]
+__all__ = ["atomic_path", "check_name", "check_target", "create_new", "make_folder", "new_workbook"]
 
+_LONGEST_SHOWN = 40
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -41,13 +42,14 @@ def atomic_path(path: str | os.PathLike[str], overwrite: bool = False) -> Iterat
     Raises
     ------
     FileExistsError
-        The path exists and ``overwrite`` is False, or it is a symbolic link.
+        The path exists and ``overwrite`` is False, or it is a symbolic link, a pipe or a device.
     FileNotFoundError
         The folder does not exist.
     IsADirectoryError
         The path is a folder.
     OSError
-        The folder cannot be written into; the message names the folder, never the temporary file.
+        The name is too long for the file system; or the folder cannot be written into, and then the message names the
+        folder, never the temporary file.
 
     Examples
     --------
@@ -131,15 +133,28 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 def check_target(target: Path, overwrite: bool) -> None:
     """Refuse what ``atomic_path`` refuses before it writes anything."""
+    check_name(target)
     # os.path answers "no" where the system does not let one look; writing then says why.
     if os.path.islink(target):
         raise FileExistsError(f"{target} is a symbolic link, which is never followed; give the real path")
     if os.path.isdir(target):
         raise IsADirectoryError(f"{target} is a folder; give the name of a file in it")
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise FileExistsError(f"{target} is a pipe or a device, which is never replaced; give the name of a file")
     if not os.path.isdir(target.parent):
         raise FileNotFoundError(f"{target}: the folder {target.parent} does not exist; create it first")
     if not overwrite and os.path.exists(target):
         raise _exists(target)
+
+
+def check_name(target: Path) -> None:
+    """Refuse a name that the file system does not take for its length."""
+    try:
+        os.lstat(target)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            shown = f"{target.name[:_LONGEST_SHOWN]}...{target.suffix[:_LONGEST_SHOWN]}"
+            raise OSError(f"{shown}: the name is too long for the file system; give a shorter one") from None
 
 
 def _exists(target: Path) -> FileExistsError:
@@ -191,7 +206,8 @@ def _put(temporary: Path, target: Path, overwrite: bool) -> None:
         os.replace(temporary, target)
     except OSError as error:
         # Windows does not let a file be replaced that a program has open.
-        remedy = "close it where it is open, or give another name"
+        close = "close it where it is open, or " if isinstance(error, PermissionError) else ""
+        remedy = f"{close}give another name"
         raise type(error)(f"cannot replace {target}{_reason(error)}; {remedy}") from error
 
 

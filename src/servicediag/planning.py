@@ -35,6 +35,8 @@ N_SIZES = 12
 """Sizes at which the chance is simulated; needed numbers are interpolated between them."""
 N_DRAWS = 1_000
 """Posterior draws behind the bottleneck of one simulated unit."""
+MOST_UNITS, MOST_SCALES = 10_000, 200
+"""With which a simulation still fits into memory."""
 STATE_CORRELATION = 0.4
 """Between the scores that a person gives know, want and can."""
 TARGETS = ("p_likely", "p_established", "p_bottleneck")
@@ -192,13 +194,13 @@ def plan(
     gap : float
         Points of health, 0 to 100, by which one scale of one unit truly lies below the rest of the organisation.
     n_units : int
-        Units of the study, at least 2.
+        Units of the study, 2 to 10,000.
     power : float, between 0 and 1
         Chance with which the gap should be found.
     tier : {"established", "likely"}
         How sure the finding should be; *likely* counts *established* too.
     n_scales : int
-        Scales that are judged together: the more, the larger the family over which error rates are adjusted.
+        Scales that are judged together, 1 to 200: the more, the larger the family over which error rates are adjusted.
     icc : float, 0 to below 1
         Share of the variance of scores that lies between units apart from the gap. More of it may ask for fewer people
         than 0 does, since real differences elsewhere loosen the adjustment over the family.
@@ -298,9 +300,9 @@ def _check(design: _Design, power: float, tier: str, largest: int, n_simulations
         raise ValueError(f"tier={tier!r} must be 'likely' or 'established'")
     ranges = {
         "gap": (0 < design.gap <= 100, "above 0 and at most 100 points"),
-        "n_units": (design.n_units >= 2, "at least 2"),
+        "n_units": (2 <= design.n_units <= MOST_UNITS, f"2 to {MOST_UNITS:,}"),
         "power": (0 < power < 1, "between 0 and 1"),
-        "n_scales": (design.n_scales >= 1, "at least 1"),
+        "n_scales": (1 <= design.n_scales <= MOST_SCALES, f"1 to {MOST_SCALES}"),
         "icc": (0 <= design.icc < 1, "at least 0 and below 1"),
         "standard_deviation": (0 < design.standard_deviation <= 50, "above 0 and at most 50 points"),
         "reliability": (0 < design.reliability < 1, "between 0 and 1"),

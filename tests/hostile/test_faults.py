@@ -33,7 +33,7 @@ BREAKS = {
     "answer sheet": "xlsxwriter.workbook.Workbook.close",
     "scores": "xlsxwriter.workbook.Workbook.close",
     "reliability.csv": "pandas.DataFrame.to_csv",
-    "both reports": "json.dumps",
+    "both reports": "servicediag.report.json_report._encoded",
     "marked copy": "openpyxl.workbook.workbook.Workbook.save",
     "mapping": "servicediag.responses.mapping_file.csv_text",
 }

@@ -43,6 +43,9 @@ _PASSIVE = frozenset(
     ]
 )
 """Elements of SVG that draw and do nothing else."""
+_MOST_DRAWN, _DEEPEST = 20_000, 40
+"""Shapes that an SVG draws, those that come again counted again, and how deep they are nested."""
+_REFERENCE = re.compile(r"url\(\s*['\"]?#([^)'\"]*)")
 _SVG, _HTML = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xhtml}"
 _LENGTH = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(px|pt|mm|cm|in)?\s*\Z")
 _PIXELS = {"px": 1.0, "pt": 96 / 72, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96.0}
@@ -131,6 +134,7 @@ def _png_size(content: bytes) -> tuple[float, float]:
 def _svg_size(content: bytes) -> tuple[float, float]:
     root = _svg_root(content)
     _refuse_active(root)
+    _refuse_endless(root)
     sides = [_pixels(root.get(name)) for name in ("width", "height")]
     if None in sides:
         box = (root.get("viewBox") or "").replace(",", " ").split()
@@ -172,6 +176,39 @@ def _refuse_active(root: ElementTree.Element) -> None:
             key = _local(attribute).lower()
             if key.startswith("on") or (key in ("href", "src") and not value.startswith("#")) or _LOADING.search(value):
                 raise ValueError(f"the logo's <{name}> has {key}={value[:40]!r}; only shapes and text are embedded")
+
+
+def _refuse_endless(root: ElementTree.Element) -> None:
+    """Refuse what takes a renderer long or leads it deep: shapes that hold or repeat others which do so themselves."""
+    named: dict[str, ElementTree.Element] = {}
+    for element in root.iter():
+        named.setdefault(element.get("id", ""), element)
+    sizes: dict[ElementTree.Element, tuple[int, int]] = {}
+
+    def size(element: ElementTree.Element, level: int) -> tuple[int, int]:
+        """Shapes that an element draws, and the levels in which they are nested."""
+        if element not in sizes:
+            inside = [*element, *(named[name] for name in _referred(element) if name in named)]
+            found = [size(one, level + 1) for one in inside] if level <= _DEEPEST else [(0, _DEEPEST)]
+            sizes[element] = 1 + sum(n for n, _ in found), 1 + max((levels for _, levels in found), default=0)
+        n, levels = sizes[element]
+        if levels > _DEEPEST:
+            raise ValueError(f"the logo's shapes are nested in more than {_DEEPEST} levels, or in themselves")
+        if n > _MOST_DRAWN:
+            raise ValueError(f"the logo draws more than {_MOST_DRAWN:,} shapes; give a simpler picture")
+        return n, levels
+
+    size(root, 1)
+
+
+def _referred(element: ElementTree.Element) -> list[str]:
+    """Ids of the elements that an element draws as well."""
+    found = []
+    for attribute, value in element.attrib.items():
+        if _local(attribute) == "href" and value.startswith("#"):
+            found.append(value[1:])
+        found += _REFERENCE.findall(value)
+    return found
 
 
 def _local(name: str) -> str:

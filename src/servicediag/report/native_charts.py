@@ -21,6 +21,7 @@ from pptx.enum.chart import (
 from pptx.enum.dml import MSO_PATTERN
 from pptx.util import Pt
 
+from servicediag.escaping import excel_text, starts_like_formula
 from servicediag.files import new_workbook
 from servicediag.report.office import CREATED, FONT, describe
 from servicediag.report.slide_content import Chart, Series
@@ -92,17 +93,20 @@ class _Data(CategoryChartData):
             file = Path(folder) / "chart.xlsx"
             with new_workbook(file) as book:
                 book.set_properties({"created": CREATED})
-                self._write(book.add_worksheet("Sheet1"))
+                self._write(book.add_worksheet("Sheet1"), book.add_format({"quote_prefix": True}))
             return file.read_bytes()
 
-    def _write(self, sheet: Any) -> None:
+    def _write(self, sheet: Any, quoted: Any) -> None:
+        def write(row: int, column: int, words: str) -> None:
+            sheet.write_string(row, column, excel_text(words), quoted if starts_like_formula(words) else None)
+
         for row, category in enumerate(self.chart.categories, start=1):
-            sheet.write_string(row, 0, category)
+            write(row, 0, category)
         columns: list[tuple[str, Sequence[float | None]]] = [(s.name, s.values) for s in self.chart.series]
         columns += [(self.chart.series[at].name + self.chart.end_labels[end], values)
                     for at, end, values in self.intervals]  # fmt: skip
         for column, (name, values) in enumerate(columns, start=1):
-            sheet.write_string(0, column, name)
+            write(0, column, name)
             for row, value in enumerate(values, start=1):
                 if value is not None:
                     sheet.write_number(row, column, value)

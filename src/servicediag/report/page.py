@@ -29,7 +29,7 @@ from servicediag.report.tables import (
     without_empty,
 )
 from servicediag.report.theme import Theme, font_stack
-from servicediag.report.unit_files import file_names, write_with_folder
+from servicediag.report.unit_files import file_names, folder_of, write_with_folder
 from servicediag.report.version import package_version
 from servicediag.wording.telling import capitalised
 
@@ -85,11 +85,11 @@ def write_page(diagnosis: Diagnosis, path: str | Path, *, language: str | None, 
         write_with_folder(path, _page(frame, sections), {}, overwrite=overwrite)
         return path
     names = file_names(unit.name for unit in sections)
-    folder = f"{path.stem}-units"
+    folder = folder_of(path).name
     links = [(f"{quote(folder)}/{name}", unit) for name, unit in zip(names, sections, strict=True)]
     files = {name: _unit_page(frame, unit, path.name) for name, unit in zip(names, sections, strict=True)}
     page = _page(frame, [], unit_links=links, unit_folder=folder)
-    write_with_folder(path, page, files, folder=folder, overwrite=overwrite)
+    write_with_folder(path, page, files, overwrite=overwrite)
     return path
 
 

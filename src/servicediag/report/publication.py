@@ -17,6 +17,7 @@ from servicediag.report.columns import FRAMES, SIZES, ColumnKind, kind_of
 from servicediag.report.plain_text import clean, clean_tree, distinct
 from servicediag.report.references import spelled
 from servicediag.results import plain
+from servicediag.wording.catalogue import text
 from servicediag.wording.numbers import MINUS, fixed
 
 __all__ = ["FRAMES", "RARE", "blank_to_none", "printable", "rounded"]
@@ -228,7 +229,9 @@ def _unit_names(diagnosis: Diagnosis) -> dict[tuple[Any, Any], str]:
     names: dict[tuple[Any, Any], str] = {}
     for by in dict.fromkeys(key[0] for key in known):
         inside = [key for key in known if key[0] == by]
-        names.update(zip(inside, distinct(clean(str(key[1])) or "?" for key in inside), strict=True))
+        # a unit that is called like the whole must not be taken for it
+        read = [text("report.whole_organisation", diagnosis.language), *(clean(str(key[1])) or "?" for key in inside)]
+        names.update(zip(inside, distinct(read)[1:], strict=True))
     return names
 
 
