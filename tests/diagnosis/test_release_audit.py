@@ -228,3 +228,12 @@ def test_two_parts_together_are_not_narrowed_down_though_each_of_them_is_open():
     assert exposing_groups([*facts, Fact(d | e, 950.0, group="4")], 5, sizes)
     # a group that leaves D the whole range leaves the two together more than a fifth of theirs
     assert not exposing_groups([*facts, Fact(d | e, 600.0, group="4")], 5, sizes)
+
+
+def test_a_part_of_which_a_large_group_tells_only_together_with_others_is_looked_at():
+    """Any three of the sixteen are told by their group, this one is not; with two others it follows but for one person."""
+    sizes = np.array([2.0, 1.0, 10.0, 10.0, 1.0, 9.0, 15.0])
+    a, b, c1, c2, d, e, f = np.eye(7, dtype=bool)
+    facts = [Fact(a | c1, 600.0, group="1"), Fact(b | c2, 510.0, group="2"), Fact(c1 | c2 | d, 1000.0, group="3")]
+    near = [Fact(b | f, 40.0, group="5"), Fact(d | e, 950.0, group="4")]
+    assert exposing_groups([*facts, *near], 5, sizes)

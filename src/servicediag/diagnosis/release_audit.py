@@ -314,11 +314,8 @@ class _System:
                 sets, enough, lowest, highest = sets[1:], enough[1:], lowest[1:], highest[1:]
 
     def _unions(self) -> np.ndarray:
-        """Two parts together that make fewer people than the minimum, and three and four where these are not too many.
-
-        Without parts of which large groups tell: what they add would not be learnt of the others.
-        """
-        parts = np.flatnonzero((self._sizes < self._minimum) & ~self._told)
+        """Two parts together of fewer people than the minimum, and three and four where these are not too many."""
+        parts = np.flatnonzero(self._sizes < self._minimum)
         found = [np.zeros((0, len(self._sizes)))]
         left = MOST_UNIONS
         for count in range(2, self._minimum):
