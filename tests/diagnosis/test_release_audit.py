@@ -231,7 +231,7 @@ def test_two_parts_together_are_not_narrowed_down_though_each_of_them_is_open():
 
 
 def test_a_part_of_which_a_large_group_tells_only_together_with_others_is_looked_at():
-    """Any three of the sixteen are told by their group, this one is not; with two others it follows but for one person."""
+    """Any three of the sixteen are told by their group, this one is not; with two others it follows but for one."""
     sizes = np.array([2.0, 1.0, 10.0, 10.0, 1.0, 9.0, 15.0])
     a, b, c1, c2, d, e, f = np.eye(7, dtype=bool)
     facts = [Fact(a | c1, 600.0, group="1"), Fact(b | c2, 510.0, group="2"), Fact(c1 | c2 | d, 1000.0, group="3")]
