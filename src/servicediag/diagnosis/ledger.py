@@ -98,12 +98,12 @@ class _Forms:
         groups = {
             place: group if place[3] == self.form else self._same(group, place[3])
             for place, group in release.groups.items()
-            if place[2] == self.instrument.id and (place[3] == self.form or place[3] in self._others)
+            if place[2] == self.instrument.id and place[3] in self._of_the_same_raters
         }
         return Release(groups, release.unanswered)
 
     @cached_property
-    def _others(self) -> frozenset[str]:
+    def _of_the_same_raters(self) -> frozenset[str]:
         rater = self.instrument.form(self.form).rater
         return frozenset(form.id for form in self.instrument.forms if form.rater == rater)
 
