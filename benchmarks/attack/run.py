@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -68,6 +68,12 @@ def successes(organisation: Organisation, folders: Sequence[Path], ledger: bool)
     broken_down = {
         (one.by, one.unit, one.background, one.category) for r, one in numbers[0] if r == 0 and one.background
     }
+    together = {
+        one.by
+        for r, one in numbers[0]
+        if r == 0 and one.rest and one.variable in answers and not _of_none(organisation, one.by, answers[one.variable])
+    }
+    first = _FirstReport(frozenset(broken_down), frozenset(together))
     found = []
     by_variable: dict[tuple[str, ...], list[tuple[int, Reported]]] = {}
     for r, one in (entry for report in numbers for entry in report):
@@ -80,7 +86,7 @@ def successes(organisation: Organisation, folders: Sequence[Path], ledger: bool)
     for key, entries in by_variable.items():
         if key not in answers or (key[2] == "item" and key not in items):
             continue
-        equations = list(_equations(organisation, entries, ~np.isnan(answers[key]), ledger, broken_down))
+        equations = list(_equations(organisation, entries, ~np.isnan(answers[key]), ledger, first))
         step = {"item": 25.0, "indicator": 100.0}.get(key[2])
         found += [("/".join(key), s.attack, s) for s in attack(equations, MINIMUM, step, np.nan_to_num(answers[key]))]
     chosen = [(r, one) for r, folder, wave in told for one in counted(folder) if _is_of(one, wave)]
@@ -114,6 +120,19 @@ def _of_scales(
             yield lacking[0], (r, Reported(by, unit, "", "", "", lacking[0], n.pop(), mean, half))
 
 
+@dataclass(frozen=True)
+class _FirstReport:
+    """The categories within groups that the first report tells of, and groupings all of whose units are a group."""
+
+    broken_down: frozenset[Category] = frozenset()
+    together: frozenset[str] = frozenset()
+
+
+def _of_none(organisation: Organisation, by: str, values: np.ndarray) -> bool:
+    """Whether anybody of no unit answered in the first report."""
+    return bool((organisation.reports[0] & ~np.isnan(values) & (organisation.column(by) == "")).any())
+
+
 def _told(organisation: Organisation, folders: Sequence[Path]) -> Iterator[tuple[int, Path, str | None]]:
     """For each set of people that is told of: its folder, and its wave where that tells of several."""
     for r in range(len(organisation.reports)):
@@ -145,11 +164,11 @@ def _equations(
     entries: Sequence[tuple[int, Reported]],
     answered: np.ndarray,
     ledger: bool,
-    broken_down: Collection[Category] = (),
+    first: _FirstReport,
 ) -> Iterator[Equation]:
     means = {(r, one.by, one.unit) for r, one in entries if not one.rest and not one.background}
     mine = {(one.by, one.unit, one.background, one.category) for r, one in entries if r == 0 and one.background}
-    breakdowns = {place: place in mine for place in sorted(broken_down)}
+    breakdowns = {place: place in mine for place in sorted(first.broken_down)}
     for r, one in sorted(entries, key=lambda entry: entry[0]):
         present = frozenset(np.flatnonzero(organisation.reports[r] & answered).tolist())
         shown = {unit for number, by, unit in means if (number, by) == (r, one.by)}
@@ -159,7 +178,8 @@ def _equations(
             raise ValueError(f"{one} speaks of {len(people)} people")
         errors: tuple[tuple[str, float], ...] = ()
         if ledger and r > 0 and not one.background:
-            errors = tuple(_Roundings(organisation, r, one.variable[2], means, breakdowns).of(one, outside))
+            roundings = _Roundings(organisation, r, one.variable[2], means, breakdowns, first.together, answered)
+            errors = tuple(roundings.of(one, outside))
         # the spread of what is rounded is lent by others
         sd = None if errors else one.sd
         by = one.by + ("/rest" if one.rest else "") + one.background
@@ -198,7 +218,8 @@ class _Roundings:
     """The roundings that are part of the numbers of a report since few people came or went, by the documented rules.
 
     ``means`` are the groups whose mean of the variable is shown, of all reports; ``breakdowns`` the categories within
-    groups of which the first report shows something, and whether it shows this variable.
+    groups of which the first report shows something, and whether it shows this variable, which the people in
+    ``answered`` have; ``together`` are groupings all of whose units are a group of the first report.
     """
 
     organisation: Organisation
@@ -206,17 +227,36 @@ class _Roundings:
     kind: str
     means: set[tuple[int, str, str]]
     breakdowns: Mapping[Category, bool]
+    together: frozenset[str]
+    answered: np.ndarray
 
     def of(self, one: Reported, outside: set[str]) -> Iterator[tuple[str, float]]:
         first = self.organisation.groupings[0]
         if one.by and not one.rest:
             yield from self._of_group(one.by, one.unit)
             return
-        by = one.by or first
-        others = sorted(set(self.organisation.column(by)) - outside - ({one.unit} if one.rest else set()))
-        yield from dict.fromkeys(error for unit in others for error in self._of_group(by, unit))
+        units = self.organisation.column(one.by or first)
+        others = sorted(set(units) - outside - ({one.unit} if one.rest else set()))
+        nowhere = self.organisation.reports[self.r] & self.answered & (units == "")
+        if one.by not in ("", first) and "" in others and nowhere.any():
+            yield from self._of_all_but(one.by, one.unit)
+            return
+        yield from dict.fromkeys(error for unit in others for error in self._of_group(one.by or first, unit))
+        if one.by == "" or (one.by == first and (self.r, "", "") in self.means):
+            yield from self._of_those_of_no_unit()
         if one.by == "" and self.kind == "indicator" and self._moved.any():
             yield f"{self.r}:whole", 100.0
+
+    def _of_all_but(self, by: str, unit: str) -> Iterator[tuple[str, float]]:
+        """Of the whole, from which a group of a further grouping is taken."""
+        first = self.organisation.groupings[0]
+        units = sorted(set(self.organisation.column(first)))
+        every = {*self._of_those_of_no_unit(), *(error for one in units for error in self._of_group(first, one))}
+        own = set(self._of_group(by, unit))
+        if own <= every:
+            yield from sorted(every - own)
+        else:
+            yield f"{self.r}:{by}/all but {unit}", sum(half for _, half in every | own)
 
     @property
     def _moved(self) -> np.ndarray:
@@ -227,10 +267,6 @@ class _Roundings:
         """Those of the units in which a group changed, or one of its own."""
         first = self.organisation.groupings[0]
         gone, before = self._gone(by, unit)
-        if before is None and by == first:
-            # a unit that is new, or there no more: who came or went with it is made up for under its name
-            with_it = self._moved & (self.organisation.column(by) == unit)
-            gone = with_it if with_it.sum() < MINIMUM else gone
         if not gone.any():
             return
         moved = {unit: (gone, before)}
@@ -243,17 +279,29 @@ class _Roundings:
         else:
             yield f"{self.r}:{by}/{unit}", self._half(int(gone.sum()), before)
 
+    def _of_those_of_no_unit(self) -> Iterator[tuple[str, float]]:
+        """Who makes a difference to the whole but to no unit is made up for in a unit that stays withheld."""
+        first = self.organisation.groupings[0]
+        units = self.organisation.column(first)
+        parts = {unit: self._gone(first, unit)[0] for unit in sorted(set(units))}
+        lost = self._gone("", "")[0] & ~np.logical_or.reduce(list(parts.values()))
+        n = {unit: int((self.organisation.reports[self.r] & self.answered & (units == unit)).sum()) for unit in parts}
+        withheld = [u for u in n if n[u] and (n[u] < MINIMUM or (0, first, u) not in self.means)]
+        if lost.any() and any(unit and not parts[unit].any() for unit in withheld):
+            yield f"{self.r}:lost", self._half(int(lost.sum()), None)
+
     def _gone(self, by: str, unit: str) -> tuple[np.ndarray, tuple[str, ...] | None]:
         """Who makes the difference to the group of the first report that differs most, by fewer than the minimum.
 
         Nobody, where a group of exactly these people was there; and no group, where none is near.
         """
         rows = self.organisation.reports
-        now = rows[self.r] & (self.organisation.column(by) == unit)
+        now = rows[self.r] & (self.organisation.column(by) == unit) if by else rows[self.r]
         before: dict[tuple[str, ...], np.ndarray] = {("", ""): rows[0]}
         for name in self.organisation.groupings:
             column = self.organisation.column(name)
             before |= {(name, value): rows[0] & (column == value) for value in sorted(set(column))}
+        before |= {("units", name): rows[0] & (self.organisation.column(name) != "") for name in sorted(self.together)}
         for place, name, background, category in self.breakdowns:
             inside = rows[0] & (self.organisation.column(background) == category)
             within = self.organisation.column(place) == name if place else inside

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from servicediag.diagnosis.release_audit import Distribution, Fact, exposing_distributions, exposing_groups, too_large
+from servicediag.diagnosis.release_audit import Fact, exposing_groups, too_large
+from servicediag.diagnosis.release_counts import Distribution, exposing_distributions
 
 PEOPLE = np.arange(30)
 

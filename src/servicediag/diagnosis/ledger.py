@@ -13,7 +13,7 @@ from servicediag.diagnosis.breakdowns import wave_order
 from servicediag.diagnosis.evidence import COUNTS, WHOLE, Evidence, Place
 from servicediag.diagnosis.privacy import PrivacyRules
 from servicediag.diagnosis.ranges import FEASIBLE_SHARE
-from servicediag.diagnosis.release_gate import REST, ReleaseGate
+from servicediag.diagnosis.release_gate import ReleaseGate
 from servicediag.diagnosis.releases import PLACE, VARIABLE, Group, Ledger, Members, Release, Variable
 from servicediag.instrument import Instrument
 from servicediag.wording.telling import sentence
@@ -26,6 +26,8 @@ LATTICE = {"score": 5.0, "item": 50.0, "indicator": 100.0}
 """Finest spacing of the sums that a person can add, in points: an answer on a three-point scale is 0, 50 or 100."""
 USUAL_SPREAD = 25.0
 """Standard deviation, in points, that stands for that of a group where no unchanged group can lend its own."""
+REST = "\x00rest"
+"""Grouping of the people of no unit; no column can have that name, since control characters are refused there."""
 Groups = Mapping[Place, frozenset[str]]
 Errors = tuple[tuple[str, float], ...]
 """Names of roundings, each with the most that it may be either way."""

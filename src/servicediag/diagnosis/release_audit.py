@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import comb
@@ -12,7 +12,7 @@ import numpy as np
 from servicediag.diagnosis.audit import SETTLED, TOLERANCE, combination, in_row_space, row_space, small_sets
 from servicediag.diagnosis.ranges import FEASIBLE_SHARE, UNANIMITY_BELOW, feasible_width, near_an_end
 
-__all__ = ["Distribution", "Fact", "exposing_distributions", "exposing_groups", "too_large"]
+__all__ = ["Fact", "exposing_groups", "too_large"]
 
 MOST_FACTS = 600
 """More facts about one variable, or parts that they make, are not audited: then nothing new is shown of it."""
@@ -21,7 +21,10 @@ MOST_COEFFICIENTS = 100_000
 MOST_PROGRAMS = 3_000
 """Linear programs for one variable; above, nothing new is shown of it either."""
 MOST_UNIONS = 20_000
-"""Parts together of which the range is looked at, pairs first; of more than these only what follows exactly."""
+"""Parts together of which the range is looked at, pairs first; of more than these only what follows exactly.
+
+As many sets with a few people of some part are looked at besides.
+"""
 SLACK = 1e-4
 """Points by which sums may differ because they were written down with six digits."""
 
@@ -93,65 +96,6 @@ def too_large(groups: np.ndarray) -> bool:
     return parts > MOST_FACTS or parts * len(groups) > MOST_COEFFICIENTS
 
 
-@dataclass(frozen=True)
-class Distribution:
-    """How many of these people chose each option of an item; ``group`` as of a fact."""
-
-    people: np.ndarray
-    counts: tuple[int, ...]
-    group: str | None = None
-
-
-def exposing_distributions(found: Sequence[Distribution], minimum: int) -> set[str]:
-    """Groups of the new release whose answers by option must not be shown beside the others and the earlier ones.
-
-    Of no set of fewer than ten people may the distribution follow by subtraction, from this release and earlier ones
-    together; nor from this one alone, where the set has fewer people than the minimum or all, or all but one, agree.
-
-    Examples
-    --------
-    >>> everybody, fewer = np.ones(20, dtype=bool), np.arange(20) < 12
-    >>> before, now = Distribution(everybody, (12, 8)), Distribution(fewer, (8, 4), "now")
-    >>> exposing_distributions([before, now], 5)
-    {'now'}
-    """
-    known = {(one.people.tobytes(), one.counts) for one in found if one.group is None}
-    left = [one for one in found if one.group is None or (one.people.tobytes(), one.counts) not in known]
-    gone: set[str] = set()
-    while any(one.group is not None for one in left):
-        group = _telling(left, minimum)
-        if group is None:
-            break
-        gone |= group
-        left = [one for one in left if one.group is None or one.group not in gone]
-    return gone
-
-
-def _telling(found: Sequence[Distribution], minimum: int) -> set[str] | None:
-    """The smallest new group that takes part in what would be told; None where nothing is."""
-    inside = np.array([one.people for one in found])
-    new = np.array([one.group is not None for one in found])
-    patterns, sizes = np.unique(inside, axis=1, return_counts=True)
-    groups, sizes = patterns[:, patterns.any(axis=0)], sizes[patterns.any(axis=0)]
-    if max(groups.shape) > MOST_FACTS:
-        return {one.group for one in found if one.group is not None}
-    sets = small_sets(groups, sizes, UNANIMITY_BELOW)
-    sets = sets[in_row_space(groups, sets)] if len(sets) else sets
-    if len(sets) and not new.all():
-        sets = sets[~in_row_space(groups[~new], sets)]
-    if not len(sets):
-        return None
-    weights = np.linalg.lstsq(groups.T.astype(float), sets.T, rcond=None)[0]
-    n, chosen = sets @ sizes, weights.T @ np.array([one.counts for one in found], dtype=float)
-    told = (n < minimum) | (chosen.max(axis=1) > n - 1.5) | ~in_row_space(groups[new], sets)
-    if not told.any():
-        return None
-    used = combination(groups, sets[np.flatnonzero(told)[0]], np.where(new, 1.0, SETTLED))
-    parts = np.flatnonzero((np.abs(used) > TOLERANCE) & new).tolist()
-    group = found[min(parts, key=lambda row: (inside[row].sum(), row))].group
-    return set() if group is None else {group}
-
-
 def _distinct(facts: Iterable[Fact]) -> list[Fact]:
     """Facts without those that were known earlier, and without empty ones."""
     known: dict[bytes, list[float]] = {}
@@ -212,10 +156,7 @@ class _System:
             known = self._narrow(targets)
             if known is not None:
                 return self._chosen(known) or everything
-        known = self._narrow_unions()
-        if known is not None:
-            return self._chosen(known) or everything
-        known = self._near_an_end()
+        known = self._narrow_together()
         if known is not None:
             return self._chosen(known) or everything
         return self._told_of_each() or self._told_by_spread()
@@ -237,7 +178,7 @@ class _System:
         Of two sets the sum may be known better than that of each. A set of which large groups tell is left out: what it
         adds would not be learnt of the others.
         """
-        sets = sets[~self._told_by_large_groups(sets)]
+        sets = sets[~self._told_by_large_groups(sets * self._sizes)]
         known = [one > 0 for one in sets[in_row_space(self._groups.astype(float), sets)]] if len(sets) else []
         last, found = known, {one.tobytes(): one for one in known}
         while last and len(found) <= MOST_FACTS:
@@ -275,105 +216,118 @@ class _System:
         """What the facts weigh in for a small set whose sum is known too well; None where there is none."""
         if not self._is_feasible():
             return np.ones(len(self._facts))
-        for target in targets[~self._told_by_large_groups(targets)]:
+        for target in targets[~self._told_by_large_groups(targets * self._sizes)]:
             enough = max(FEASIBLE_SHARE * 100.0 * float(target @ self._sizes), 2 * self._step)
             if self._width_so_far(target) >= enough:
                 continue
             self._walk(target)
             if self._width_so_far(target) >= enough:
                 continue
-            known = self._known(target, self._is_told)
+            known = self._known(target * self._sizes)
             if known is not None:
                 return known
         return None
 
-    def _narrow_unions(self) -> np.ndarray | None:
-        """The same of two to four parts together, each of which may be open while their sum is not."""
-        sets = self._unions()
-        if not len(sets) or not self._is_feasible():
-            return None
-        sets = sets[~self._told_by_large_groups(sets)]
-        enough = np.maximum(FEASIBLE_SHARE * 100.0 * (sets @ self._sizes), 2 * self._step)
-        lowest, highest = np.full(len(sets), np.inf), np.full(len(sets), -np.inf)
+    def _narrow_together(self) -> np.ndarray | None:
+        """The same of up to four people of several parts, or of some people of a part, who may be told together."""
+        if not self._is_feasible():
+            return np.ones(len(self._facts))
+        for counts in (self._whole_parts(), self._people_of_parts()):
+            known = self._narrow_counts(counts[~self._told_by_large_groups(counts)])
+            if known is not None:
+                return known
+        return None
+
+    def _narrow_counts(self, counts: np.ndarray) -> np.ndarray | None:
+        """What the facts weigh in for so many people of each class whose sum is known too well."""
+        whole = (counts == self._sizes)[counts > 0].all()
+        enough = np.maximum(FEASIBLE_SHARE * 100.0 * counts.sum(axis=1), 2 * self._step * whole)
+        lowest, highest = np.full(len(counts), np.inf), np.full(len(counts), -np.inf)
         seen = 0
-        while True:
-            sums = sets @ np.array(self._points[seen:]).reshape(-1, len(self._sizes)).T
+        while len(counts):
+            low, high = self._ends_in(counts, np.array(self._points[seen:]).reshape(-1, len(self._sizes)))
             seen = len(self._points)
-            lowest = np.minimum(lowest, sums.min(axis=1, initial=np.inf))
-            highest = np.maximum(highest, sums.max(axis=1, initial=-np.inf))
+            lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)
             narrow = highest - lowest < enough
-            if not narrow.any():
+            counts, enough, lowest, highest = counts[narrow], enough[narrow], lowest[narrow], highest[narrow]
+            if not len(counts):
                 return None
-            sets, enough, lowest, highest = sets[narrow], enough[narrow], lowest[narrow], highest[narrow]
-            target = sets[0]
-            self._walk(target)
-            if self._width_so_far(target) < enough[0]:
-                known = self._known(target, self._is_told)
+            self._walk((counts[0] > 0).astype(float))
+            low, high = self._ends_in(counts[:1], np.array(self._points))
+            if high[0] - low[0] < enough[0]:
+                known = self._known(counts[0])
                 if known is not None:
                     return known
-                sets, enough, lowest, highest = sets[1:], enough[1:], lowest[1:], highest[1:]
-
-    def _unions(self) -> np.ndarray:
-        """Two parts together of fewer people than the minimum, and three and four where these are not too many."""
-        parts = np.flatnonzero(self._sizes < self._minimum)
-        found = [np.zeros((0, len(self._sizes)))]
-        left = MOST_UNIONS
-        for count in range(2, self._minimum):
-            left -= comb(len(parts), count)
-            if left < 0:
-                break
-            chosen = parts[np.array(list(combinations(range(len(parts)), count)), dtype=int).reshape(-1, count)]
-            chosen = chosen[self._sizes[chosen].sum(axis=1) < self._minimum]
-            sets = np.zeros((len(chosen), len(self._sizes)))
-            np.put_along_axis(sets, chosen, 1.0, axis=1)
-            found.append(sets)
-        return np.vstack(found)
-
-    def _near_an_end(self) -> np.ndarray | None:
-        """What the facts weigh in for a part that is so near an end of the scale that the sum of any few is known."""
-        large = np.flatnonzero((self._sizes >= self._minimum) & ~self._told)
-        if not len(large) or not self._is_feasible():
-            return None
-        for part in large.tolist():
-            target = np.zeros(len(self._sizes))
-            target[part] = 1.0
-            if not self._always_near_an_end(part):
-                continue
-            self._walk(target)
-            if not self._always_near_an_end(part):
-                continue
-            known = self._known(target, self._is_near_an_end)
-            if known is not None:
-                return known
+                counts, enough, lowest, highest = counts[1:], enough[1:], lowest[1:], highest[1:]
         return None
 
-    def _always_near_an_end(self, part: int) -> bool:
-        """Whether a part is near an end of the scale in every solution that was met."""
-        sums = np.array([point[part] for point in self._points]) / 100.0
-        return bool(near_an_end(np.full(len(sums), self._sizes[part]), sums, self._minimum).all())
+    def _ends_in(self, counts: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Least and greatest sum of so many people of each class in some solutions; in each they may be any of it."""
+        if not len(points):
+            return np.full(len(counts), np.inf), np.full(len(counts), -np.inf)
+        items = np.argwhere([(counts == k).any(axis=0) for k in range(1, self._minimum)])
+        chosen = np.array([counts[:, part] == k + 1 for k, part in items], dtype=float).T
+        sums = points.T[items[:, 1]]
+        few, others = 100.0 * (items[:, :1] + 1), 100.0 * (self._sizes[items[:, 1], None] - items[:, :1] - 1)
+        low, high = chosen @ np.maximum(sums - others, 0.0), chosen @ np.minimum(sums, few)
+        return low.min(axis=1), high.max(axis=1)
 
-    def _known(self, target: np.ndarray, told: Callable[[np.ndarray, float, float], bool]) -> np.ndarray | None:
+    def _whole_parts(self) -> np.ndarray:
+        """Two parts together of fewer people than the minimum, and three and four where these are not too many."""
+        parts = np.flatnonzero(self._sizes < self._minimum)
+        return self._counts([(int(part), int(self._sizes[part])) for part in parts], [], range(2, self._minimum))
+
+    def _people_of_parts(self) -> np.ndarray:
+        """Some people of parts that are near an end of the scale, and whole parts with them."""
+        points = np.array(self._points)
+        room = FEASIBLE_SHARE * 100.0 * (self._minimum - 1)
+        some = []
+        for k in range(1, self._minimum):
+            free = np.minimum(points, 100.0 * k) - np.maximum(points - 100.0 * (self._sizes - k), 0.0)
+            some += [(int(part), k) for part in np.flatnonzero((self._sizes > k) & (free < room).all(axis=0))]
+        parts = np.flatnonzero(self._sizes < self._minimum)
+        whole = [(int(part), int(self._sizes[part])) for part in parts]
+        return self._counts(whole, some, range(1, self._minimum))
+
+    def _counts(
+        self, whole: Sequence[tuple[int, int]], some: Sequence[tuple[int, int]], of_how_many: Iterable[int]
+    ) -> np.ndarray:
+        """How many people of each class are in sets of so many parts; where there are parts of parts, with one."""
+        found, left = [np.zeros((0, len(self._sizes)))], MOST_UNIONS
+        for count in of_how_many:
+            takes = [(j, count - j) for j in range(bool(some), min(len(some), count) + 1) if count - j <= len(whole)]
+            left -= sum(comb(len(some), j) * comb(len(whole), i) for j, i in takes)
+            if left < 0:
+                break
+            for j, i in takes:
+                chosen = [a + b for a in combinations(some, j) for b in combinations(whole, i)]
+                pairs = np.array(chosen, dtype=int).reshape(len(chosen), count, 2)
+                sets = np.zeros((len(chosen), len(self._sizes)))
+                np.put_along_axis(sets, pairs[:, :, 0], pairs[:, :, 1].astype(float), axis=1)
+                # of one part there are not two numbers of people
+                people = pairs[:, :, 1].sum(axis=1)
+                found.append(sets[(people < self._minimum) & (sets.sum(axis=1) == people)])
+        return np.vstack(found)
+
+    def _known(self, counts: np.ndarray) -> np.ndarray | None:
         """What the facts weigh in for the ends of a sum, where these tell too much and earlier releases do not."""
-        ends = [self._end(sign * target) for sign in (1.0, -1.0)]
-        if ends[0][0] is None or ends[1][0] is None or self._programs > MOST_PROGRAMS:
+        n = float(counts.sum())
+        low, high = self._end(counts), self._end(counts, -1.0)
+        if low[0] is None or high[0] is None or self._programs > MOST_PROGRAMS:
             return np.ones(len(self._facts))
-        if not told(target, ends[0][0], -ends[1][0]):
+        if not self._is_told(n, low[0], -high[0]):
             return None
         if not self._new.all():
-            before = [self._end(sign * target, ~self._new)[0] for sign in (1.0, -1.0)]
-            if before[0] is not None and before[1] is not None and told(target, before[0], -before[1]):
+            before = [self._end(counts, sign, ~self._new)[0] for sign in (1.0, -1.0)]
+            if before[0] is not None and before[1] is not None and self._is_told(n, before[0], -before[1]):
                 return None
-        return np.asarray(ends[0][1] + ends[1][1])
+        return np.asarray(low[1] + high[1])
 
-    def _is_told(self, target: np.ndarray, low: float, high: float) -> bool:
+    def _is_told(self, n: float, low: float, high: float) -> bool:
         """Whether a sum between these ends is known to less than a fifth of its range, or is the only possible one."""
-        if high - low < FEASIBLE_SHARE * 100.0 * float(target @ self._sizes):
+        if high - low < FEASIBLE_SHARE * 100.0 * n:
             return True
         return bool(self._step) and bool(np.floor(high / self._step + 1e-4) - np.ceil(low / self._step - 1e-4) < 1)
-
-    def _is_near_an_end(self, target: np.ndarray, low: float, high: float) -> bool:
-        n, ends = np.array([target @ self._sizes]), np.array([low, high]) / 100.0
-        return bool(near_an_end(n, ends[:1], self._minimum, ends[1:])[0])
 
     def _is_feasible(self) -> bool:
         """Whether there are answers that fit the facts; earlier ones may have to give way."""
@@ -444,40 +398,50 @@ class _System:
                 told |= self._groups[row] & near_an_end(n, np.array([fact.total]) / 100.0, self._minimum)
         return told
 
-    def _told_by_large_groups(self, targets: np.ndarray) -> np.ndarray:
-        """Targets with people of each of whom groups of ten or more, near an end of the scale, tell by themselves.
+    def _told_by_large_groups(self, counts: np.ndarray) -> np.ndarray:
+        """Sets with people of each of whom groups of ten or more, near an end of the scale, tell by themselves.
 
         What would be learnt of the others is learnt of them without these.
         """
-        told = np.zeros(targets.shape, dtype=bool)
+        told = np.zeros(len(counts), dtype=bool)
         for row, fact in enumerate(self._facts):
             n = float(self._groups[row] @ self._sizes)
             if fact.errors or n < UNANIMITY_BELOW:
                 continue
-            people = targets @ (self._groups[row] * self._sizes)
+            people = counts @ self._groups[row]
             width = np.minimum(100.0 * people, fact.total) - np.maximum(0.0, fact.total - 100.0 * (n - people))
-            told |= ((people > 0) & (width < FEASIBLE_SHARE * 100.0 * people))[:, None] & self._groups[row]
-        return np.asarray(told.any(axis=1))
+            told |= (people > 0) & (width < FEASIBLE_SHARE * 100.0 * people)
+        return told
 
     def _bounds(self, rows: np.ndarray) -> list[tuple[float, float]]:
         sums = [(0.0, 100.0 * n) for n in self._sizes.tolist()]
         return [*sums, *((-h, h) for h in self._half.tolist()), *((-s, s) for s in self._slack[rows].tolist())]
 
-    def _end(self, costs: np.ndarray, rows: np.ndarray | None = None) -> tuple[float | None, np.ndarray]:
-        """Least value of the costs that fits the facts, and what each fact weighs in."""
+    def _end(
+        self, counts: np.ndarray, sign: float = 1.0, rows: np.ndarray | None = None
+    ) -> tuple[float | None, np.ndarray]:
+        """Least sum of so many people of each class, times the sign, and what each fact weighs in."""
         from scipy.optimize import linprog
 
         self._programs += 1
         rows = np.ones(len(self._facts), dtype=bool) if rows is None else rows
-        matrix = np.hstack([self._matrix[rows], np.eye(int(rows.sum()))])
-        padded = np.append(costs, np.zeros(matrix.shape[1] - len(costs)))
-        found = linprog(padded, A_eq=matrix, b_eq=self._totals[rows], bounds=self._bounds(rows), method="highs")
+        matrix, totals = np.hstack([self._matrix[rows], np.eye(int(rows.sum()))]), self._totals[rows]
+        costs, bounds = np.zeros(matrix.shape[1]), self._bounds(rows)
+        costs[: len(counts)] = sign * (counts == self._sizes)
+        for part in np.flatnonzero((counts > 0) & (counts < self._sizes)).tolist():
+            # the sum of a class is that of these people and that of its others
+            apart = np.zeros((1, matrix.shape[1] + 2))
+            apart[0, [part, -2, -1]] = -1.0, 1.0, 1.0
+            matrix = np.vstack([np.pad(matrix, ((0, 0), (0, 2))), apart])
+            totals, costs = np.append(totals, 0.0), np.append(costs, [sign, 0.0])
+            bounds += [(0.0, 100.0 * counts[part]), (0.0, 100.0 * (self._sizes[part] - counts[part]))]
+        found = linprog(costs, A_eq=matrix, b_eq=totals, bounds=bounds, method="highs")
         if not found.success:
             return None, np.zeros(len(self._facts))
         if rows.all():
-            self._points.append(found.x[: len(costs)])
+            self._points.append(found.x[: len(counts)])
         weights = np.zeros(len(self._facts))
-        weights[rows] = found.eqlin.marginals
+        weights[rows] = found.eqlin.marginals[: int(rows.sum())]
         return float(found.fun), np.abs(weights)
 
     def _make_feasible(self) -> bool:

@@ -13,7 +13,8 @@ from servicediag.diagnosis.privacy import PrivacyRules, hidden_cells
 from servicediag.diagnosis.privacy_breakdowns import hidden_segments
 from servicediag.diagnosis.privacy_scales import scored_cells
 from servicediag.diagnosis.ranges import UNANIMITY_BELOW
-from servicediag.diagnosis.release_audit import Distribution, Fact, exposing_distributions, exposing_groups
+from servicediag.diagnosis.release_audit import Fact, exposing_groups
+from servicediag.diagnosis.release_counts import Distribution, exposing_distributions
 from servicediag.diagnosis.releases import (
     PLACE,
     VARIABLE,
@@ -29,10 +30,8 @@ from servicediag.diagnosis.sensitive import sensitive_cells
 from servicediag.instrument import Instrument
 from servicediag.results import table_rows
 
-__all__ = ["REST", "ReleaseGate"]
+__all__ = ["ReleaseGate"]
 
-REST = "\x00rest"
-"""Grouping of the people of no unit; no column can have that name, since control characters are refused there."""
 UNITS = "\x00units "
 """Before a grouping's name: all of its units together, which the gap of any unit to the rest tells."""
 Rows = Mapping[Variable, Mapping[Place, Shown]]
@@ -86,12 +85,10 @@ class ReleaseGate:
     def _groups(self) -> dict[Place, frozenset[str]]:
         """The people of every group of this form and wave, of breakdowns, and of all units of a grouping together."""
         groups = {place: people for place, people in self.members.groups.items() if place[2:5] == self.source}
-        everybody = groups[WHOLE, WHOLE, *self.source]
         of_groupings = {by: [p for place, p in groups.items() if place[0] == by] for by in self.evidence.groupings}
         groups |= {p: people for p, people in self.members.segments.items() if p[2:5] == self.source}
         for by, units in of_groupings.items():
             groups[UNITS + by, "", *self.source] = frozenset().union(*units)
-            groups[UNITS + by, REST, *self.source] = everybody
         return groups
 
     def _mine(self, table: pd.DataFrame) -> np.ndarray:
@@ -129,7 +126,7 @@ class ReleaseGate:
         """All units together, where one of them is shown with its gap, and the whole is shown too."""
         judged = cells[(cells["kind"] != "indicator").to_numpy()]
         whole = {
-            (row.kind, row.dimension, row.name): (float(row.n), float(row.total))
+            (row.kind, row.dimension, row.name): float(row.n)
             for row in table_rows(judged[((judged["by"] == WHOLE) & (judged["hidden"] == "")).to_numpy()])
         }
         units = judged[(judged["by"] == by).to_numpy()]
@@ -139,14 +136,12 @@ class ReleaseGate:
             if key not in whole or not (inside["hidden"] == "").any():
                 continue
             n, total = float(inside["n"].sum()), float(inside["total"].sum())
-            rest = whole[key][0] - n
-            place, mine = (UNITS + by, "", *self.source), places
+            rest = whole[key] - n
             if 0 < rest < self.minimum or (rest > 0 and (inside["hidden"] != "").any()):
-                # the reference of the gaps includes the people of no unit
-                n, total = whole[key]
-                place, mine = (UNITS + by, REST, *self.source), [*places, (REST, "", *self.source)]
-            errors = tuple(dict.fromkeys(one for part in mine for one in self.errors.get((part, key), ())))
-            found[key][place] = Shown(int(n), total / n, None, errors)
+                # the reference of the gaps includes the people of no unit: it is what the unit leaves of the whole
+                continue
+            errors = tuple(dict.fromkeys(one for place in places for one in self.errors.get((place, key), ())))
+            found[key][UNITS + by, "", *self.source] = Shown(int(n), total / n, None, errors)
 
     def _exposing(self, before: _Earlier, shown: Rows) -> frozenset[tuple[str, ...]]:
         """Cells that tell of few people beside the earlier releases."""
