@@ -86,22 +86,27 @@ def audit(
     people = sizes > 0
     membership, sizes = membership[:, people], sizes[people]
     group_sizes = membership @ sizes
-    while True:
-        shown = np.flatnonzero(~hidden)
-        if not len(shown):
-            return AuditResult(hidden, True)
+    taken: list[int] = []
+    while (shown := np.flatnonzero(~hidden)).size:
         classes, class_sizes = _classes(membership[shown], sizes)
         if max(classes.shape) > largest:
             return AuditResult(hidden | (np.arange(len(hidden)) >= settled), False)
         target = _exposed(classes, class_sizes, small_sets(classes, class_sizes, minimum))
         if target is None:
-            return AuditResult(hidden, True)
+            break
         parts = shown[np.abs(combination(classes, target, np.where(shown < settled, SETTLED, 1.0))) > TOLERANCE]
         candidates = parts[parts >= settled]
         if not len(candidates) and settled > 1:
             return AuditResult(hidden | (np.arange(len(hidden)) >= settled), True)
         candidates = candidates if len(candidates) else parts
-        hidden[candidates[np.lexsort((candidates, group_sizes[candidates]))[0]]] = True
+        taken.append(int(candidates[np.lexsort((candidates, group_sizes[candidates]))[0]]))
+        hidden[taken[-1]] = True
+    for group in taken[:-1]:
+        # what was hidden first may be needless since more is hidden
+        hidden[group] = False
+        classes, class_sizes = _classes(membership[~hidden], sizes)
+        hidden[group] = _exposed(classes, class_sizes, small_sets(classes, class_sizes, minimum)) is not None
+    return AuditResult(hidden, True)
 
 
 def _classes(shown: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

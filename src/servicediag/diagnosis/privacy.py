@@ -209,12 +209,19 @@ def _hide_units(hidden: np.ndarray, rows: np.ndarray, pool: _Pool) -> bool:
     The order is the same for every score of a form, so that the same unit is taken for all of them.
     """
     concealed = hidden[rows] != ""
+    taken = []
     for position in np.flatnonzero(~concealed):
         if pool.is_safe(concealed):
-            return True
+            break
         concealed[position] = True
-        hidden[rows[position]] = "complementary"
-    return pool.is_safe(concealed)
+        taken.append(position)
+    safe = pool.is_safe(concealed)
+    # what was hidden first may be needless since more is hidden
+    for position in taken[:-1] if safe else []:
+        concealed[position] = False
+        concealed[position] = not pool.is_safe(concealed)
+    hidden[rows[concealed & (hidden[rows] == "")]] = "complementary"
+    return safe
 
 
 def _unanimous(table: pd.DataFrame, minimum: int) -> np.ndarray:

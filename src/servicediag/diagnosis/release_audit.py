@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import comb
@@ -77,15 +77,27 @@ def exposing_groups(
     >>> exposing_groups([Fact(everybody, 300.0), Fact(fewer, 240.0, group="now")], 5)
     {'now'}
     """
-    gone: set[str] = set()
-    while True:
-        left = _distinct([fact for fact in facts if fact.group not in gone or fact.group is None])
-        if all(fact.group is None for fact in left):
-            return gone
-        found = _System(left, minimum, sizes, step).exposing()
-        if not found:
-            return gone
-        gone |= found
+    everything = {fact.group for fact in facts if fact.group is not None}
+    gone: list[str] = []
+    while found := _exposing(facts, set(gone), minimum, sizes, step):
+        if len(found) > 1:
+            # they could not be audited
+            return everything
+        gone += sorted(found)
+    # what went first may be needless since more has gone
+    for group in gone[:-1]:
+        without = set(gone) - {group}
+        if not _exposing(facts, without, minimum, sizes, step):
+            gone = [one for one in gone if one != group]
+    return set(gone)
+
+
+def _exposing(
+    facts: Sequence[Fact], gone: Collection[str], minimum: int, sizes: np.ndarray | None, step: float | None
+) -> set[str]:
+    """Groups of which one has to go besides those that are gone."""
+    left = _distinct([fact for fact in facts if fact.group not in gone or fact.group is None])
+    return set() if all(fact.group is None for fact in left) else _System(left, minimum, sizes, step).exposing()
 
 
 def too_large(groups: np.ndarray) -> bool:
@@ -110,6 +122,64 @@ def _distinct(facts: Iterable[Fact]) -> list[Fact]:
             totals.append(fact.total)
         kept.append(fact)
     return kept
+
+
+@dataclass(frozen=True)
+class _FewPeople:
+    """Sets of fewer people than the minimum, each of so many people of some parts.
+
+    ``parts`` and ``people`` say what can be chosen, ``sizes`` how many people each part has; ``chosen`` has a row for
+    each set.
+    """
+
+    parts: np.ndarray
+    people: np.ndarray
+    chosen: np.ndarray
+    sizes: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        whole: Sequence[tuple[int, int]],
+        some: Sequence[tuple[int, int]],
+        of_how_many: Iterable[int],
+        minimum: int,
+        sizes: np.ndarray,
+    ) -> _FewPeople:
+        """Sets of so many parts, as long as these are not too many; with one of ``some``, where there are any."""
+        items = np.array([*some, *whole], dtype=int).reshape(-1, 2)
+        found, left = [np.zeros((0, len(items)))], MOST_UNIONS
+        for count in of_how_many:
+            takes = [(j, count - j) for j in range(bool(some), min(len(some), count) + 1) if count - j <= len(whole)]
+            left -= sum(comb(len(some), j) * comb(len(whole), i) for j, i in takes)
+            if left < 0:
+                break
+            for j, i in takes:
+                of_whole = list(combinations(range(len(some), len(items)), i))
+                places = np.array([a + b for a in combinations(range(len(some)), j) for b in of_whole], dtype=int)
+                places = places.reshape(-1, count)
+                parts = np.sort(items[places, 0], axis=1)
+                # of one part there are not two numbers of people
+                places = places[(items[places, 1].sum(axis=1) < minimum) & (parts[:, 1:] > parts[:, :-1]).all(axis=1)]
+                sets = np.zeros((len(places), len(items)))
+                np.put_along_axis(sets, places, 1.0, axis=1)
+                found.append(sets)
+        return cls(items[:, 0], items[:, 1], np.vstack(found), sizes)
+
+    def counts(self, chosen: np.ndarray | None = None) -> np.ndarray:
+        """How many people of every part are in each set."""
+        of_parts = np.zeros((len(self.parts), len(self.sizes)))
+        of_parts[np.arange(len(self.parts)), self.parts] = self.people
+        return np.asarray((self.chosen if chosen is None else chosen) @ of_parts)
+
+    def ends(self, chosen: np.ndarray, points: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Least and greatest sum of each set where the sums of the parts are those of any of the points."""
+        if not len(points):
+            return np.full(len(chosen), np.inf), np.full(len(chosen), -np.inf)
+        sums, people = np.array(points).T[self.parts], 100.0 * self.people[:, None]
+        others = 100.0 * self.sizes[self.parts, None] - people
+        low, high = chosen @ np.maximum(sums - others, 0.0), chosen @ np.minimum(sums, people)
+        return low.min(axis=1), high.max(axis=1)
 
 
 class _System:
@@ -232,52 +302,45 @@ class _System:
         """The same of up to four people of several parts, or of some people of a part, who may be told together."""
         if not self._is_feasible():
             return np.ones(len(self._facts))
-        for counts in (self._whole_parts(), self._people_of_parts()):
-            known = self._narrow_counts(counts[~self._told_by_large_groups(counts)])
+        for sets in (self._whole_parts(), self._people_of_parts()):
+            known = self._narrow_among(sets)
             if known is not None:
                 return known
         return None
 
-    def _narrow_counts(self, counts: np.ndarray) -> np.ndarray | None:
-        """What the facts weigh in for so many people of each class whose sum is known too well."""
-        whole = (counts == self._sizes)[counts > 0].all()
-        enough = np.maximum(FEASIBLE_SHARE * 100.0 * counts.sum(axis=1), 2 * self._step * whole)
-        lowest, highest = np.full(len(counts), np.inf), np.full(len(counts), -np.inf)
+    def _narrow_among(self, sets: _FewPeople) -> np.ndarray | None:
+        """What the facts weigh in for the first of these sets whose sum is known too well; None where there is none."""
+        left = sets.chosen[~self._told_by_large_groups(sets.counts())]
+        enough = FEASIBLE_SHARE * 100.0 * (left @ sets.people)
+        if (sets.people == self._sizes[sets.parts]).all():
+            enough = np.maximum(enough, 2 * self._step)
+        lowest, highest = np.full(len(left), np.inf), np.full(len(left), -np.inf)
         seen = 0
-        while len(counts):
-            low, high = self._ends_in(counts, np.array(self._points[seen:]).reshape(-1, len(self._sizes)))
-            seen = len(self._points)
+        while len(left):
+            if seen == len(self._points):
+                counts = sets.counts(left[:1])[0]
+                self._walk((counts > 0).astype(float))
+                low, high = sets.ends(left[:1], self._points[seen:])
+                if max(highest[0], high[0]) - min(lowest[0], low[0]) < enough[0]:
+                    known = self._known(counts)
+                    if known is not None:
+                        return known
+                    left, enough, lowest, highest = left[1:], enough[1:], lowest[1:], highest[1:]
+            # a few solutions are enough for most sets
+            low, high = sets.ends(left, self._points[seen : seen + 8])
+            seen = min(seen + 8, len(self._points))
             lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)
             narrow = highest - lowest < enough
-            counts, enough, lowest, highest = counts[narrow], enough[narrow], lowest[narrow], highest[narrow]
-            if not len(counts):
-                return None
-            self._walk((counts[0] > 0).astype(float))
-            low, high = self._ends_in(counts[:1], np.array(self._points))
-            if high[0] - low[0] < enough[0]:
-                known = self._known(counts[0])
-                if known is not None:
-                    return known
-                counts, enough, lowest, highest = counts[1:], enough[1:], lowest[1:], highest[1:]
+            left, enough, lowest, highest = left[narrow], enough[narrow], lowest[narrow], highest[narrow]
         return None
 
-    def _ends_in(self, counts: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Least and greatest sum of so many people of each class in some solutions; in each they may be any of it."""
-        if not len(points):
-            return np.full(len(counts), np.inf), np.full(len(counts), -np.inf)
-        items = np.argwhere([(counts == k).any(axis=0) for k in range(1, self._minimum)])
-        chosen = np.array([counts[:, part] == k + 1 for k, part in items], dtype=float).T
-        sums = points.T[items[:, 1]]
-        few, others = 100.0 * (items[:, :1] + 1), 100.0 * (self._sizes[items[:, 1], None] - items[:, :1] - 1)
-        low, high = chosen @ np.maximum(sums - others, 0.0), chosen @ np.minimum(sums, few)
-        return low.min(axis=1), high.max(axis=1)
-
-    def _whole_parts(self) -> np.ndarray:
+    def _whole_parts(self) -> _FewPeople:
         """Two parts together of fewer people than the minimum, and three and four where these are not too many."""
         parts = np.flatnonzero(self._sizes < self._minimum)
-        return self._counts([(int(part), int(self._sizes[part])) for part in parts], [], range(2, self._minimum))
+        whole = [(int(part), int(self._sizes[part])) for part in parts]
+        return _FewPeople.of(whole, [], range(2, self._minimum), self._minimum, self._sizes)
 
-    def _people_of_parts(self) -> np.ndarray:
+    def _people_of_parts(self) -> _FewPeople:
         """Some people of parts that are near an end of the scale, and whole parts with them."""
         points = np.array(self._points)
         room = FEASIBLE_SHARE * 100.0 * (self._minimum - 1)
@@ -287,27 +350,7 @@ class _System:
             some += [(int(part), k) for part in np.flatnonzero((self._sizes > k) & (free < room).all(axis=0))]
         parts = np.flatnonzero(self._sizes < self._minimum)
         whole = [(int(part), int(self._sizes[part])) for part in parts]
-        return self._counts(whole, some, range(1, self._minimum))
-
-    def _counts(
-        self, whole: Sequence[tuple[int, int]], some: Sequence[tuple[int, int]], of_how_many: Iterable[int]
-    ) -> np.ndarray:
-        """How many people of each class are in sets of so many parts; where there are parts of parts, with one."""
-        found, left = [np.zeros((0, len(self._sizes)))], MOST_UNIONS
-        for count in of_how_many:
-            takes = [(j, count - j) for j in range(bool(some), min(len(some), count) + 1) if count - j <= len(whole)]
-            left -= sum(comb(len(some), j) * comb(len(whole), i) for j, i in takes)
-            if left < 0:
-                break
-            for j, i in takes:
-                chosen = [a + b for a in combinations(some, j) for b in combinations(whole, i)]
-                pairs = np.array(chosen, dtype=int).reshape(len(chosen), count, 2)
-                sets = np.zeros((len(chosen), len(self._sizes)))
-                np.put_along_axis(sets, pairs[:, :, 0], pairs[:, :, 1].astype(float), axis=1)
-                # of one part there are not two numbers of people
-                people = pairs[:, :, 1].sum(axis=1)
-                found.append(sets[(people < self._minimum) & (sets.sum(axis=1) == people)])
-        return np.vstack(found)
+        return _FewPeople.of(whole, some, range(1, self._minimum), self._minimum, self._sizes)
 
     def _known(self, counts: np.ndarray) -> np.ndarray | None:
         """What the facts weigh in for the ends of a sum, where these tell too much and earlier releases do not."""
