@@ -99,3 +99,10 @@ def test_what_two_groups_leave_of_everybody_is_looked_at_as_a_set():
     groups = np.array([everybody, unit, field, category], dtype=bool)
     sets = small_sets(groups, np.array([20, 20, 2, 2]), 5)
     assert [0, 0, 1, 1] in sets.tolist()
+
+
+def test_what_was_hidden_first_is_shown_where_what_was_hidden_later_protects_as_well():
+    """Three people are left of the thirteen by the ten, and three of the sixteen by the thirteen."""
+    groups = np.array([[1, 1, 1], [1, 1, 0], [1, 0, 0]], dtype=bool)
+    result = audit(groups, np.array([10, 3, 3]), np.zeros(3, dtype=bool), 5)
+    assert result.hidden.tolist() == [False, True, False]

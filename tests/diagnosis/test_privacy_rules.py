@@ -7,7 +7,7 @@ import pytest
 
 import servicediag as sd
 from servicediag.diagnosis.model import Diagnosis, PublishedDiagnosis
-from servicediag.diagnosis.privacy import _Pool
+from servicediag.diagnosis.privacy import _hide_units, _Pool
 from servicediag.diagnosis.ranges import feasible_width
 from servicediag.diagnosis.sensitive import sensitive_scales
 from servicediag.report import write_excel, write_html, write_json
@@ -117,3 +117,12 @@ def test_five_people_of_no_unit_near_an_end_are_not_left_by_subtraction(mean, sa
     units = np.array([[16.0, 20.0], [8.0, 11.0], [5.0, 7.0]])
     pool = _Pool(units, np.zeros(2, dtype=bool), left, 5, True)
     assert pool.is_safe(np.zeros(2, dtype=bool)) == safe
+
+
+def test_unit_that_was_withheld_first_is_shown_where_a_larger_one_protects_as_well():
+    """Three who are all at the end need a partner: ten near the end are none, twelve of all minds are one alone."""
+    sums = np.array([[3.0, 10.0, 12.0, 30.0], [3.0, 9.5, 6.0, 15.0], [3.0, 9.1, 5.0, 10.0]])
+    pool = _Pool(sums, np.array([True, False, False, False]), np.zeros(3), 5, True)
+    hidden = np.array(["minimum_group", "", "", ""], dtype=object)
+    assert _hide_units(hidden, np.arange(4), pool)
+    assert hidden.tolist() == ["minimum_group", "", "complementary", ""]

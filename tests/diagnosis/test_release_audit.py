@@ -1,8 +1,13 @@
 """Facts of several releases, put together: what tells of few people has to go, and nothing else."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
 
 from servicediag.diagnosis.release_audit import Fact, exposing_groups, too_large
 from servicediag.diagnosis.release_counts import Distribution, exposing_distributions
@@ -238,3 +243,66 @@ def test_a_part_of_which_a_large_group_tells_only_together_with_others_is_looked
     facts = [Fact(a | c1, 600.0, group="1"), Fact(b | c2, 510.0, group="2"), Fact(c1 | c2 | d, 1000.0, group="3")]
     near = [Fact(b | f, 40.0, group="5"), Fact(d | e, 950.0, group="4")]
     assert exposing_groups([*facts, *near], 5, sizes)
+
+
+@pytest.mark.parametrize(("lacking", "gone"), [(67.0, {"nine"}), (90.0, set())])
+def test_three_of_a_team_and_one_more_are_not_told_together_though_each_is_open(lacking, gone):
+    """Of a team of ten 67 points are lacking, of any three of it at most 67 of 300; so many of 100 are open of the one
+    who makes nine with eight of the team, but no more of the 400 of all four."""
+    sizes = np.array([8.0, 2.0, 1.0])
+    most, few, one = np.eye(3, dtype=bool)
+    facts = [Fact(most | few, 1000.0 - lacking, group="ten"), Fact(most | one, 800.0, group="nine")]
+    assert exposing_groups(facts, 5, sizes) == gone
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=10)
+def test_of_no_few_people_less_than_a_fifth_stays_open(seed):
+    """Every choice of up to four people of the parts, against a program in which they are parts of their own."""
+    generator = np.random.default_rng(seed)
+    sizes = generator.integers(1, 9, 5).astype(float)
+    sums = sizes * generator.choice([3.0, 50.0, 94.0], 5)
+    groups = [np.ones(5, dtype=bool), *(generator.random((3, 5)) < 0.6)]
+    facts = [Fact(group, float(sums[group].sum()), group=str(k)) for k, group in enumerate(groups) if group.any()]
+    gone = exposing_groups(facts, 5, sizes)
+    left = [fact for fact in facts if fact.group not in gone]
+    inside = np.any([fact.people for fact in left], axis=0) if left else np.zeros(5, dtype=bool)
+    for counts in product(*(range(int(min(size, 4)) + 1) for size in sizes * inside)):
+        chosen, people = np.array(counts, dtype=float), sum(counts)
+        if 0 < people < 5 and not any(told_by_itself(fact, chosen, sizes) for fact in left):
+            assert range_of(chosen, left, sizes) >= 20.0 * people - 0.1
+
+
+def told_by_itself(fact, chosen, sizes):
+    """Whether a group of ten or more leaves those of the chosen who are in it less than a fifth."""
+    n, m = sizes[fact.people].sum(), chosen[fact.people].sum()
+    return n >= 10 and m > 0 and min(100 * m, fact.total) - max(0, fact.total - 100 * (n - m)) < 20 * m
+
+
+def range_of(chosen, facts, sizes):
+    rows = np.array([np.repeat(fact.people, 2) for fact in facts], dtype=float)
+    bounds = [(0.0, 100.0 * n) for pair in zip(chosen, sizes - chosen, strict=True) for n in pair]
+    of_chosen, totals = np.tile([1.0, 0.0], len(sizes)), [fact.total for fact in facts]
+    ends = [sign * linprog(sign * of_chosen, A_eq=rows, b_eq=totals, bounds=bounds).fun for sign in (1.0, -1.0)]
+    return ends[1] - ends[0]
+
+
+def test_what_went_first_is_shown_where_what_went_later_protects_as_well():
+    """Three people are left of thirteen by the ten, and three of sixteen by the thirteen: only these have to go."""
+    groups = [("ten", 10, 500.0), ("thirteen", 13, 650.0), ("sixteen", 16, 800.0)]
+    facts = [Fact(among(*range(n)), total, group=name) for name, n, total in groups]
+    assert exposing_groups(facts, 5) == {"thirteen"}
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=20)
+def test_nothing_that_is_withheld_could_be_shown_beside_what_is_left(seed):
+    generator = np.random.default_rng(seed)
+    sizes = generator.integers(1, 9, 10).astype(float)
+    sums = sizes * generator.choice([5.0, 50.0, 97.0], 10)
+    groups = [np.ones(10, dtype=bool), *(generator.random((5, 10)) < 0.5)]
+    facts = [Fact(group, float(sums[group].sum()), group=str(k)) for k, group in enumerate(groups) if group.any()]
+    gone = exposing_groups(facts, 5, sizes)
+    assert exposing_groups([fact for fact in facts if fact.group not in gone], 5, sizes) == set()
+    for again in gone:
+        assert exposing_groups([fact for fact in facts if fact.group not in gone - {again}], 5, sizes)
