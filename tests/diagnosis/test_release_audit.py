@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from servicediag.diagnosis import release_audit
 from servicediag.diagnosis.release_audit import Fact, exposing_groups, too_large
 from servicediag.diagnosis.release_counts import Distribution, exposing_distributions
 
@@ -306,3 +307,40 @@ def test_nothing_that_is_withheld_could_be_shown_beside_what_is_left(seed):
     assert exposing_groups([fact for fact in facts if fact.group not in gone], 5, sizes) == set()
     for again in gone:
         assert exposing_groups([fact for fact in facts if fact.group not in gone - {again}], 5, sizes)
+
+
+def test_spread_that_was_not_shown_before_is_looked_at_though_the_total_is_known():
+    """Six are left of eighteen, all at 50: a breakdown had told the total of the eighteen without the spread."""
+    answers = np.where(PEOPLE < 6, 50.0, np.tile([0.0, 100.0], 15))[:18]
+    of_everybody, of_most = float((answers**2).sum()), float((answers[6:] ** 2).sum())
+    before = Fact(among(*range(18)), answers.sum())
+    now = [replace(before, squares=of_everybody, group="all"), Fact(among(*range(6, 18)), 600.0, of_most, group="part")]
+    assert exposing_groups([before, now[1]], 5) == set()
+    assert exposing_groups([before, *now], 5) == {"part"}
+
+
+def test_what_an_earlier_rounded_group_tells_by_itself_costs_no_program(monkeypatch):
+    """Of 36 people who were all at an end any few were told before, in each of twelve ways to cross two groupings."""
+    generator, people = np.random.default_rng(0), np.arange(96)
+    unit = np.where(people < 36, 0, 1 + (people - 36) // 15)
+    answers = np.where(unit == 0, 0.0, generator.uniform(0, 100, 96).round())
+    first, second = people % 3, people // 3 % 4
+    before = [(unit == u, {"0:u": 15.0} if u == 0 else {}) for u in range(5)]
+    facts = [Fact(p, float(answers[p].sum()), errors=e) for p, e in [*before, (people >= 0, {"0:u": 15.0})]]
+    for name, column in (("a", first), ("b", second)):
+        for k in range(column.max() + 1):
+            total = float(answers[column == k].sum())
+            facts.append(Fact(column == k, total, errors={"1:u": 15.0}, group=f"{name}{k}"))
+    monkeypatch.setattr(release_audit, "MOST_PROGRAMS", 300)
+    assert exposing_groups(facts, 5) == set()
+
+
+def test_what_went_last_is_shown_where_something_that_is_back_tells_by_itself():
+    sizes = np.array([8.0, 5.0, 1.0, 3.0, 5.0])
+    totals = {"01234": 726.9507, "0124": 542.8613, "234": 686.2042, "1234": 700.1967, "01": 40.7465}
+    facts = [Fact(np.isin(list("01234"), list(name)), total, group=name) for name, total in totals.items()]
+    assert exposing_groups(facts, 5, sizes) == {"0124", "1234"}
+
+
+def test_people_of_whom_nobody_answered_close_nothing():
+    assert exposing_groups([Fact(among(1, 2), 0.0, group="now")], 5, np.zeros(30)) == set()

@@ -206,7 +206,7 @@ class _Pool:
 def _hide_units(hidden: np.ndarray, rows: np.ndarray, pool: _Pool) -> bool:
     """Hide the first of ``rows`` until the pool is safe; False where it is not even with all of them hidden.
 
-    The order is the same for every score of a form, so that the same unit is taken for all of them.
+    The order is the same for every score of a form, so that mostly the same unit is taken for all of them.
     """
     concealed = hidden[rows] != ""
     taken = []

@@ -24,14 +24,10 @@ def feasible_width(m: np.ndarray | float, n: np.ndarray, total: np.ndarray, squa
     return np.asarray(high - low)
 
 
-def near_an_end(n: np.ndarray, total: np.ndarray, minimum: int, most: np.ndarray | None = None) -> np.ndarray:
-    """Groups whose total of answers from 0 to 1 leaves some set of fewer people than the minimum less than a fifth.
-
-    Where the total itself is known to a range only, it is from ``total`` to ``most``.
-    """
+def near_an_end(n: np.ndarray, total: np.ndarray, minimum: int) -> np.ndarray:
+    """Groups whose total of answers from 0 to 1 leaves some set of fewer people than the minimum less than a fifth."""
     found = np.zeros(len(n), dtype=bool)
-    most = total if most is None else most
     for m in range(1, minimum):
-        width = np.minimum(most, m) - np.maximum(0.0, total - (n - m))
+        width = np.minimum(total, m) - np.maximum(0.0, total - (n - m))
         found |= (n > m) & (width < FEASIBLE_SHARE * m)
     return found

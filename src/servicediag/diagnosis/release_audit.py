@@ -19,7 +19,7 @@ MOST_FACTS = 600
 MOST_COEFFICIENTS = 100_000
 """Facts times parts within one release, above which only one of its groupings is shown."""
 MOST_PROGRAMS = 3_000
-"""Linear programs for one variable; above, nothing new is shown of it either."""
+"""Linear programs for one variable; where these are not enough, the smallest group goes, until they are."""
 MOST_UNIONS = 20_000
 """Parts together of which the range is looked at, pairs first; of more than these only what follows exactly.
 
@@ -84,11 +84,14 @@ def exposing_groups(
             # they could not be audited
             return everything
         gone += sorted(found)
-    # what went first may be needless since more has gone
-    for group in gone[:-1]:
-        without = set(gone) - {group}
-        if not _exposing(facts, without, minimum, sizes, step):
-            gone = [one for one in gone if one != group]
+    # what went first may be needless since more has gone, and what went last since something is back
+    maybe = gone[:-1]
+    while maybe:
+        before = len(gone)
+        for group in maybe:
+            if not _exposing(facts, set(gone) - {group}, minimum, sizes, step):
+                gone.remove(group)
+        maybe = list(gone) if len(gone) < before else []
     return set(gone)
 
 
@@ -109,17 +112,18 @@ def too_large(groups: np.ndarray) -> bool:
 
 
 def _distinct(facts: Iterable[Fact]) -> list[Fact]:
-    """Facts without those that were known earlier, and without empty ones."""
-    known: dict[bytes, list[float]] = {}
+    """Facts without those that were known earlier, with their spread if they have one, and without empty ones."""
+    known: dict[bytes, list[Fact]] = {}
     kept = []
     for fact in sorted(facts, key=lambda fact: fact.group is not None):
         if not fact.people.any():
             continue
         if not fact.errors:
-            totals = known.setdefault(np.packbits(fact.people).tobytes(), [])
-            if any(abs(total - fact.total) < 2 * SLACK for total in totals):
+            same = known.setdefault(np.packbits(fact.people).tobytes(), [])
+            near = [one for one in same if abs(one.total - fact.total) < 2 * SLACK]
+            if any(fact.squares is None or one.squares is not None for one in near):
                 continue
-            totals.append(fact.total)
+            same.append(fact)
         kept.append(fact)
     return kept
 
@@ -213,6 +217,8 @@ class _System:
         everything = {fact.group for fact in self._facts if fact.group is not None}
         if max(self._matrix.shape) > MOST_FACTS:
             return everything
+        if not len(self._sizes):
+            return set()
         targets = self._small_sets()
         if len(targets) and len(self._half):
             together = self._together(targets)
@@ -299,7 +305,7 @@ class _System:
         return None
 
     def _narrow_together(self) -> np.ndarray | None:
-        """The same of up to four people of several parts, or of some people of a part, who may be told together."""
+        """The same of few people of several parts, or of some people of a part, who may be told together."""
         if not self._is_feasible():
             return np.ones(len(self._facts))
         for sets in (self._whole_parts(), self._people_of_parts()):
@@ -310,7 +316,8 @@ class _System:
 
     def _narrow_among(self, sets: _FewPeople) -> np.ndarray | None:
         """What the facts weigh in for the first of these sets whose sum is known too well; None where there is none."""
-        left = sets.chosen[~self._told_by_large_groups(sets.counts())]
+        counts = sets.counts()
+        left = sets.chosen[~self._told_by_large_groups(counts) & ~self._told_by_an_earlier_fact(counts)]
         enough = FEASIBLE_SHARE * 100.0 * (left @ sets.people)
         if (sets.people == self._sizes[sets.parts]).all():
             enough = np.maximum(enough, 2 * self._step)
@@ -335,7 +342,7 @@ class _System:
         return None
 
     def _whole_parts(self) -> _FewPeople:
-        """Two parts together of fewer people than the minimum, and three and four where these are not too many."""
+        """Several parts together of fewer people than the minimum, pairs first, as long as they are not too many."""
         parts = np.flatnonzero(self._sizes < self._minimum)
         whole = [(int(part), int(self._sizes[part])) for part in parts]
         return _FewPeople.of(whole, [], range(2, self._minimum), self._minimum, self._sizes)
@@ -350,7 +357,7 @@ class _System:
             some += [(int(part), k) for part in np.flatnonzero((self._sizes > k) & (free < room).all(axis=0))]
         parts = np.flatnonzero(self._sizes < self._minimum)
         whole = [(int(part), int(self._sizes[part])) for part in parts]
-        return _FewPeople.of(whole, some, range(1, self._minimum), self._minimum, self._sizes)
+        return _FewPeople.of(whole if some else [], some, range(1, self._minimum), self._minimum, self._sizes)
 
     def _known(self, counts: np.ndarray) -> np.ndarray | None:
         """What the facts weigh in for the ends of a sum, where these tell too much and earlier releases do not."""
@@ -454,6 +461,16 @@ class _System:
             people = counts @ self._groups[row]
             width = np.minimum(100.0 * people, fact.total) - np.maximum(0.0, fact.total - 100.0 * (n - people))
             told |= (people > 0) & (width < FEASIBLE_SHARE * 100.0 * people)
+        return told
+
+    def _told_by_an_earlier_fact(self, counts: np.ndarray) -> np.ndarray:
+        """Sets of which an earlier fact, rounded as it may be, tells by itself: that cannot be helped."""
+        told, people = np.zeros(len(counts), dtype=bool), counts.sum(axis=1)
+        for row in np.flatnonzero(~self._new).tolist():
+            n, half = self._groups[row] @ self._sizes, sum(self._facts[row].errors.values()) + self._slack[row]
+            low = np.maximum(0.0, self._totals[row] - half - 100.0 * (n - people))
+            width = np.minimum(100.0 * people, self._totals[row] + half) - low
+            told |= (counts @ self._groups[row] == people) & (width < FEASIBLE_SHARE * 100.0 * people)
         return told
 
     def _bounds(self, rows: np.ndarray) -> list[tuple[float, float]]:
