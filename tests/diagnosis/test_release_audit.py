@@ -260,11 +260,7 @@ def test_three_of_a_team_and_one_more_are_not_told_together_though_each_is_open(
 @settings(max_examples=10)
 def test_of_no_few_people_less_than_a_fifth_stays_open(seed):
     """Every choice of up to four people of the parts, against a program in which they are parts of their own."""
-    generator = np.random.default_rng(seed)
-    sizes = generator.integers(1, 9, 5).astype(float)
-    sums = sizes * generator.choice([3.0, 50.0, 94.0], 5)
-    groups = [np.ones(5, dtype=bool), *(generator.random((3, 5)) < 0.6)]
-    facts = [Fact(group, float(sums[group].sum()), group=str(k)) for k, group in enumerate(groups) if group.any()]
+    facts, sizes = random_facts(seed, parts=5, groups=3, levels=[3.0, 50.0, 94.0], share=0.6)
     gone = exposing_groups(facts, 5, sizes)
     left = [fact for fact in facts if fact.group not in gone]
     inside = np.any([fact.people for fact in left], axis=0) if left else np.zeros(5, dtype=bool)
@@ -272,6 +268,16 @@ def test_of_no_few_people_less_than_a_fifth_stays_open(seed):
         chosen, people = np.array(counts, dtype=float), sum(counts)
         if 0 < people < 5 and not any(told_by_itself(fact, chosen, sizes) for fact in left):
             assert range_of(chosen, left, sizes) >= 20.0 * people - 0.1
+
+
+def random_facts(seed, parts, groups, levels, share):
+    """The whole and random groups of parts of one to eight people, whose means are one of some levels."""
+    generator = np.random.default_rng(seed)
+    sizes = generator.integers(1, 9, parts).astype(float)
+    sums = sizes * generator.choice(levels, parts)
+    chosen = [np.ones(parts, dtype=bool), *(generator.random((groups, parts)) < share)]
+    facts = [Fact(group, float(sums[group].sum()), group=str(k)) for k, group in enumerate(chosen) if group.any()]
+    return facts, sizes
 
 
 def told_by_itself(fact, chosen, sizes):
@@ -298,11 +304,7 @@ def test_what_went_first_is_shown_where_what_went_later_protects_as_well():
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=20)
 def test_nothing_that_is_withheld_could_be_shown_beside_what_is_left(seed):
-    generator = np.random.default_rng(seed)
-    sizes = generator.integers(1, 9, 10).astype(float)
-    sums = sizes * generator.choice([5.0, 50.0, 97.0], 10)
-    groups = [np.ones(10, dtype=bool), *(generator.random((5, 10)) < 0.5)]
-    facts = [Fact(group, float(sums[group].sum()), group=str(k)) for k, group in enumerate(groups) if group.any()]
+    facts, sizes = random_facts(seed, parts=10, groups=5, levels=[5.0, 50.0, 97.0], share=0.5)
     gone = exposing_groups(facts, 5, sizes)
     assert exposing_groups([fact for fact in facts if fact.group not in gone], 5, sizes) == set()
     for again in gone:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["FEASIBLE_SHARE", "UNANIMITY_BELOW", "feasible_width", "near_an_end"]
+__all__ = ["FEASIBLE_SHARE", "UNANIMITY_BELOW", "feasible_width", "near_an_end", "open_width"]
 
 UNANIMITY_BELOW = 10
 """Groups smaller than this do not show a number that tells what (nearly) everybody answered."""
@@ -24,10 +24,21 @@ def feasible_width(m: np.ndarray | float, n: np.ndarray, total: np.ndarray, squa
     return np.asarray(high - low)
 
 
+def open_width(
+    m: np.ndarray | float,
+    n: np.ndarray | float,
+    least: np.ndarray | float,
+    most: np.ndarray | float,
+    top: float = 1.0,
+) -> np.ndarray:
+    """How far the sum of m of n answers from 0 to the top may range where that of all n lies between two numbers."""
+    return np.asarray(np.minimum(top * m, most) - np.maximum(0.0, least - top * (n - m)))
+
+
 def near_an_end(n: np.ndarray, total: np.ndarray, minimum: int) -> np.ndarray:
     """Groups whose total of answers from 0 to 1 leaves some set of fewer people than the minimum less than a fifth."""
     found = np.zeros(len(n), dtype=bool)
     for m in range(1, minimum):
-        width = np.minimum(total, m) - np.maximum(0.0, total - (n - m))
+        width = open_width(m, n, total, total)
         found |= (n > m) & (width < FEASIBLE_SHARE * m)
     return found

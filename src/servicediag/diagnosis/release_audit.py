@@ -10,7 +10,7 @@ from math import comb
 import numpy as np
 
 from servicediag.diagnosis.audit import SETTLED, TOLERANCE, combination, in_row_space, row_space, small_sets
-from servicediag.diagnosis.ranges import FEASIBLE_SHARE, UNANIMITY_BELOW, feasible_width, near_an_end
+from servicediag.diagnosis.ranges import FEASIBLE_SHARE, UNANIMITY_BELOW, feasible_width, near_an_end, open_width
 
 __all__ = ["Fact", "exposing_groups", "too_large"]
 
@@ -343,9 +343,7 @@ class _System:
 
     def _whole_parts(self) -> _FewPeople:
         """Several parts together of fewer people than the minimum, pairs first, as long as they are not too many."""
-        parts = np.flatnonzero(self._sizes < self._minimum)
-        whole = [(int(part), int(self._sizes[part])) for part in parts]
-        return _FewPeople.of(whole, [], range(2, self._minimum), self._minimum, self._sizes)
+        return _FewPeople.of(self._small_parts(), [], range(2, self._minimum), self._minimum, self._sizes)
 
     def _people_of_parts(self) -> _FewPeople:
         """Some people of parts that are near an end of the scale, and whole parts with them."""
@@ -353,11 +351,14 @@ class _System:
         room = FEASIBLE_SHARE * 100.0 * (self._minimum - 1)
         some = []
         for k in range(1, self._minimum):
-            free = np.minimum(points, 100.0 * k) - np.maximum(points - 100.0 * (self._sizes - k), 0.0)
+            free = open_width(k, self._sizes, points, points, 100.0)
             some += [(int(part), k) for part in np.flatnonzero((self._sizes > k) & (free < room).all(axis=0))]
-        parts = np.flatnonzero(self._sizes < self._minimum)
-        whole = [(int(part), int(self._sizes[part])) for part in parts]
-        return _FewPeople.of(whole if some else [], some, range(1, self._minimum), self._minimum, self._sizes)
+        whole = self._small_parts() if some else []
+        return _FewPeople.of(whole, some, range(1, self._minimum), self._minimum, self._sizes)
+
+    def _small_parts(self) -> list[tuple[int, int]]:
+        """Parts of fewer people than the minimum, and how many these are."""
+        return [(part, int(self._sizes[part])) for part in np.flatnonzero(self._sizes < self._minimum).tolist()]
 
     def _known(self, counts: np.ndarray) -> np.ndarray | None:
         """What the facts weigh in for the ends of a sum, where these tell too much and earlier releases do not."""
@@ -459,7 +460,7 @@ class _System:
             if fact.errors or n < UNANIMITY_BELOW:
                 continue
             people = counts @ self._groups[row]
-            width = np.minimum(100.0 * people, fact.total) - np.maximum(0.0, fact.total - 100.0 * (n - people))
+            width = open_width(people, n, fact.total, fact.total, 100.0)
             told |= (people > 0) & (width < FEASIBLE_SHARE * 100.0 * people)
         return told
 
@@ -468,8 +469,7 @@ class _System:
         told, people = np.zeros(len(counts), dtype=bool), counts.sum(axis=1)
         for row in np.flatnonzero(~self._new).tolist():
             n, half = self._groups[row] @ self._sizes, sum(self._facts[row].errors.values()) + self._slack[row]
-            low = np.maximum(0.0, self._totals[row] - half - 100.0 * (n - people))
-            width = np.minimum(100.0 * people, self._totals[row] + half) - low
+            width = open_width(people, n, self._totals[row] - half, self._totals[row] + half, 100.0)
             told |= (counts @ self._groups[row] == people) & (width < FEASIBLE_SHARE * 100.0 * people)
         return told
 

@@ -9,11 +9,9 @@ import numpy as np
 
 from servicediag.diagnosis.audit import SETTLED, TOLERANCE, combination, in_row_space, small_sets
 from servicediag.diagnosis.ranges import UNANIMITY_BELOW
+from servicediag.diagnosis.release_audit import MOST_FACTS
 
 __all__ = ["Distribution", "exposing_distributions"]
-
-MOST_FACTS = 600
-"""More groups, or parts that they make, are not audited: then nothing new is shown."""
 
 
 @dataclass(frozen=True)
